@@ -1,0 +1,70 @@
+# make demo: from nothing to a segmented photograph.   make test: the test suite.   make lint: ruff and pyright.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+# The first Python that restr supports; PYTHON=... chooses another one.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+    $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+# Named exactly, and installed first: a range would take the newest build with several GB of GPU libraries
+# even where a CPU build is at hand. TORCH=... chooses another one.
+TORCH ?= torch==2.13.0
+
+DEMO_IMAGE ?= examples/astronaut.jpg
+DEMO_TEXT ?= the woman in the orange suit
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet
+
+.PHONY: help demo test test-slow lint format showcase clean
+
+help:
+	@echo 'make demo       install into $(VENV) and segment an example photograph'
+	@echo 'make test       run the tests (under 10 minutes on two cores)'
+	@echo 'make test-slow  run the long tests too'
+	@echo 'make lint       ruff and pyright'
+	@echo 'make format     let ruff format the code'
+	@echo 'make showcase   draw docs/images/results.jpg with the bundled model'
+
+demo: $(VENV)/.restr
+	@$(BIN)/restr predict '$(DEMO_IMAGE)' '$(DEMO_TEXT)' --out out/demo
+	@echo 'That is the picture and its mask. Try your own:  $(BIN)/restr predict photo.jpg "the dog on the left"'
+
+test: $(VENV)/.restr-dev
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.restr-dev
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+lint: $(VENV)/.restr-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(VENV)/.restr-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+showcase: $(VENV)/.restr-dev
+	$(BIN)/python recipes/restr_small/showcase.py
+
+$(VENV)/.torch:
+	@test -n '$(PYTHON)' || { echo 'restr needs Python 3.11 or 3.12; install one, or name it: make PYTHON=/path/to/python demo' >&2; exit 1; }
+	@echo 'creating $(VENV) with $(PYTHON) and installing PyTorch, about a minute ...'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) '$(TORCH)' || { echo 'no $(TORCH) here; taking the newest that restr supports' >&2; $(PIP) 'torch>=2.11,<2.14'; }
+	@touch $@
+
+$(VENV)/.restr: $(VENV)/.torch pyproject.toml
+	@echo 'installing restr ...'
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.restr-dev: $(VENV)/.torch pyproject.toml
+	@echo 'installing restr and the tools of its developers ...'
+	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.restr
+
+clean:
+	rm -rf $(VENV) out dist build .pytest_cache .ruff_cache .hypothesis

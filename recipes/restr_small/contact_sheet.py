@@ -1,0 +1,106 @@
+"""A sheet of random photographs with a generated sentence and the mask it means, to look for bad ones by eye.
+
+python recipes/restr_small/contact_sheet.py PHOTOS --seed 0 --out contact.png
+python recipes/restr_small/contact_sheet.py PHOTOS --kind relation      # only sentences of one kind
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from restr.data.expressions.description import Reference
+from restr.data.expressions.generate import WEIGHTS, references
+from restr.data.scene import Scene
+
+COLUMNS = 8
+CELL = 250  # pixels, of the picture
+CAPTION = 52  # pixels, below it
+TINT = np.array([255, 40, 160])
+
+
+class Photos(Protocol):
+    """Anything that gives scenes by number: ``restr.data.photos.load_photos``, or a list."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Scene: ...
+
+
+def pick(
+    photos: Photos, rng: np.random.Generator, cells: int, kind: str | None = None
+) -> Iterator[tuple[Scene, Reference]]:
+    """One reference each from ``cells`` random photographs (several passes where a kind is rare)."""
+    weights = WEIGHTS if kind is None else {kind: 1.0}
+    found = 0
+    for number in np.tile(rng.permutation(len(photos)), 4):
+        if found == cells:
+            return
+        scene = photos[int(number)]
+        said = references(scene, rng, 6, weights)
+        if said:
+            found += 1
+            yield scene, said[rng.integers(len(said))]
+
+
+def draw_cell(scene: Scene, reference: Reference) -> Image.Image:
+    """The photograph with the target lit and everything else dimmed, and the sentence below it."""
+    mask = np.zeros(scene.image.shape[:2], bool)
+    for target in reference.targets:
+        mask |= scene.instances[target].mask
+    inner = mask.copy()
+    for axis in (0, 1):
+        for shift in (-2, 2):
+            inner &= np.roll(mask, shift, axis)
+    picture = scene.image.astype(np.float32)
+    picture[~mask] *= 0.72
+    picture[mask & ~inner] = TINT
+    small = Image.fromarray(picture.astype(np.uint8))
+    small.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
+    cell = Image.new("RGB", (CELL, CELL + CAPTION), "white")
+    cell.paste(small, ((CELL - small.width) // 2, (CELL - small.height) // 2))
+    pen, font = ImageDraw.Draw(cell), ImageFont.load_default(13)
+    for row, line in enumerate(textwrap.wrap(reference.text, 36)[:2]):
+        pen.text((4, CELL + 1 + 16 * row), line, "black", font)
+    pen.text((4, CELL + 35), f"{reference.kind} - {scene.id}", "gray", ImageFont.load_default(11))
+    return cell
+
+
+def draw_sheet(cells: Sequence[Image.Image]) -> Image.Image:
+    """The cells in rows of ``COLUMNS``."""
+    rows = -(-len(cells) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * (CELL + 6), rows * (CELL + CAPTION + 6)), "white")
+    for number, cell in enumerate(cells):
+        sheet.paste(cell, (number % COLUMNS * (CELL + 6), number // COLUMNS * (CELL + CAPTION + 6)))
+    return sheet
+
+
+def main() -> None:
+    from restr.data.photos import load_photos
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path, help="folder with images/ and instances.json")
+    parser.add_argument("--split", choices=("train", "val"), default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cells", type=int, default=64)
+    parser.add_argument("--kind", choices=sorted(WEIGHTS), default=None)
+    parser.add_argument("--out", type=Path, default=Path("contact.png"))
+    chosen = parser.parse_args()
+    rng = np.random.default_rng(chosen.seed)
+    photos = load_photos(chosen.photos, chosen.split)
+    sheet = draw_sheet([draw_cell(*drawn) for drawn in pick(photos, rng, chosen.cells, chosen.kind)])
+    temporary = chosen.out.with_name(f".{chosen.out.name}.tmp")
+    sheet.save(temporary, "PNG")
+    os.replace(temporary, chosen.out)
+    print(f"{chosen.out}: {sheet.width} x {sheet.height}")
+
+
+if __name__ == "__main__":
+    main()

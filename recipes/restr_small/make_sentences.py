@@ -1,0 +1,60 @@
+"""Generate the sentences of a folder of photographs, one JSON line a photograph (resumable, seeded by name).
+
+    python recipes/restr_small/make_sentences.py --photos runs/photos --out runs/sentences.jsonl
+
+A line holds the photograph's name, its masks (COCO RLE) and its sentences with the masks that each one names.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from rich.progress import track
+
+from restr.data.expressions.generate import references
+from restr.data.photos import load_photos
+from restr.masks import rle_encode
+
+
+@dataclass(frozen=True)
+class Sentences:
+    photos: Path
+    out: Path
+    split: str = "train"
+    each: int = 40  # sentences a photograph, where it offers so much to say
+    seed: int = 0
+    part: int = 0  # this process' share of the work ...
+    parts: int = 1  # ... of so many
+
+
+def main(settings: Sentences) -> None:
+    photos = load_photos(settings.photos, split=settings.split)
+    done = set()
+    if settings.out.exists():
+        done = {json.loads(line)["name"] for line in settings.out.read_text().splitlines() if line.endswith("}")}
+    kinds: Counter[str] = Counter()
+    with open(settings.out, "a") as out:
+        for i in track(range(settings.part, len(photos), settings.parts), description="sentences"):
+            scene = photos[i]
+            if scene.id in done:
+                continue
+            rng = np.random.default_rng((settings.seed, zlib.crc32(scene.id.encode())))
+            found = references(scene, rng, n=settings.each)
+            kinds.update(r.kind for r in found)
+            line = {
+                "name": scene.id,
+                "masks": [rle_encode(instance.mask) for instance in scene.instances],
+                "sentences": [[r.text, list(r.targets), r.kind] for r in found],
+            }
+            out.write(json.dumps(line) + "\n")
+    print(f"{sum(kinds.values())} sentences: " + ", ".join(f"{kind} {n}" for kind, n in kinds.most_common()))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Sentences))

@@ -1,0 +1,126 @@
+"""Train ``restr_small`` on cached patch features: fusion, language encoder and decoder; the ViT stays as it is.
+
+    python recipes/restr_small/train.py --sentences runs/sentences.jsonl --features runs/features --out runs/small
+
+Resumes by itself. The model folder to ship is written at the end (and by ``--export`` alone at any time).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+import tyro
+
+from restr.data.features import FeatureStore
+from restr.data.loader import CachedBatches, Photograph, Sentence
+from restr.losses import segmentation_loss
+from restr.model.build import build_model
+from restr.model.restr import ReSTR
+from restr.model.weights import dequantise, load_pretrained, load_state, read_tensors, save_pretrained
+from restr.presets import restr_small
+from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import Vocabulary
+from restr.training import checkpoint
+from restr.training.config import TrainConfig
+from restr.training.trainer import Trainer, forward_batch
+
+
+@dataclass(frozen=True)
+class Recipe:
+    sentences: tuple[Path, ...]  # of make_sentences.py
+    features: Path = Path("runs/features")
+    parts: Path = Path("runs/parts")
+    out: Path = Path("runs/small")
+    val_sentences: Path | None = None
+    batch: int = 24
+    per_image: int = 3
+    word_dropout: float = 0.03
+    dice: float = 1.0
+    coarse: int = 2  # decoder blocks that keep the resolution (1/4 of the pixels' side); finish with 0
+    start: Path | None = None  # a model folder to start from instead of the untrained one
+    export: Path | None = None  # only write the averaged weights of the last checkpoint into this folder
+    train: TrainConfig = field(
+        default_factory=lambda: TrainConfig(
+            steps=3000, lr=5e-4, weight_decay=0.02, warmup=0.05, autocast="bf16", ema=0.998, best="oiou"
+        )
+    )
+
+
+def main(recipe: Recipe) -> None:
+    vocabulary = Vocabulary.from_file(recipe.parts / "vocab.txt")
+    model = load_pretrained(recipe.start)[0] if recipe.start else initial_model(recipe.parts, vocabulary)
+    model.decoder.coarse = recipe.coarse
+    stride = model.config.vision.patch >> recipe.coarse
+    tokenizer = Tokenizer(vocabulary, model.config.language.max_words)
+    store = FeatureStore(recipe.features)
+    photographs = [p for path in recipe.sentences for p in read_photographs(path)]
+    batches = CachedBatches(
+        photographs,
+        store,
+        tokenizer,
+        batch=recipe.batch,
+        per_image=recipe.per_image,
+        stride=stride,
+        seed=recipe.train.seed,
+        word_dropout=recipe.word_dropout,
+    )
+    validation = None
+    if recipe.val_sentences:
+        held_out = read_photographs(recipe.val_sentences)
+        validation = CachedBatches(held_out, store, tokenizer, batch=12, per_image=3, stride=stride, seed=1)
+    trainer = Trainer(
+        model,
+        batches,
+        recipe.train,
+        recipe.out,
+        resume=bool(checkpoint.saved(recipe.out)),
+        loss=partial(segmentation_loss, dice_weight=recipe.dice),
+        evaluate=partial(quick_scores, validation) if validation else None,
+    )
+    if recipe.export is None:
+        print(f"{len(photographs)} photographs, {batches.per_epoch} steps an epoch")
+        print(trainer.fit())
+    save_pretrained(trainer.load_averaged(), vocabulary, recipe.export or recipe.out / "model", int8=True)
+
+
+def initial_model(parts: Path, vocabulary: Vocabulary) -> ReSTR:
+    """``restr_small`` with the pre-trained ViT and word vectors of ``fetch.py`` and an untrained rest."""
+    model = build_model(restr_small(vocab=len(vocabulary)), seed=0)
+    load_state(model.vision, dequantise(read_tensors(parts / "vision.safetensors")))
+    with torch.no_grad():
+        model.language.vectors.weight.copy_(read_tensors(parts / "vectors.safetensors")["vectors"])
+    return model
+
+
+def read_photographs(path: Path) -> list[Photograph]:
+    rows = map(json.loads, path.read_text().splitlines())
+    return [
+        Photograph(
+            name=row["name"],
+            masks=tuple(row["masks"]),
+            sentences=tuple(Sentence(text, tuple(targets), kind) for text, targets, kind in row["sentences"]),
+        )
+        for row in rows
+    ]
+
+
+def quick_scores(batches: CachedBatches, model: ReSTR) -> dict[str, float]:
+    """oIoU and mIoU at the model's input size over one epoch of held-out photographs: to watch, not to report."""
+    intersection = union = mean = count = 0.0
+    for step in range(batches.per_epoch):
+        batch = batches.batch(step)
+        with torch.autocast("cpu", torch.bfloat16):
+            predicted = forward_batch(model, batch).logits.flatten(1) > 0
+        target = batch.mask.flatten(1) > 0.5
+        both, either = (predicted & target).sum(1).float(), (predicted | target).sum(1).float()
+        intersection, union = intersection + both.sum().item(), union + either.sum().item()
+        mean, count = mean + (both / either.clamp(min=1)).sum().item(), count + len(target)
+    return {"oiou": 100 * intersection / union, "miou": 100 * mean / count, "n": count}
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Recipe))

@@ -1,0 +1,121 @@
+"""What ``restr predict`` is asked to do: images with their texts, from files, folders, globs, JSONL or stdin."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from restr.errors import ImageError
+from restr.inference.sources import SUFFIXES
+
+STDIN = "-"
+
+
+class UsageError(Exception):
+    """The command line itself is wrong; its text says what to type instead."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image and everything that is asked of it; ``error`` instead of both if it could not even be listed."""
+
+    image: str
+    texts: tuple[str, ...]
+    error: str | None = None
+
+
+def split_arguments(words: Sequence[str], texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(images, texts) from the positional words and the ``--text`` options.
+
+    The last word is the text unless ``--text`` was given or every word is a ``.jsonl``, which brings its own.
+    Raises ``UsageError`` where a word is missing, or is clearly the other kind.
+    """
+    images, texts = list(words), list(texts)
+    if not images:
+        raise UsageError('the image and the text are missing: restr predict photo.jpg "the left dog"')
+    if not texts and not all(word.endswith(".jsonl") for word in images):
+        text = images.pop()
+        if not images and _is_image(text):
+            raise UsageError(f'the text is missing: restr predict {text} "what to segment"')
+        if not images:
+            raise UsageError(f'the image is missing: restr predict photo.jpg "{text}"')
+        if _is_image(text):
+            raise UsageError(
+                f"the text is missing: the last word, {text!r}, is an image; put what to segment after it, in quotes "
+                '(or as --text "...")'
+            )
+        texts = [text]
+    missing = [word for word in images if not _exists(word)]
+    if missing and len(words) > 2 and len(missing) == len(images) - 1 and not any(_looks_like_path(m) for m in missing):
+        whole = " ".join([*missing, *texts])
+        raise UsageError(f'no file is called {missing[0]!r}; if it is part of the text, use quotes: "{whole}"')
+    return images, texts
+
+
+def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[Job]:
+    """The jobs of the command line in order. What cannot be listed becomes a job with an error, never an exception."""
+    for image in images:
+        if image.endswith(".jsonl"):
+            yield from _jobs_of_jsonl(Path(image), tuple(texts))
+        else:
+            try:
+                yield from (Job(file, tuple(texts)) for file in _files(image))
+            except ImageError as error:
+                yield Job(image, tuple(texts), error=str(error))
+
+
+def _files(image: str) -> list[str]:
+    if image == STDIN:
+        return [STDIN]
+    if os.path.isdir(image):
+        files = sorted(str(path) for path in Path(image).iterdir() if path.suffix.lower() in SUFFIXES)
+        if not files:
+            raise ImageError(f"the folder {image} holds no image ({', '.join(sorted(SUFFIXES))})")
+        return files
+    if glob.has_magic(image) and not os.path.exists(image):
+        files = sorted(file for file in glob.glob(image, recursive=True) if os.path.isfile(file))
+        if not files:
+            raise ImageError(f"no file matches {image}")
+        return files
+    return [image]  # a missing file is reported when it is read, like a damaged one
+
+
+def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[Job]:
+    """A job a line: {"image": path, relative to the file's folder, "text": a text or a list}."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        yield Job(str(path), texts, error=f"{path} cannot be read: {error}")
+        return
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            image = entry["image"]
+            text = entry.get("text", texts)
+            found = (text,) if isinstance(text, str) else tuple(text)
+            if not isinstance(image, str) or not found or not all(isinstance(each, str) for each in found):
+                raise ValueError("'image' and 'text' must be strings")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problem = f'line {number} is not {{"image": "a.jpg", "text": "the left dog"}} ({error})'
+            yield Job(f"{path}:{number}", texts, error=problem)
+            continue
+        yield Job(str(path.parent / image), found)
+
+
+def _is_image(word: str) -> bool:
+    """Whether a word can only be meant as an image; a folder that happens to be called like the text does not count."""
+    return word == STDIN or os.path.isfile(word) or _looks_like_path(word)
+
+
+def _looks_like_path(word: str) -> bool:
+    return Path(word).suffix.lower() in SUFFIXES or word.endswith(("/", os.sep))
+
+
+def _exists(word: str) -> bool:
+    return word == STDIN or glob.has_magic(word) or os.path.exists(word)

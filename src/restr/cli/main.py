@@ -1,0 +1,69 @@
+"""``restr VERB ...``: finds the verb's module and hands over, loading nothing else, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from restr import __version__
+from restr.errors import RestrError
+
+# verb -> (module with main(arguments) -> exit code or None, one line of help)
+VERBS = {
+    "predict": ("restr.cli.predict", "segment what a sentence names in photographs"),
+    "train": ("restr.cli.train", "train a model"),
+    "eval": ("restr.cli.eval", "measure a model on a dataset"),
+}
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code is 0 (all done), 1 (something failed), 2 (wrong use) or 130 (Ctrl-C)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return OK if words else USAGE
+    if words[0] in ("-V", "--version", "version"):
+        print(f"restr {__version__}")
+        return OK
+    if words[0] not in VERBS:
+        print(_unknown(words[0]), file=sys.stderr)
+        return USAGE
+    try:
+        return importlib.import_module(VERBS[words[0]][0]).main(words[1:]) or OK
+    except RestrError as error:
+        print(f"restr {words[0]}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"restr {words[0]}: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone ("restr ... | head"); silence Python's complaint at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def usage() -> str:
+    """The help of the command itself."""
+    verbs = "\n".join(f"  {verb:<9} {line}" for verb, (_, line) in VERBS.items())
+    return (
+        "restr: name something in a photograph, get its pixels\n\n"
+        f"usage: restr VERB ...\n\n{verbs}\n\n"
+        '  restr predict photo.jpg "the dog on the left"\n'
+        "  restr VERB --help    all options of a verb\n"
+        "  restr --version"
+    )
+
+
+def _unknown(word: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, VERBS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else 'to segment a photograph: restr predict photo.jpg "the left dog"'
+    return f"restr: there is no verb {word!r}; choose from {', '.join(VERBS)} ({hint})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

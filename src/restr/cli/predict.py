@@ -1,0 +1,159 @@
+"""``restr predict IMAGE... "TEXT"``: masks, pictures and numbers for many images, none of which can stop the rest."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from restr.cli.jobs import STDIN, Job, UsageError, list_jobs, split_arguments
+from restr.errors import ImageError, RestrError
+
+if TYPE_CHECKING:
+    from restr.inference.result import Result
+    from restr.inference.segmenter import Segmenter
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """Segment what a sentence names in photographs.
+
+    The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, "-" (the bytes
+    of one on standard input), or a .jsonl file with a line {"image": ..., "text": ...} each. An image that fails is
+    reported at the end, with exit code 1, and never stops the rest.
+
+    Example: restr predict beach.jpg "the dog on the left"
+    """
+
+    words: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE... TEXT")] = ()
+    """Images, then what to segment (in quotes)."""
+
+    text: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="TEXT")] = ()
+    """A sentence; give it several times to ask several things of each image, which is looked at once."""
+
+    out: Path | None = None
+    """Folder for the files (default: out)."""
+
+    save: str | None = None
+    """What to write, with commas: overlay, mask, cutout, heatmap, rle, polygon, coco (default: overlay,mask; with
+    --json nothing, unless --out or --save is given)."""
+
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print a line of JSON for each result, and nothing else, to standard output."""
+
+    model: Path | None = None
+    """A model folder, or the model.safetensors in one (default: the bundled model)."""
+
+    threshold: float | None = None
+    """The least probability of a pixel of the mask (default: the model's own, 0.5)."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes a GPU if there is one."""
+
+
+@dataclass
+class Report:
+    """What a run has found so far, and what went wrong."""
+
+    results: list[tuple[str, Result]] = field(default_factory=list)  # kept for the COCO file only
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb; returns the exit code."""
+    options = tyro.cli(PredictOptions, prog="restr predict", args=list(arguments))
+    try:
+        images, texts = split_arguments(options.words, options.text)
+    except UsageError as error:
+        print(f"restr predict: {error}", file=sys.stderr)
+        return 2
+    return predict(options, list(list_jobs(images, texts)))
+
+
+def predict(options: PredictOptions, jobs: Sequence[Job]) -> int:
+    """Work through the jobs; 0 if all went well, 1 if any failed. Raises ``RestrError`` if nothing can be done."""
+    from restr.inference.result import check_kinds, coco_document, write_new  # torch and PIL load here
+    from restr.inference.segmenter import Segmenter
+
+    kinds = chosen_kinds(options)
+    check_kinds(kinds)
+    folder = options.out or Path("out")
+    segmenter = Segmenter.from_pretrained(options.model, device=options.device)
+    report = Report()
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        for job in progress.track(jobs, description="segmenting"):
+            try:
+                _run(job, segmenter, options, kinds, folder, report)
+            except (RestrError, OSError) as error:
+                if isinstance(error, BrokenPipeError):
+                    raise
+                report.failures.append((job.image, str(error)))
+                if options.json:
+                    _print_json({"image": job.image, "error": str(error)})
+    if "coco" in kinds and report.results:
+        content = json.dumps(coco_document(report.results)).encode() + b"\n"
+        path = write_new(folder, "results", {"coco": content})["coco"]
+        print(path, file=sys.stderr if options.json else sys.stdout)
+    if report.failures:
+        print(f"restr predict: {len(report.failures)} of {len(jobs)} failed:", file=sys.stderr)
+        for image, problem in report.failures:
+            print(f"  {image}: {problem}", file=sys.stderr)
+    return 1 if report.failures else 0
+
+
+def chosen_kinds(options: PredictOptions) -> list[str]:
+    """The kinds of files to write."""
+    if options.save is not None:
+        return list(dict.fromkeys(kind.strip() for kind in options.save.split(",") if kind.strip()))
+    return [] if options.json and options.out is None else ["overlay", "mask"]
+
+
+def _run(
+    job: Job, segmenter: Segmenter, options: PredictOptions, kinds: Sequence[str], folder: Path, report: Report
+) -> None:
+    if job.error is not None:
+        raise ImageError(job.error)
+    source = _stdin() if job.image == STDIN else job.image
+    name = "stdin" if job.image == STDIN else Path(job.image).stem
+    results = segmenter(source, list(job.texts), threshold=options.threshold)
+    own = [kind for kind in kinds if kind != "coco"]  # COCO is one file for the whole run
+    for result in results:
+        files = result.save(folder, own, name=name) if own else {}
+        if "coco" in kinds:
+            report.results.append((job.image, result))
+        if options.json:
+            paths = {kind: str(path) for kind, path in files.items()}
+            _print_json({"image": job.image, **result.to_dict(), "files": paths})
+        else:
+            _print_line(job.image, result, files)
+
+
+def _print_json(values: dict) -> None:
+    print(json.dumps(values, ensure_ascii=False), flush=True)
+
+
+def _print_line(image: str, result: Result, files: dict[str, Path]) -> None:
+    if result.area:
+        share = result.area / result.mask.size
+        found = f"found, score {result.score:.2f}, {share:.1%} of the picture, box {result.box}"
+    else:
+        found = f"nothing found (highest probability {result.prob.max():.2f}, threshold {result.threshold:g})"
+    print(f"{image}: {result.text!r} {found}")
+    for path in files.values():
+        print(f"  {path}")
+    sys.stdout.flush()
+
+
+def _stdin() -> bytes:
+    if sys.stdin.isatty():
+        raise ImageError("'-' reads an image from standard input, but nothing is piped in: restr predict - < photo.jpg")
+    return sys.stdin.buffer.read()

@@ -1,0 +1,206 @@
+"""Configurations: frozen dataclasses that mirror the modules, saved as JSON beside the weights.
+
+The tree is the model's: ``ModelConfig`` holds one config for each box of the paper's figure, and
+``PreprocessConfig`` holds the facts that turn a photograph into the model's input. Training, evaluation,
+prediction and export all read the same object.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from restr.errors import ConfigError
+
+T = TypeVar("T")
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """One stack of pre-norm Transformer blocks; all four encoders of ReSTR are one of these.
+
+    ``width`` is the token width, ``mlp`` the hidden width of the MLP. ``layer_scale`` multiplies each residual
+    branch by a learnt vector (DINOv2). ``drop_path`` is the stochastic-depth rate of the deepest block.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    mlp: int
+    layer_scale: bool = False
+    drop_path: float = 0.0
+    dropout: float = 0.0
+    norm_eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        _at_least(self, "width", 1)
+        _at_least(self, "depth", 0)
+        _at_least(self, "heads", 1)
+        if self.width % self.heads:
+            raise ConfigError(
+                f"width {self.width} is not divisible by heads {self.heads}; choose heads that divide the width"
+            )
+        for name in ("drop_path", "dropout"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionConfig:
+    """The vision encoder: a ViT over P x P patches, its class token dropped before fusion."""
+
+    patch: int
+    blocks: TransformerConfig
+    grid: int = 30  # side of the stored position embedding, in patches
+    frozen: bool = False  # True: its weights are never trained and it always runs in eval mode
+
+    def __post_init__(self) -> None:
+        if self.patch < 2 or self.patch & (self.patch - 1):
+            raise ConfigError(
+                f"patch is {self.patch}; the decoder doubles the resolution log2(patch) times, so it must be a power of 2"
+            )
+        _at_least(self, "grid", 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageConfig:
+    """The language encoder: word vectors, sinusoidal positions, Transformer blocks, then a map to ``width``."""
+
+    vocab: int  # rows of the word table, padding (0) and unknown (1) included
+    vectors: int  # width of a word vector (GloVe: 50, 100, 300)
+    blocks: TransformerConfig
+    max_words: int = 20
+    train_vectors: bool = False  # False keeps unseen words near their seen neighbours
+
+    def __post_init__(self) -> None:
+        _at_least(self, "vocab", 3)
+        _at_least(self, "vectors", 1)
+        _at_least(self, "max_words", 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionConfig:
+    """The multimodal fusion encoder (figure 3): visual-linguistic blocks, then linguistic-seed blocks.
+
+    ``variant`` names the way they are coupled; only ``cme`` (the paper's model) exists today.
+    ``patch_positions`` adds fixed 2-D sinusoids to the patches: a frozen vision encoder cannot learn to pass
+    on where a patch is, and "the left one" needs it (the paper fine-tunes the encoder instead).
+    """
+
+    visual_linguistic: TransformerConfig
+    linguistic_seed: TransformerConfig
+    variant: Literal["cme"] = "cme"
+    patch_positions: bool = False
+
+    def __post_init__(self) -> None:
+        if self.visual_linguistic.width != self.linguistic_seed.width:
+            raise ConfigError(
+                f"visual_linguistic.width {self.visual_linguistic.width} and linguistic_seed.width "
+                f"{self.linguistic_seed.width} differ; both encoders work at the common width D"
+            )
+
+    @property
+    def width(self) -> int:
+        """The common width D of patches, words and class seed."""
+        return self.visual_linguistic.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """The coarse-to-fine decoder: K = log2 P blocks, each halves the channels and doubles the resolution."""
+
+    min_channels: int = 8
+    negative_slope: float = 0.01  # LeakyReLU
+    align_corners: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessConfig:
+    """How a photograph becomes the model's input and a probability becomes a mask.
+
+    ``fit``: ``"longest"`` scales the longest side to ``size`` and rounds the other to a multiple of the patch
+    (no padding, at most half a patch of stretch); ``"letterbox"`` pads to a ``size`` x ``size`` square with the
+    mean colour on the right and at the bottom.
+    """
+
+    size: int = 480
+    fit: Literal["longest", "letterbox"] = "longest"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        _at_least(self, "size", 1)
+        if self.fit not in ("longest", "letterbox"):
+            raise ConfigError(f"fit is {self.fit!r}; choose 'longest' or 'letterbox'")
+        if not 0.0 < self.threshold < 1.0:
+            raise ConfigError(f"threshold is {self.threshold}; it must be between 0 and 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Everything that rebuilds a ReSTR model: ``restr.model.build.build_model(config)``."""
+
+    name: str
+    vision: VisionConfig
+    language: LanguageConfig
+    fusion: FusionConfig
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+
+    def __post_init__(self) -> None:
+        if self.preprocess.size % self.vision.patch:
+            raise ConfigError(
+                f"preprocess.size {self.preprocess.size} is not a multiple of vision.patch {self.vision.patch}; "
+                f"use {round(self.preprocess.size / self.vision.patch) * self.vision.patch}"
+            )
+
+    @property
+    def decoder_blocks(self) -> int:
+        """K = log2 P."""
+        return int(math.log2(self.vision.patch))
+
+    def to_json(self) -> str:
+        """This config as indented JSON; ``from_json`` reads it back."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """A config from ``to_json``'s text. Raises ``ConfigError`` on unknown or missing names."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"the config is not JSON ({error}); expected what ModelConfig.to_json writes") from error
+        return from_dict(cls, values)
+
+
+def from_dict(cls: type[T], values: dict[str, Any], *, where: str = "") -> T:
+    """A (nested) config dataclass from plain JSON values; unknown and missing names raise ``ConfigError``."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ConfigError(f"unknown setting {where}{unknown[0]!r}; {cls.__name__} knows {', '.join(fields)}")
+    hints = get_type_hints(cls)
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        if dataclasses.is_dataclass(hints[name]):
+            value = from_dict(hints[name], value, where=f"{where}{name}.")  # type: ignore[arg-type]
+        elif isinstance(value, list):
+            value = tuple(value)
+        arguments[name] = value
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise ConfigError(f"{where or cls.__name__}: {error}") from error
+
+
+def _at_least(config: Any, name: str, least: int) -> None:
+    value = getattr(config, name)
+    if not isinstance(value, int) or value < least:
+        raise ConfigError(f"{type(config).__name__}.{name} is {value!r}; it must be a whole number of at least {least}")

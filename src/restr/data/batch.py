@@ -1,0 +1,135 @@
+"""A batch for training and where batches come from: any object with ``batch(step) -> Batch``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restr.config import ModelConfig
+from restr.data.sample import Sample
+from restr.errors import DataError
+from restr.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """What one training step reads: an image or, for a frozen encoder, its cached patch features.
+
+    ids (b l), word_pad bool (b l) True = padding, mask float (b 1 H W) in [0, 1] at the logits' size, and either
+    image (b 3 H W), normalised, or patches (b n d_v) with grid = (h, w).
+    """
+
+    ids: Tensor
+    word_pad: Tensor
+    mask: Tensor
+    image: Tensor | None = None
+    patches: Tensor | None = None
+    grid: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.image is None) == (self.patches is None or self.grid is None):
+            raise DataError("a Batch needs either an image or patches with their grid, and not both")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on a device."""
+        moved = {
+            f.name: value.to(device, non_blocking=True)
+            for f in dataclasses.fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return dataclasses.replace(self, **moved)
+
+
+class Batches(Protocol):
+    """Batches by step: ``batch(step)`` depends on nothing but the step and what it was built with (its seed), so
+    that a resumed run sees what the uninterrupted one would have seen, in any process."""
+
+    def batch(self, step: int) -> Batch: ...
+
+
+class Samples(Protocol):
+    """Any indexable dataset of samples."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+
+class SampleBatches:
+    """Batches from samples whose images already have the model's input size (generated scenes).
+
+    An epoch visits every sample once, in an order given by (seed, epoch); ``together`` neighbours (the sentences of
+    one scene) stay side by side, so that an image is drawn once and its contrasting sentences meet in a batch.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        tokenizer: Tokenizer,
+        config: ModelConfig,
+        *,
+        size: int,
+        seed: int = 0,
+        together: int = 1,
+        shuffle: bool = True,
+    ) -> None:
+        if size < 1 or size % together or len(samples) % together:
+            raise DataError(
+                f"batch size {size} and {len(samples)} samples must be multiples of the {together} kept together"
+            )
+        self.samples, self.tokenizer, self.config = samples, tokenizer, config
+        self.size, self.seed, self.together, self.shuffle = size, seed, together, shuffle
+
+    def __len__(self) -> int:
+        """Batches in an epoch, the last one filled up from the next epoch."""
+        return (len(self.samples) + self.size - 1) // self.size
+
+    def batch(self, step: int) -> Batch:
+        """The step-th batch, counted from 0 over all epochs."""
+        return collate([self.samples[i] for i in self._indices(step)], self.tokenizer, self.config)
+
+    def _indices(self, step: int) -> list[int]:
+        groups = len(self.samples) // self.together
+        first = step * self.size // self.together
+        indices: list[int] = []
+        for place in range(first, first + self.size // self.together):
+            epoch, offset = divmod(place, groups)
+            group = int(self._order(epoch, groups)[offset]) if self.shuffle else offset
+            indices += range(group * self.together, (group + 1) * self.together)
+        return indices
+
+    def _order(self, epoch: int, groups: int) -> np.ndarray:
+        known = getattr(self, "_known_order", None)
+        if known is None or known[0] != epoch:
+            known = self._known_order = (epoch, np.random.default_rng([self.seed, epoch]).permutation(groups))
+        return known[1]
+
+
+def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig) -> Batch:
+    """Samples of one size as a batch. Raises ``DataError`` where an image is not at the model's input size."""
+    size, patch = config.preprocess.size, config.vision.patch
+    for sample in samples:
+        height, width = sample.mask.shape
+        if sample.image.shape != (height, width, 3) or max(height, width) != size or height % patch or width % patch:
+            raise DataError(
+                f"sample {sample.id}: image {sample.image.shape} and mask {sample.mask.shape}; expected the input size, "
+                f"longest side {size} and both multiples of {patch}: prepare it with restr.preprocess first"
+            )
+    pixels = np.stack([sample.image for sample in samples]).astype(np.float32) / 255
+    pixels = (pixels - np.array(config.preprocess.mean, np.float32)) / np.array(config.preprocess.std, np.float32)
+    ids, word_pad = tokenizer([sample.text for sample in samples])
+    return Batch(
+        ids=torch.from_numpy(ids),
+        word_pad=torch.from_numpy(word_pad),
+        mask=torch.from_numpy(np.stack([sample.mask for sample in samples])[:, None].astype(np.float32)),
+        image=torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))),
+    )

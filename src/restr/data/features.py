@@ -1,0 +1,121 @@
+"""Cached patch features: the frozen vision encoder runs once a photograph, training reads its tokens from disk.
+
+A store is a folder: ``tokens.f16`` (all tokens, one after the other, half precision), ``index.jsonl`` (one line a
+photograph: where its tokens begin and its patch grid) and ``meta.json`` (what they were made with). It is appended
+to, so building it can be interrupted and resumed; a half-written photograph is cut off again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from restr.errors import DataError
+
+TOKENS, INDEX, META = "tokens.f16", "index.jsonl", "meta.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a photograph's tokens lie: the first token's row and the patch grid (h, w)."""
+
+    start: int
+    grid: tuple[int, int]
+
+    @property
+    def count(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+
+class FeatureStore:
+    """Patch features by photograph: ``store[name]`` -> float16 (h*w, d), read through a memory map."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / META).is_file():
+            raise DataError(f"{self.folder} is no feature store (no {META}); build one with cache_features")
+        meta = json.loads((self.folder / META).read_text())
+        self.width: int = meta["width"]
+        self.fingerprint: str = meta["fingerprint"]
+        self.entries = _read_index(self.folder / INDEX)
+        size = (self.folder / TOKENS).stat().st_size if (self.folder / TOKENS).exists() else 0
+        rows = size // (2 * self.width)
+        self._tokens = np.memmap(self.folder / TOKENS, np.float16, "r", shape=(rows, self.width)) if rows else None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.entries
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        entry = self.entries[name]
+        if self._tokens is None or entry.start + entry.count > len(self._tokens):
+            raise DataError(f"{self.folder / TOKENS} is shorter than its index says; build the store again")
+        return self._tokens[entry.start : entry.start + entry.count]
+
+
+def cache_features(
+    names: Iterable[str],
+    encode: Callable[[str], tuple[np.ndarray, tuple[int, int]]],
+    folder: str | Path,
+    *,
+    width: int,
+    fingerprint: str,
+) -> int:
+    """Encode each photograph that the store lacks and append it; returns how many were new.
+
+    encode: name -> (tokens float (h*w, width), grid). fingerprint: of the encoder's weights and the preprocessing
+    (``fingerprint_of``); a store made with others is refused with ``DataError``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    meta = {"width": width, "fingerprint": fingerprint}
+    if (folder / META).exists() and json.loads((folder / META).read_text()) != meta:
+        raise DataError(f"{folder} was made with other weights or preprocessing; delete it or choose another folder")
+    (folder / META).write_text(json.dumps(meta))
+    entries = _read_index(folder / INDEX)
+    end = max((e.start + e.count for e in entries.values()), default=0)
+    new = 0
+    with open(folder / TOKENS, "ab") as tokens_file, open(folder / INDEX, "a") as index_file:
+        tokens_file.truncate(end * width * 2)
+        for name in names:
+            if name in entries:
+                continue
+            tokens, grid = encode(name)
+            tokens_file.write(np.ascontiguousarray(tokens, np.float16).tobytes())
+            tokens_file.flush()
+            entry = entries[name] = Entry(end, grid)
+            index_file.write(json.dumps({"name": name, "start": entry.start, "grid": list(grid)}) + "\n")
+            index_file.flush()
+            end += entry.count
+            new += 1
+        os.fsync(tokens_file.fileno())
+    return new
+
+
+def fingerprint_of(state: dict, preprocess: object) -> str:  # state: tensors by name
+    """A short hash of encoder weights and preprocessing facts, so that a cache is never used with another model."""
+    digest = hashlib.sha256(repr(preprocess).encode())
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(state[name].float().cpu().numpy()).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _read_index(path: Path) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    if path.exists():
+        for line in path.read_text().splitlines():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:  # the last line of an interrupted run
+                break
+            entries[row["name"]] = Entry(row["start"], tuple(row["grid"]))
+    return entries

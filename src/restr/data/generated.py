@@ -1,0 +1,90 @@
+"""Generated scenes: a dataset of drawn shapes and sentences that needs no file, for tests and first training runs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from restr.data.expressions.description import Reference
+from restr.data.sample import Sample
+from restr.data.scene import Scene
+from restr.data.shape_sentences import all_words, choose, opposite, resolve, turn
+from restr.data.shapes import draw_scene
+from restr.errors import DataError
+
+if TYPE_CHECKING:
+    from restr.text.vocabulary import Vocabulary
+
+
+class GeneratedScenes:
+    """``scenes`` drawn scenes with ``per_scene`` sentences each; the same arguments always give the same pixels.
+
+    Sample ``i`` belongs to scene ``i // per_scene``; sentences of one scene often differ in one word ("left circle",
+    "right circle"). Different seeds give different scenes: train on one, test on another.
+    """
+
+    def __init__(self, scenes: int, seed: int = 0, *, size: int = 64, per_scene: int = 4, most: int = 6) -> None:
+        if scenes < 1 or per_scene < 1 or most < 2 or size < 32:
+            raise DataError(
+                f"scenes {scenes}, per_scene {per_scene}, most {most}, size {size}: "
+                "expected at least 1 scene, 1 sentence a scene, 2 shapes and 32 pixels"
+            )
+        self.scenes, self.seed, self.size, self.per_scene, self.most = scenes, seed, size, per_scene, most
+        self._told = lru_cache(maxsize=512)(self._draw)
+
+    def __len__(self) -> int:
+        return self.scenes * self.per_scene
+
+    def scene(self, index: int) -> Scene:
+        """The index-th scene (not sample), with its instances."""
+        return self._told(self._checked(index, self.scenes))[0]
+
+    def references(self, index: int) -> list[Reference]:
+        """The sentences of the index-th scene with their meanings."""
+        return self._told(self._checked(index, self.scenes))[1]
+
+    def __getitem__(self, index: int) -> Sample:
+        scene, references = self._told(self._checked(index, len(self)) // self.per_scene)
+        return self._sample(scene, references[index % self.per_scene], f"{scene.id}/{index % self.per_scene}")
+
+    def swapped(self, index: int) -> Sample | None:
+        """Sample ``index`` with left and right (above and below) exchanged in its sentence, that word alone, and the
+        mask that it then means; None where the sentence names no side or the exchange leaves a doubt."""
+        scene, references = self._told(self._checked(index, len(self)) // self.per_scene)
+        reference = references[index % self.per_scene]
+        turned = opposite(reference.description)
+        targets = resolve(turned, scene) if turned else None
+        if turned is None or targets is None or targets == reference.targets:
+            return None
+        other = Reference(text=turn(reference.text), description=turned, targets=targets, kind=reference.kind)
+        return self._sample(scene, other, f"{scene.id}/{index % self.per_scene}-swapped")
+
+    def _draw(self, index: int) -> tuple[Scene, list[Reference]]:
+        rng = np.random.default_rng([self.seed, index])
+        while True:  # a scene of two equal shapes, level with each other, offers nothing to say: draw another
+            scene = draw_scene(rng, id=f"generated-{self.seed}-{index}", size=self.size, most=self.most)
+            references = choose(scene, rng, self.per_scene)
+            if references:
+                return scene, references
+
+    @staticmethod
+    def _sample(scene: Scene, reference: Reference, id: str) -> Sample:
+        mask = np.any([scene.instances[target].mask for target in reference.targets], axis=0)
+        return Sample(id=id, image=scene.image, text=reference.text, mask=mask, kind=reference.kind, image_id=scene.id)
+
+    @staticmethod
+    def _checked(index: int, length: int) -> int:
+        if not 0 <= index < length:
+            raise IndexError(f"index {index} is outside 0..{length - 1}")
+        return index
+
+
+def vocabulary() -> Vocabulary:
+    """The closed vocabulary of the generated sentences, as the tokenizer splits them ("leftmost" -> left most)."""
+    from restr.text.tokenizer import Tokenizer
+    from restr.text.vocabulary import Vocabulary
+
+    tokenizer = Tokenizer(Vocabulary(all_words()))
+    return Vocabulary(sorted({part for word in all_words() for part in tokenizer.words(word)}))

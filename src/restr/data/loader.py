@@ -1,0 +1,124 @@
+"""Training batches of photographs from cached patch features.
+
+A batch depends on the seed and the step alone, so a run that is stopped and resumed sees the same batches as one
+that was never stopped, and nothing about the data's position has to be saved.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from restr.data.batch import Batch
+from restr.data.features import FeatureStore
+from restr.errors import DataError
+from restr.masks import rle_decode
+from restr.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """An expression for a photograph and the indices of the masks whose union it names."""
+
+    text: str
+    targets: tuple[int, ...]
+    kind: str = "other"
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph's masks (COCO RLE) and sentences; ``name`` is its key in the feature store."""
+
+    name: str
+    masks: tuple[dict, ...]
+    sentences: tuple[Sentence, ...]
+
+
+class CachedBatches:
+    """Batches from cached features: every photograph once an epoch, ``per_image`` of its sentences each time.
+
+    Photographs of one patch grid share a batch, so nothing is padded. Several sentences of one photograph in a
+    batch are the contrast that teaches which of the instances is meant. ``stride``: mask pixels a patch side, the
+    patch or, with ``Decoder.coarse``, a power of 2 less.
+    """
+
+    def __init__(
+        self,
+        photographs: Sequence[Photograph],
+        store: FeatureStore,
+        tokenizer: Tokenizer,
+        *,
+        batch: int = 24,
+        per_image: int = 3,
+        stride: int = 16,
+        seed: int = 0,
+        word_dropout: float = 0.0,
+    ) -> None:
+        if batch % per_image:
+            raise DataError(f"batch {batch} is not a multiple of per_image {per_image}")
+        self.store, self.tokenizer = store, tokenizer
+        self.per_image, self.images, self.stride, self.seed = per_image, batch // per_image, stride, seed
+        self.word_dropout = word_dropout
+        self.buckets: dict[tuple[int, int], list[Photograph]] = defaultdict(list)
+        for photograph in photographs:
+            if photograph.name in store and photograph.sentences:
+                self.buckets[store.entries[photograph.name].grid].append(photograph)
+        self.per_epoch = sum(len(bucket) // self.images for bucket in self.buckets.values())
+        if not self.per_epoch:
+            raise DataError(
+                f"no patch grid has the {self.images} photographs that a batch needs: "
+                f"{sum(map(len, self.buckets.values()))} photographs have features and sentences; "
+                "add some or choose a smaller batch"
+            )
+        self._epoch: tuple[int, list[list[Photograph]]] = (-1, [])
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step: patches (b n d) half precision, mask (b 1 stride*h stride*w)."""
+        epoch, position = divmod(step, self.per_epoch)
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, self._schedule(epoch))
+        rng = np.random.default_rng((self.seed, 1, step))
+        photographs = self._epoch[1][position]
+        grid = self.store.entries[photographs[0].name].grid
+        patches, texts, masks = [], [], []
+        for photograph in photographs:
+            patches.append(torch.from_numpy(np.array(self.store[photograph.name])))
+            count = len(photograph.sentences)
+            for i in rng.choice(count, self.per_image, replace=count < self.per_image):
+                sentence = photograph.sentences[i]
+                texts.append(sentence.text)
+                masks.append(self._mask(photograph, sentence, grid))
+        ids, word_pad = self.tokenizer(texts)
+        if self.word_dropout:
+            ids = np.where((ids > 1) & (rng.random(ids.shape) < self.word_dropout), 1, ids)
+        return Batch(
+            ids=torch.from_numpy(ids),
+            word_pad=torch.from_numpy(word_pad),
+            mask=torch.stack(masks),
+            patches=torch.stack(patches).repeat_interleave(self.per_image, 0),
+            grid=grid,
+        )
+
+    def _schedule(self, epoch: int) -> list[list[Photograph]]:
+        rng = np.random.default_rng((self.seed, 0, epoch))
+        batches = []
+        for grid in sorted(self.buckets):
+            bucket = self.buckets[grid]
+            order = rng.permutation(len(bucket))
+            whole = len(bucket) // self.images * self.images
+            batches += [[bucket[i] for i in row] for row in order[:whole].reshape(-1, self.images)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def _mask(self, photograph: Photograph, sentence: Sentence, grid: tuple[int, int]) -> Tensor:
+        size = (grid[0] * self.stride, grid[1] * self.stride)
+        if not sentence.targets:
+            return torch.zeros(1, *size)
+        union = np.logical_or.reduce([rle_decode(photograph.masks[i]) for i in sentence.targets])
+        mask = torch.from_numpy(union.astype(np.float32))[None, None]
+        return F.interpolate(mask, size=size, mode="bilinear", align_corners=False, antialias=True)[0]

@@ -1,0 +1,29 @@
+"""Every error that restr raises on purpose: each names the value, the expectation and the next step."""
+
+
+class RestrError(Exception):
+    """Base of all restr errors; catch this one to handle whatever restr refuses."""
+
+
+class ConfigError(RestrError, ValueError):
+    """A configuration value cannot work, alone or beside another."""
+
+
+class ImageError(RestrError, ValueError):
+    """An image cannot be read or is not one: truncated, empty, too large, of an unknown kind."""
+
+
+class TextError(RestrError, ValueError):
+    """An expression is empty or not text."""
+
+
+class WeightsError(RestrError):
+    """Weights are missing, unreadable or do not fit the model."""
+
+
+class DataError(RestrError):
+    """A dataset on disk is incomplete or contradicts itself."""
+
+
+class CheckpointError(RestrError):
+    """A training checkpoint is missing, unreadable or belongs to another run."""

@@ -1,0 +1,219 @@
+"""Result: the mask that a sentence names in an image, in whatever form it is wanted."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from restr import masks
+from restr.errors import ConfigError
+from restr.inference import render
+
+KINDS = ("overlay", "mask", "cutout", "heatmap", "rle", "polygon", "coco")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """What the model found for one sentence in one image.
+
+    image: uint8 (H W 3), upright, as the model's input was made from it. prob: float32 (H W), the probability that
+    a pixel belongs to what ``text`` names. threshold: the least probability inside the mask. name: the image
+    file's stem, for file names.
+    """
+
+    image: np.ndarray
+    text: str
+    prob: np.ndarray
+    threshold: float = 0.5
+    name: str = "image"
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """bool (H W) at the image's own size: prob >= threshold."""
+        return self.prob >= self.threshold
+
+    @cached_property
+    def score(self) -> float:
+        """The mean probability inside the mask, in [threshold, 1]: how sure the model is of it. 0 if it is empty."""
+        return float(self.prob[self.mask].mean(dtype=np.float64)) if self.area else 0.0
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels in the mask."""
+        return int(np.count_nonzero(self.mask))
+
+    @cached_property
+    def box(self) -> tuple[int, int, int, int] | None:
+        """The tightest box (x0, y0, x1, y1) around the mask, x1 and y1 exclusive; None if the mask is empty."""
+        return masks.box_of(self.mask)
+
+    @cached_property
+    def rle(self) -> dict[str, Any]:
+        """The mask as COCO's compressed run lengths: {"size": [H, W], "counts": str}."""
+        return masks.rle_encode(self.mask)
+
+    @cached_property
+    def polygons(self) -> list[list[float]]:
+        """The mask's outer outlines as COCO polygons [x0, y0, x1, y1, ...], the largest first; holes are filled."""
+        return masks.polygons_of(self.mask)
+
+    def overlay(self, *, caption: bool = True) -> Image.Image:
+        """The picture to show: the found thing in colour with a contour, the rest dimmed, the text underneath."""
+        return render.overlay(self.image, self.mask, self.text if caption else None, self.score)
+
+    def heatmap(self, *, caption: bool = True) -> Image.Image:
+        """The probability of every pixel, from dark (0) to light (1), over the greyed image."""
+        return render.heatmap(self.image, self.prob, self.text if caption else None)
+
+    def cutout(self) -> Image.Image:
+        """The found thing alone: RGBA, cropped to ``box``, transparent around; one clear pixel if nothing is found."""
+        return render.cutout(self.image, self.mask, self.box)
+
+    def mask_image(self) -> Image.Image:
+        """The mask as a picture of mode "L": 255 inside, 0 outside."""
+        return Image.fromarray(self.mask.astype(np.uint8) * 255)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result in JSON's types: text, score, box, area, size [H, W], threshold and run lengths."""
+        return {
+            "text": self.text,
+            "score": round(self.score, 4),
+            "box": list(self.box) if self.box else None,
+            "area": self.area,
+            "size": [int(side) for side in self.mask.shape],
+            "threshold": self.threshold,
+            "rle": self.rle,
+        }
+
+    def save(
+        self, folder: str | os.PathLike[str], kinds: Sequence[str] = ("overlay", "mask"), *, name: str | None = None
+    ) -> dict[str, Path]:
+        """Write the result in the given ``kinds`` (see ``KINDS``) and return the path of each.
+
+        Files are called ``<name>-<words of the text>.<kind>.png`` (or ``.json``). A file of another result is never
+        overwritten: the name gets a number instead. The same result again gives the same files.
+        """
+        check_kinds(kinds)
+        contents = {kind: self._content(kind) for kind in kinds}
+        stem = f"{slug(name or self.name)}-{slug(self.text)}"
+        return write_new(Path(folder), stem, contents)
+
+    def _content(self, kind: str) -> bytes:
+        pictures: dict[str, Callable[[], Image.Image]] = {
+            "overlay": self.overlay,
+            "mask": self.mask_image,
+            "cutout": self.cutout,
+            "heatmap": self.heatmap,
+        }
+        if kind in pictures:
+            return _png(pictures[kind]())
+        documents: dict[str, Callable[[], Any]] = {
+            "rle": lambda: self.rle,
+            "polygon": lambda: {"size": list(self.mask.shape), "polygons": self.polygons},
+            "coco": lambda: coco_document([(self.name, self)]),
+        }
+        return json.dumps(documents[kind]()).encode() + b"\n"
+
+    def _repr_png_(self) -> bytes:
+        return _png(self.overlay())
+
+    def __repr__(self) -> str:
+        height, width = self.mask.shape
+        return f"Result({self.text!r}, score={self.score:.2f}, box={self.box}, area={self.area} of {width} x {height})"
+
+
+def coco_document(results: Sequence[tuple[str, Result]]) -> dict[str, Any]:
+    """(file name, result) pairs as one COCO document: an annotation a result, its sentence under "text"."""
+    images: dict[str, dict[str, Any]] = {}
+    annotations = []
+    for file_name, result in results:
+        height, width = (int(side) for side in result.mask.shape)
+        image = images.setdefault(
+            file_name, {"id": len(images) + 1, "file_name": file_name, "height": height, "width": width}
+        )
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": image["id"],
+                "category_id": 1,
+                "segmentation": result.rle,
+                "area": result.area,
+                "bbox": masks.box_xywh(result.box) if result.box else [0, 0, 0, 0],
+                "iscrowd": 0,
+                "score": round(result.score, 4),
+                "text": result.text,
+            }
+        )
+    return {
+        "images": list(images.values()),
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "referent"}],
+    }
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raises ``ConfigError`` for a kind of file that a result cannot be saved as."""
+    if isinstance(kinds, str):
+        raise ConfigError(f"kinds is the string {kinds!r}; expected a list such as ['overlay', 'mask']")
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ConfigError(f"cannot save {kind!r}; choose from {', '.join(KINDS)}")
+
+
+def slug(text: str, longest: int = 48) -> str:
+    """Words of a text in a form that every file system takes: "The man's hat!" -> "the-mans-hat"."""
+    plain = unicodedata.normalize("NFKC", text).lower().replace("'", "").replace("\u2019", "")
+    return re.sub(r"[\W_]+", "-", plain).strip("-")[:longest].rstrip("-") or "result"
+
+
+def write_new(folder: Path, stem: str, contents: Mapping[str, bytes]) -> dict[str, Path]:
+    """Write ``contents`` (kind -> bytes) as ``<stem>.<kind>.<png or json>``; each file appears whole or not at all.
+
+    If one of the names is taken by other bytes, all get the first free number: ``<stem>-2.<kind>.png``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        numbered = stem if number == 1 else f"{stem}-{number}"
+        paths = {kind: folder / f"{numbered}.{kind}.{_suffix(content)}" for kind, content in contents.items()}
+        if all(not path.exists() or path.read_bytes() == contents[kind] for kind, path in paths.items()):
+            break
+        number += 1
+    for kind, path in paths.items():
+        write_whole(path, contents[kind])
+    return paths
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place and move it there, so that nobody ever reads half of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)  # mkstemp's own 0600 would hide the result from other users
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _suffix(content: bytes) -> str:
+    return "png" if content.startswith(b"\x89PNG") else "json"
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()

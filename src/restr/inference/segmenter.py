@@ -1,0 +1,171 @@
+"""Segmenter: a loaded model with everything between a photograph and a sentence, and a mask."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from os import PathLike
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import torch
+
+from restr.errors import ConfigError, ImageError, TextError, WeightsError
+from restr.inference.result import Result
+from restr.inference.sources import ImageSource, image_name, read_image
+from restr.model.restr import ReSTR
+from restr.model.vision import PatchFeatures
+from restr.model.weights import WEIGHTS, load_pretrained
+from restr.preprocess import prepare, restore
+from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import UNKNOWN, Vocabulary
+
+logger = logging.getLogger("restr")
+
+BUNDLED = "restr_small"
+TEXTS_AT_ONCE = 8  # more would only cost memory: the decoder's maps are as large as the image
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncodedImage:
+    """An image that met the vision encoder and now waits for sentences. pixels: uint8 (H W 3)."""
+
+    pixels: np.ndarray
+    features: PatchFeatures
+    name: str
+
+
+class Segmenter:
+    """Segments what a sentence names: ``segmenter(image, "the left dog") -> Result``.
+
+    image: a path, the bytes of a file, a PIL image, or an array (H W 3); see ``restr.inference.sources``. The
+    image encoder is most of the work and does not depend on the sentence, so give several sentences at once, or
+    ``set_image`` once and ``predict`` often. Calls share no state but ``set_image``'s image.
+    """
+
+    def __init__(self, model: ReSTR, vocabulary: Vocabulary, *, device: str | torch.device = "auto") -> None:
+        """model and vocabulary belong together; ``from_pretrained`` loads both."""
+        self.device = _device(device)
+        self.model = model.to(self.device).eval()
+        self.config = model.config
+        self.tokenizer = Tokenizer(vocabulary, model.config.language.max_words)
+        self._image: EncodedImage | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | PathLike[str] | None = None, *, device: str | torch.device = "auto"
+    ) -> Segmenter:
+        """A segmenter from a model folder, or the ``model.safetensors`` in one; without a path, the bundled model.
+
+        device: "auto" takes a GPU where there is one. Raises ``WeightsError``.
+        """
+        model, vocabulary = load_pretrained(_model_folder(path))
+        return cls(model, vocabulary, device=device)
+
+    @overload
+    def __call__(self, image: ImageSource, text: str, *, threshold: float | None = None) -> Result: ...
+
+    @overload
+    def __call__(
+        self, image: ImageSource, text: list[str] | tuple[str, ...], *, threshold: float | None = None
+    ) -> list[Result]: ...
+
+    def __call__(
+        self, image: ImageSource, text: str | list[str] | tuple[str, ...], *, threshold: float | None = None
+    ) -> Result | list[Result]:
+        """What ``text`` names in ``image``: one text, one ``Result``; a list of texts, a list.
+
+        threshold: least probability of the mask's pixels; the model's own (0.5) if not given. Raises ``ImageError``
+        and ``TextError``.
+        """
+        texts = self._texts(text)
+        results = self._predict(self.encode(image), texts, threshold)
+        return results[0] if isinstance(text, str) else results
+
+    def set_image(self, image: ImageSource) -> None:
+        """Encode an image for the ``predict`` calls that follow."""
+        self._image = self.encode(image)
+
+    @overload
+    def predict(self, text: str, *, threshold: float | None = None) -> Result: ...
+
+    @overload
+    def predict(self, text: list[str] | tuple[str, ...], *, threshold: float | None = None) -> list[Result]: ...
+
+    def predict(
+        self, text: str | list[str] | tuple[str, ...], *, threshold: float | None = None
+    ) -> Result | list[Result]:
+        """What ``text`` names in the image of ``set_image``; one text, one result, as when called."""
+        if self._image is None:
+            raise ImageError("predict has no image yet; call set_image(image) first, or segmenter(image, text)")
+        results = self._predict(self._image, self._texts(text), threshold)
+        return results[0] if isinstance(text, str) else results
+
+    @torch.inference_mode()
+    def encode(self, image: ImageSource) -> EncodedImage:
+        """The image's half of the work, for ``predict_encoded``."""
+        pixels = read_image(image)
+        values = prepare(pixels, self.config.preprocess, self.config.vision.patch)
+        features = self.model.encode_image(torch.from_numpy(values)[None].to(self.device))
+        return EncodedImage(pixels=pixels, features=features, name=image_name(image))
+
+    def predict_encoded(
+        self, image: EncodedImage, texts: Sequence[str], *, threshold: float | None = None
+    ) -> list[Result]:
+        """What each of ``texts`` names in an image from ``encode``; keeps no state, so many images can be open."""
+        return self._predict(image, self._texts(texts), threshold)
+
+    @torch.inference_mode()
+    def _predict(self, image: EncodedImage, texts: list[str], threshold: float | None) -> list[Result]:
+        preprocess, patch = self.config.preprocess, self.config.vision.patch
+        if threshold is None:
+            threshold = preprocess.threshold
+        if not 0.0 < threshold < 1.0:
+            raise ConfigError(f"threshold is {threshold}; it must be between 0 and 1")
+        height, width = image.pixels.shape[:2]
+        results = []
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            some = texts[start : start + TEXTS_AT_ONCE]
+            ids, word_pad = (torch.from_numpy(array).to(self.device) for array in self.tokenizer(some))
+            words = self.model.encode_words(ids, word_pad)
+            probs = self.model.segment(image.features, words, word_pad).logits.float().sigmoid().cpu().numpy()
+            for text, row, prob in zip(some, ids, probs, strict=True):
+                if not (row > UNKNOWN).any():
+                    logger.warning("the model knows none of the words of %r; the mask is a guess", text)
+                full = restore(prob[0], (height, width), preprocess, patch)
+                results.append(Result(image=image.pixels, text=text, prob=full, threshold=threshold, name=image.name))
+        return results
+
+    def _texts(self, text: str | Sequence[str]) -> list[str]:
+        """The texts as a list, all checked before any work is done."""
+        texts = [text] if isinstance(text, str) else list(text)
+        if not texts:
+            raise TextError("got no text; say what to segment, for example 'the dog on the left'")
+        for each in texts:
+            self.tokenizer.words(each)
+        return texts
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"device is {device!r}; choose 'auto', 'cpu', 'cuda' or 'cuda:1'") from error
+
+
+def _model_folder(path: str | PathLike[str] | None) -> Path:
+    if path is None:
+        return Path(str(resources.files("restr") / "assets" / BUNDLED))
+    path = Path(path)
+    if path.is_file():
+        if path.name != WEIGHTS:
+            raise WeightsError(f"{path} is not a {WEIGHTS}; pass that file or the folder that holds it")
+        return path.parent
+    if not path.is_dir():
+        raise WeightsError(f"there is no model folder {path}; pass a folder that holds {WEIGHTS} and its config")
+    return path

@@ -1,0 +1,64 @@
+"""The adaptive classifier and the coarse-to-fine decoder."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restr.config import DecoderConfig
+
+
+class AdaptiveClassifier(nn.Module):
+    """The seed, made into a classifier for this expression, judges every patch: z_v' e_s'^T / sqrt(D)."""
+
+    def forward(self, patches: Tensor, classifier: Tensor) -> Tensor:
+        """patches (b n D), classifier (b 1 D) -> patch logits (b n)."""
+        return (patches @ classifier.transpose(1, 2)).squeeze(2) / patches.shape[-1] ** 0.5
+
+
+class Upsample(nn.Module):
+    """One decoder block: halve the channels, double the resolution, LeakyReLU.
+
+    The projection comes before the upsampling: both are linear, one over channels and one over space, so they
+    commute, and this order needs a quarter of the multiplications.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, config: DecoderConfig) -> None:
+        super().__init__()
+        self.proj = nn.Linear(channels_in, channels_out)
+        self.config = config
+
+    def forward(self, features: Tensor, *, enlarge: bool = True) -> Tensor:
+        """features (b h w c) -> (b 2h 2w c'), or (b h w c') without ``enlarge``."""
+        features = self.proj(features)
+        if enlarge:
+            features = features.permute(0, 3, 1, 2)  # channels first in shape, last in memory
+            features = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=self.config.align_corners)
+            features = features.permute(0, 2, 3, 1)
+        return F.leaky_relu(features, self.config.negative_slope)
+
+
+class Decoder(nn.Module):
+    """K = log2 P blocks from the patch grid to the pixels, then a linear layer to one channel (section 3.3).
+
+    ``coarse`` (0 unless training sets it): this many last blocks keep the resolution, so the logits are
+    (H / 2^coarse, W / 2^coarse). The same weights on a coarser raster; most of training can do with it, and pixels
+    are what a training step on a CPU spends its memory on.
+    """
+
+    coarse: int = 0
+
+    def __init__(self, config: DecoderConfig, width: int, blocks: int) -> None:
+        super().__init__()
+        channels = [2 * width] + [max(2 * width >> (k + 1), config.min_channels) for k in range(blocks)]
+        self.blocks = nn.ModuleList(Upsample(a, b, config) for a, b in zip(channels, channels[1:], strict=False))
+        self.head = nn.Linear(channels[-1], 1)
+
+    def forward(self, patches: Tensor, patch_logits: Tensor, grid: tuple[int, int]) -> Tensor:
+        """patches (b n D), patch_logits (b n), grid (h, w) -> logits (b 1 H W), H = 2^K h."""
+        masked = patches * patch_logits.sigmoid()[..., None]
+        features = torch.cat([patches, masked], dim=-1).unflatten(1, grid)  # (b h w 2D)
+        for i, block in enumerate(self.blocks):
+            features = block(features, enlarge=i < len(self.blocks) - self.coarse)
+        return self.head(features).permute(0, 3, 1, 2)

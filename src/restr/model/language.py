@@ -1,0 +1,43 @@
+"""The language encoder: word vectors and positions through Transformer blocks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from restr.config import LanguageConfig
+from restr.nn.positions import sinusoidal_positions
+from restr.nn.transformer import Transformer
+
+PADDING, UNKNOWN = 0, 1  # rows of the word table
+
+
+class LanguageEncoder(nn.Module):
+    """GloVe vectors plus sinusoidal positions, ``depth`` blocks, then a linear map to the common width D and LN.
+
+    The unknown word has a vector of its own, learnt even where the table is frozen.
+    """
+
+    def __init__(self, config: LanguageConfig, width: int) -> None:
+        super().__init__()
+        self.config = config
+        inner = config.blocks.width
+        self.vectors = nn.Embedding(config.vocab, config.vectors, padding_idx=PADDING)
+        self.vectors.weight.requires_grad_(config.train_vectors)
+        self.unknown = nn.Parameter(torch.randn(config.vectors) * 0.02)
+        self.proj_in = nn.Identity() if inner == config.vectors else nn.Linear(config.vectors, inner)
+        self.encoder = Transformer(config.blocks)
+        self.proj_out = nn.Linear(inner, width)
+        self.norm = nn.LayerNorm(width)
+        self.register_buffer("positions", torch.empty(config.max_words, inner), persistent=False)
+        self.reset_positions()
+
+    def reset_positions(self) -> None:
+        """Fill in the fixed positions; they are not saved, so a model built without memory needs them afterwards."""
+        self.positions = sinusoidal_positions(*self.positions.shape)  # type: ignore[misc]
+
+    def forward(self, ids: Tensor, word_pad: Tensor) -> Tensor:
+        """ids (b l) rows of the word table, word_pad bool (b l) True = padding -> words (b l D)."""
+        vectors = torch.where((ids == UNKNOWN)[..., None], self.unknown.to(self.vectors.weight.dtype), self.vectors(ids))
+        tokens = self.proj_in(vectors) + self.positions[: ids.shape[1]]  # type: ignore[index]
+        return self.norm(self.proj_out(self.encoder(tokens, word_pad)))

@@ -1,0 +1,58 @@
+"""ReSTR: the paper's figure as a forward pass, one line a box."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from restr.config import ModelConfig
+from restr.model.decoder import AdaptiveClassifier, Decoder
+from restr.model.fusion import FUSIONS
+from restr.model.language import LanguageEncoder
+from restr.model.vision import PatchFeatures, VisionEncoder
+from restr.nn.transformer import initialise
+
+
+class ReSTROutput(NamedTuple):
+    """logits (b 1 H W): the mask before the sigmoid; patch_logits (b n): the classifier's, on ``grid`` = (h, w)."""
+
+    logits: Tensor
+    patch_logits: Tensor
+    grid: tuple[int, int]
+
+
+class ReSTR(nn.Module):
+    """Convolution-free referring image segmentation (Kim et al., CVPR 2022)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.fusion.width
+        self.vision = VisionEncoder(config.vision)
+        self.language = LanguageEncoder(config.language, width)
+        self.fusion = FUSIONS[config.fusion.variant](config.fusion, config.vision.blocks.width)
+        self.classifier = AdaptiveClassifier()
+        self.decoder = Decoder(config.decoder, width, config.decoder_blocks)
+        self.apply(initialise)
+
+    def forward(self, image: Tensor, ids: Tensor, word_pad: Tensor) -> ReSTROutput:
+        """image (b 3 H W) normalised, ids (b l), word_pad bool (b l) True = padding."""
+        return self.segment(self.encode_image(image), self.encode_words(ids, word_pad), word_pad)
+
+    def encode_image(self, image: Tensor) -> PatchFeatures:
+        """image (b 3 H W) -> patches (b n d_v); done once for all expressions of an image."""
+        return self.vision(image)
+
+    def encode_words(self, ids: Tensor, word_pad: Tensor) -> Tensor:
+        """ids (b l) -> words (b l D)."""
+        return self.language(ids, word_pad)
+
+    def segment(self, image: PatchFeatures, words: Tensor, word_pad: Tensor) -> ReSTROutput:
+        """Everything after the encoders. One image may meet several expressions: its rows are then repeated."""
+        patches, grid = image
+        patches = patches.expand(len(words), -1, -1) if len(patches) == 1 else patches
+        fused = self.fusion(patches, words, word_pad, grid)
+        patch_logits = self.classifier(fused.patches, fused.classifier)
+        logits = self.decoder(fused.patches, patch_logits, grid)
+        return ReSTROutput(logits, patch_logits, grid)

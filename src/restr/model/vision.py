@@ -1,0 +1,77 @@
+"""The vision encoder: a Vision Transformer that takes any input size that its patch divides."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from restr.config import VisionConfig
+from restr.errors import ImageError
+from restr.nn.patches import PatchEmbed, resize_positions
+from restr.nn.transformer import Transformer
+
+
+class PatchFeatures(NamedTuple):
+    """What the vision encoder sees: one token a patch, ``patches`` (b n d_v), laid out as ``grid`` = (h, w)."""
+
+    patches: Tensor
+    grid: tuple[int, int]
+
+
+class VisionEncoder(Transformer):
+    """ViT (Dosovitskiy et al. 2021) with timm's parameter names; LayerScale makes it DINOv2's.
+
+    The class token takes part in attention and is dropped at the end: ReSTR has a seed of its own.
+    """
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__(config.blocks)
+        self.config = config
+        width = config.blocks.width
+        self.patch_embed = PatchEmbed(config.patch, width)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.randn(1, 1 + config.grid**2, width) * 0.02)
+        self._resized: dict[tuple[int, int], Tensor] = {}
+        if config.frozen:
+            self.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> VisionEncoder:
+        """As ``Module.train``; a frozen encoder stays in eval mode, so that its features never change."""
+        return super().train(mode and not self.config.frozen)
+
+    def forward(self, image: Tensor) -> PatchFeatures:  # type: ignore[override]
+        """image (b 3 H W), normalised -> patches (b h*w d). Raises ``ImageError`` where P does not divide H or W."""
+        grid = self.grid_of(image)
+        tokens = self.patch_embed(image) + self.positions(grid)
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
+        tokens = super().forward(torch.cat([first, tokens], dim=1))
+        return PatchFeatures(tokens[:, 1:], grid)
+
+    def grid_of(self, image: Tensor) -> tuple[int, int]:
+        """The patch grid (h, w) of an image tensor."""
+        patch = self.config.patch
+        height, width = image.shape[-2:]
+        if height % patch or width % patch or not height or not width:
+            raise ImageError(
+                f"the input is {height} x {width}; both sides must be multiples of the patch, {patch}: "
+                "use restr.preprocess.prepare"
+            )
+        return height // patch, width // patch
+
+    def positions(self, grid: tuple[int, int]) -> Tensor:
+        """The position embedding for a patch grid, (1 h*w d); resized once a grid while it is not being trained."""
+        trained = self.pos_embed[:, 1:]
+        if torch.is_grad_enabled() and self.pos_embed.requires_grad:
+            return resize_positions(trained, grid)
+        known = self._resized.get(grid)
+        if known is None or known.device != trained.device or known.dtype != trained.dtype:
+            if len(self._resized) > 64:
+                self._resized.clear()
+            known = self._resized[grid] = resize_positions(trained.detach(), grid).clone()
+        return known
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:  # type: ignore[no-untyped-def]
+        self._resized.clear()
+        super()._load_from_state_dict(*args, **kwargs)

@@ -1,0 +1,1 @@
+"""Building blocks with timm's parameter names: attention, Transformer, patches, positions."""

@@ -1,0 +1,94 @@
+"""The one Transformer that serves the vision, language, visual-linguistic and linguistic-seed encoders."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restr.config import TransformerConfig
+from restr.nn.attention import Attention
+
+
+class MLP(nn.Module):
+    """Two linear layers with a GELU between, applied to each token alone."""
+
+    def __init__(self, width: int, hidden: int, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+        self.dropout = dropout
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens (b n d) -> (b n d)."""
+        return self.fc2(F.dropout(F.gelu(self.fc1(tokens)), self.dropout, self.training))
+
+
+class LayerScale(nn.Module):
+    """A learnt factor for each channel of a residual branch (CaiT; DINOv2's checkpoints have it)."""
+
+    def __init__(self, width: int, initial: float = 1e-5) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((width,), initial))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens * self.gamma
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training a residual branch is left out for a share of the batch's rows."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return branch
+        kept = branch.new_empty((branch.shape[0], 1, 1)).bernoulli_(1.0 - self.rate)
+        return branch * kept / (1.0 - self.rate)
+
+
+class Block(nn.Module):
+    """A pre-norm Transformer block: z' = MSA(LN(z)) + z; z_next = MLP(LN(z')) + z' (paper, section 3.1)."""
+
+    def __init__(self, config: TransformerConfig, drop_path: float) -> None:
+        super().__init__()
+        width = config.width
+        self.norm1 = nn.LayerNorm(width, eps=config.norm_eps)
+        self.attn = Attention(width, config.heads, dropout=config.dropout)
+        self.ls1 = LayerScale(width) if config.layer_scale else nn.Identity()
+        self.norm2 = nn.LayerNorm(width, eps=config.norm_eps)
+        self.mlp = MLP(width, config.mlp, dropout=config.dropout)
+        self.ls2 = LayerScale(width) if config.layer_scale else nn.Identity()
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, tokens: Tensor, key_mask: Tensor | None = None) -> Tensor:
+        """tokens (b n d); key_mask bool (b 1 1 n) or None -> (b n d)."""
+        tokens = tokens + self.drop_path(self.ls1(self.attn(self.norm1(tokens), key_mask)))
+        return tokens + self.drop_path(self.ls2(self.mlp(self.norm2(tokens))))
+
+
+class Transformer(nn.Module):
+    """A stack of blocks and a last LayerNorm. Padding is masked in attention, so it can never change a result."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        deepest = max(config.depth - 1, 1)
+        self.blocks = nn.ModuleList(Block(config, config.drop_path * i / deepest) for i in range(config.depth))
+        self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
+
+    def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
+        """tokens (b n d); padding bool (b n), True = padding -> (b n d)."""
+        key_mask = None if padding is None else ~padding[:, None, None, :]
+        for block in self.blocks:
+            tokens = block(tokens, key_mask)
+        return self.norm(tokens)
+
+
+def initialise(module: nn.Module) -> None:
+    """ViT's initialisation: linear weights from a truncated normal of 0.02, biases 0. Use with ``Module.apply``."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

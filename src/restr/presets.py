@@ -1,0 +1,92 @@
+"""Presets: functions that return a config. A preset's docstring is its lab notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from restr.config import (
+    FusionConfig,
+    LanguageConfig,
+    ModelConfig,
+    PreprocessConfig,
+    TransformerConfig,
+    VisionConfig,
+)
+from restr.errors import ConfigError
+
+
+def restr_tiny(*, vocab: int = 512) -> ModelConfig:
+    """A model for tests and the generated scenes: learns in seconds to minutes on a CPU."""
+    return ModelConfig(
+        name="restr_tiny",
+        vision=VisionConfig(patch=8, grid=8, blocks=TransformerConfig(width=64, depth=3, heads=4, mlp=192)),
+        language=LanguageConfig(
+            vocab=vocab,
+            vectors=32,
+            max_words=16,
+            train_vectors=True,
+            blocks=TransformerConfig(width=32, depth=1, heads=4, mlp=96),
+        ),
+        fusion=FusionConfig(
+            visual_linguistic=TransformerConfig(width=64, depth=2, heads=4, mlp=192),
+            linguistic_seed=TransformerConfig(width=64, depth=2, heads=4, mlp=192),
+        ),
+        preprocess=PreprocessConfig(size=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    )
+
+
+def restr_small(*, vocab: int = 30_002) -> ModelConfig:
+    """The bundled model: a frozen ViT-S in DINOv2 layout, GloVe words, fusion width 256.
+
+    See ``recipes/restr_small/`` for the command, the cost and the measured scores.
+    """
+    return ModelConfig(
+        name="restr_small",
+        vision=VisionConfig(
+            patch=16,
+            grid=37,  # DINOv2's own, 518 / 14; resized to the input's grid when it runs
+            frozen=True,
+            blocks=TransformerConfig(width=384, depth=12, heads=6, mlp=1536, layer_scale=True),
+        ),
+        language=LanguageConfig(
+            vocab=vocab,
+            vectors=100,
+            blocks=TransformerConfig(width=256, depth=2, heads=4, mlp=512),
+        ),
+        fusion=FusionConfig(
+            visual_linguistic=TransformerConfig(width=256, depth=2, heads=4, mlp=1024),
+            linguistic_seed=TransformerConfig(width=256, depth=2, heads=4, mlp=1024),
+            patch_positions=True,
+        ),
+    )
+
+
+def restr_base(*, vocab: int = 30_002) -> ModelConfig:
+    """The paper's model: ViT-B/16 at 480 x 480, GloVe 300-d, 6 language blocks, CME 2 + 2, D = 768."""
+    fusion = TransformerConfig(width=768, depth=2, heads=12, mlp=3072)
+    return ModelConfig(
+        name="restr_base",
+        vision=VisionConfig(
+            patch=16,
+            grid=30,
+            blocks=TransformerConfig(width=768, depth=12, heads=12, mlp=3072, drop_path=0.1),
+        ),
+        language=LanguageConfig(
+            vocab=vocab,
+            vectors=300,
+            train_vectors=True,
+            blocks=TransformerConfig(width=300, depth=6, heads=12, mlp=1200),
+        ),
+        fusion=FusionConfig(visual_linguistic=fusion, linguistic_seed=fusion),
+        preprocess=PreprocessConfig(size=480, fit="letterbox", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    )
+
+
+PRESETS: dict[str, Callable[..., ModelConfig]] = {f.__name__: f for f in (restr_tiny, restr_small, restr_base)}
+
+
+def preset(name: str, **settings: int) -> ModelConfig:
+    """The named preset. Raises ``ConfigError`` with the known names."""
+    if name not in PRESETS:
+        raise ConfigError(f"no preset {name!r}; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name](**settings)

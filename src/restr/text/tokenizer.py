@@ -1,0 +1,72 @@
+"""From what people type to rows of the word table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from restr.errors import TextError
+from restr.text.vocabulary import PADDING, Vocabulary
+
+_QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "`": "'", "\u00b4": "'", "&": " and ", "_": " "})
+_TOKEN = re.compile(r"w/o\b|w/|[^\W_]+(?:['-][^\W_]+)*|'s\b")
+_CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
+_ALIVE = re.compile(r"[^\W_]")
+
+
+class Tokenizer:
+    """Words of a sentence, and sentences as padded rows of ``vocabulary``.
+
+    max_words: longer sentences lose their end. Padding is on the right, row 0.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, max_words: int = 20) -> None:
+        self.vocabulary = vocabulary
+        self.max_words = max_words
+
+    def words(self, text: str) -> list[str]:
+        """Lower-case words: "Man's left-hand t-shirt w/ logo!" -> man 's left hand t-shirt with logo.
+
+        Shorthand is written out, words run together and hyphens are split unless the whole is a known word, and a
+        word that the vocabulary cannot place stays as typed. Raises TextError for what holds no word.
+        """
+        if not isinstance(text, str):
+            raise TextError(f"the expression is {type(text).__name__} {text!r}; expected a string such as 'left dog'")
+        words: list[str] = []
+        for token in _TOKEN.findall(text.lower().translate(_QUOTES)):
+            words.extend(self._split(token))
+        if not any(_ALIVE.search(word) for word in words):
+            raise TextError(f"the expression {text!r} holds no word; name what to segment, such as 'left dog'")
+        return words
+
+    def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the words and where there are none.
+
+        texts: b sentences (a single string is refused: it would be read letter by letter).
+        Returns ids (b l) int64 and word_pad (b l) bool, True = padding; l is the longest sentence, <= ``max_words``.
+        Raises TextError.
+        """
+        if isinstance(texts, str):
+            raise TextError(f"got the single string {texts!r}; expected a list of expressions: [{texts!r}]")
+        sentences = [self.words(text)[: self.max_words] for text in texts]
+        longest = max((len(words) for words in sentences), default=0)
+        ids = np.full((len(sentences), longest), PADDING, dtype=np.int64)
+        for row, words in zip(ids, sentences, strict=True):
+            row[: len(words)] = [self.vocabulary.row(word) for word in words]
+        return ids, ids == PADDING
+
+    def _split(self, token: str) -> list[str]:
+        clitic = _CLITIC.search(token)
+        if clitic and clitic.start() > 0:
+            rest = token[: clitic.start()]
+            return self._split("can" if rest == "ca" else "will" if rest == "wo" else rest) + self._split(clitic[0])
+        if token == "'s":  # possession and "is" alike: without a vector of its own it would only be noise
+            return [token] if token in self.vocabulary else []
+        if "-" in token and token not in self.vocabulary:
+            joined = token.replace("-", "")
+            if joined in self.vocabulary:
+                return [joined]
+            return [word for part in token.split("-") for word in self._split(part)]
+        return list(self.vocabulary.parts(token)) or [token]

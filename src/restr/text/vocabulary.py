@@ -1,0 +1,217 @@
+"""The words that the model knows, and how a word that it does not know finds its nearest known one.
+
+People write "catt", "skateboarder", "guyyy" and "redshirt"; a word vector exists for none of them. The chain goes from
+the certain to the doubtful: the word itself, the same word in plain letters, another form of it, a spelling one slip
+away, and two words run together. What is left is the unknown word, row 1.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from restr.errors import WeightsError
+
+PADDING = 0
+UNKNOWN = 1
+RESERVED = 2  # rows before the first word
+
+# Word -> what it stands for. Always applied, known word or not: GloVe knows "rt" from elsewhere, with another sense.
+# ("a" is not in the GloVe files at hand, "an" is: one article is as good as the other.)
+SHORTHAND: dict[str, tuple[str, ...]] = {
+    "1st": ("first",), "2nd": ("second",), "3rd": ("third",), "4th": ("fourth",), "5th": ("fifth",), "6th": ("sixth",),
+    "frist": ("first",), "secnd": ("second",), "lft": ("left",), "lf": ("left",), "rt": ("right",), "rgt": ("right",),
+    "rght": ("right",), "btm": ("bottom",), "bot": ("bottom",), "mid": ("middle",), "mddle": ("middle",),
+    "ctr": ("center",), "cntr": ("center",), "bckgrnd": ("background",), "bkgd": ("background",), "bg": ("background",),
+    "bkgrd": ("background",), "frgrnd": ("foreground",), "pic": ("picture",), "pics": ("picture",),
+    "pict": ("picture",), "ppl": ("people",), "peeps": ("people",), "peep": ("person",), "bldg": ("building",),
+    "bldgs": ("buildings",), "w": ("with",), "w/": ("with",), "w/o": ("without",), "mtn": ("mountain",),
+    "mtns": ("mountains",), "mt": ("mountain",), "u": ("you",), "ur": ("your",), "r": ("right",), "l": ("left",),
+    "blk": ("black",), "wht": ("white",), "grn": ("green",), "brn": ("brown",), "blu": ("blue",), "yel": ("yellow",),
+    "tshirt": ("t-shirt",), "teeshirt": ("t-shirt",), "infront": ("in", "front"), "ontop": ("on", "top"), "inbetween": ("in", "between"),
+    "rightside": ("right", "side"), "leftside": ("left", "side"), "leftest": ("left", "most"),
+    "rightest": ("right", "most"), "redshirt": ("red", "shirt"), "h2o": ("water",), "n": ("and",), "grp": ("group",),
+    "a": ("an",), "i": ("me",), "1": ("one",), "2": ("two",), "3": ("three",), "4": ("four",), "5": ("five",),
+    "6": ("six",), "7": ("seven",), "8": ("eight",), "kinda": ("kind", "of"), "yea": ("yes",), "yep": ("yes",),
+    "mans": ("man",), "womans": ("woman",), "ladys": ("lady",),
+    "leftmost": ("left", "most"), "rightmost": ("right", "most"), "topmost": ("top", "most"),
+    "bottommost": ("bottom", "most"), "frontmost": ("front", "most"), "backmost": ("back", "most"),
+    "lefthand": ("left", "hand"), "righthand": ("right", "hand"), "upperleft": ("upper", "left"),
+    "upperright": ("upper", "right"), "lowerleft": ("lower", "left"), "lowerright": ("lower", "right"),
+    "closet": ("closest",), "closests": ("closest",), "dont": ("do", "not"), "isnt": ("is", "not"),
+    "doesnt": ("does", "not"), "cant": ("can", "not"), "wont": ("will", "not"), "arent": ("are", "not"),
+    "n't": ("not",), "dat": ("that",), "da": ("the",), "teh": ("the",), "hte": ("the",), "dem": ("them",),
+    "thats": ("that", "is"), "whos": ("who", "is"), "hes": ("he", "is"), "shes": ("she", "is"),
+    "theres": ("there", "is"), "grey": ("gray",), "colour": ("color",), "coloured": ("colored",), "centre": ("center",),
+}  # fmt: skip
+
+_SHORT_WORDS = frozenset({"in", "on", "of", "to", "at", "by"})  # the only two-letter halves of words run together
+_FREQUENT = 6000  # words run together are common ones; rarer halves would cut typing slips in two
+_LETTERS = "abcdefghijklmnopqrstuvwxyz-"
+_SHORTEST_SPELLING = 4  # below this every string is one slip from several words
+
+
+class Vocabulary:
+    """Words and their rows in the word table: row 0 is padding, row 1 the unknown word, row 2 the first of ``words``.
+
+    words: most useful first; among spellings equally near the earlier word wins. Lower case, no duplicates.
+    Raises WeightsError for a duplicate or an empty word.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words: tuple[str, ...] = tuple(words)
+        self._rows = {word: row for row, word in enumerate(self.words, start=RESERVED)}
+        self._parts: dict[str, tuple[str, ...]] = {}
+        if len(self._rows) != len(self.words):
+            seen: set[str] = set()
+            twice = next(word for word in self.words if word in seen or seen.add(word))
+            raise WeightsError(f"the vocabulary has {twice!r} twice; every word has one row: remove the later one")
+        if any(not word or word.split() != [word] for word in self.words):
+            bad = next(word for word in self.words if not word or word.split() != [word])
+            raise WeightsError(f"the vocabulary has the word {bad!r}; words are non-empty and hold no white space")
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Vocabulary:
+        """Read UTF-8 text with one word a line; the first line is row 2. Raises WeightsError."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WeightsError(
+                f"cannot read the vocabulary {os.fspath(path)!r} ({error}); expected UTF-8 text, one word a line"
+            ) from error
+        return cls(text.removesuffix("\n").split("\n") if text else ())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what ``from_file`` reads, whole or not at all."""
+        target = Path(path)
+        partial = target.with_name(target.name + ".partial")
+        partial.write_text("".join(f"{word}\n" for word in self.words), encoding="utf-8", newline="\n")
+        os.replace(partial, target)
+
+    def __len__(self) -> int:
+        """Rows of the word table, padding and unknown included."""
+        return RESERVED + len(self.words)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._rows
+
+    def row(self, word: str) -> int:
+        """The row of a word, or of the known word that it most likely means; 1 if there is none."""
+        parts = self.parts(word)
+        return self._rows[parts[-1]] if parts else UNKNOWN  # the last part of a compound is its head: "treetrunk"
+
+    def parts(self, word: str) -> tuple[str, ...]:
+        """The known words that a typed word stands for: one, two for words run together, none if unknown."""
+        if word not in self._parts:
+            if len(self._parts) > 100_000:  # a server sees endless nonsense
+                self._parts.clear()
+            self._parts[word] = self._find(word)
+        return self._parts[word]
+
+    def _find(self, word: str) -> tuple[str, ...]:
+        if word in SHORTHAND and all(part in self._rows for part in SHORTHAND[word]):
+            return SHORTHAND[word]
+        if word in self._rows:
+            return (word,)
+        plain = _plain(word)
+        if plain != word and plain:
+            return self.parts(plain)
+        if len(plain) > 40:  # no word; and spellings are tried letter by letter
+            return ()
+        form = next((form for form in _forms(plain) if form in self._rows), None)
+        if form is not None:
+            return (form,)
+        return self._respelt(plain, first=False) or self._run_together(plain) or self._respelt(plain, first=True)
+
+    def _run_together(self, word: str) -> tuple[str, ...]:
+        best: tuple[int, tuple[str, ...]] | None = None
+        for cut in range(2, len(word) - 1):
+            halves = (word[:cut], word[cut:])
+            if all(len(half) > 2 or half in _SHORT_WORDS for half in halves):
+                rarest = max(self._rows.get(half, _FREQUENT) for half in halves)
+                if rarest < _FREQUENT and (best is None or rarest < best[0]):
+                    best = (rarest, halves)
+        return best[1] if best else ()
+
+    def _respelt(self, word: str, *, first: bool) -> tuple[str, ...]:
+        """The likeliest word one slip away; ``first``: the slip may be in the first letter, which people get right."""
+        if len(word) < _SHORTEST_SPELLING or not word.isalpha():
+            return ()
+        best: tuple[float, str] | None = None
+        for candidate, cost in _slips(word):
+            row = self._rows.get(candidate)
+            if row is not None and len(candidate) > 2 and (first or candidate[0] == word[0]):
+                score = cost + math.log2(row + 64)  # among the commonest words rank says little
+                if best is None or (score, candidate) < best:
+                    best = (score, candidate)
+        return (best[1],) if best else ()
+
+
+def _plain(word: str) -> str:
+    """Lower case, no accents, no punctuation around or inside except hyphens."""
+    letters = unicodedata.normalize("NFKD", word.strip().lower())
+    return "".join(c for c in letters if c.isalnum() or c == "-").strip("-")
+
+
+def _forms(word: str) -> Iterator[str]:
+    """Other forms of a word, the likeliest first: number, tense, degree, and letters held down ("guyyy")."""
+    if "-" in word:
+        yield word.replace("-", "")
+    undoubled = "".join(c for i, c in enumerate(word) if i < 2 or not c == word[i - 1] == word[i - 2])
+    single = "".join(c for i, c in enumerate(word) if i == 0 or c != word[i - 1])
+    if undoubled != word:
+        yield undoubled
+        yield single
+    if word[-2:-1] == word[-1:]:
+        yield word[:-1]
+    for ending, replacements in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            stem = word[: -len(ending)]
+            for replacement in replacements:
+                yield stem + replacement
+            if stem[-1] == stem[-2] and "" in replacements:
+                yield stem[:-1]
+    if len(word) >= 4:
+        yield word + "s"
+    if single not in (word, undoubled) and len(single) >= 4:
+        yield single
+
+
+_ENDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("iest", ("y", "ie")), ("ier", ("y",)), ("ies", ("y", "ie")), ("ied", ("y",)), ("ves", ("f", "fe")),
+    ("ers", ("er", "", "e", "ing")), ("ings", ("ing",)), ("es", ("e", "")), ("s", ("",)), ("ing", ("", "e", "ed")),
+    ("ed", ("", "e", "ing")), ("est", ("", "e", "er")), ("er", ("", "e", "ing", "ers")), ("ish", ("", "e")),
+    ("ly", ("",)), ("y", ("", "e", "ey")), ("ey", ("y", "e", "")), ("ie", ("y", "")),
+)  # fmt: skip
+
+_KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+
+
+def _neighbours() -> dict[str, frozenset[str]]:
+    """The keys beside each letter on a QWERTY keyboard."""
+    place = {c: (y, x + 0.5 * y) for y, keys in enumerate(_KEYBOARD) for x, c in enumerate(keys)}
+    return {
+        a: frozenset(b for b, (v, u) in place.items() if a != b and abs(v - y) <= 1 and abs(u - x) <= 1)
+        for a, (y, x) in place.items()
+    }
+
+
+NEIGHBOUR_KEYS = _neighbours()
+
+
+def _slips(word: str) -> Iterator[tuple[str, float]]:
+    """Every string one typing slip away, with how unlikely the slip is in bits (rough orders, not measured)."""
+    for i in range(len(word)):
+        doubled = i > 0 and word[i] == word[i - 1]
+        yield word[:i] + word[i + 1 :], 0.0 if doubled else 2.0
+        if i + 1 < len(word) and word[i] != word[i + 1]:
+            yield word[:i] + word[i + 1] + word[i] + word[i + 2 :], 0.0
+        for letter in _LETTERS:
+            near = letter in NEIGHBOUR_KEYS.get(word[i], ()) or (word[i] in "aeiou" and letter in "aeiou")
+            yield word[:i] + letter + word[i + 1 :], 1.0 if near else 3.0
+    for i in range(len(word) + 1):
+        for letter in _LETTERS:
+            yield word[:i] + letter + word[i:], 0.0

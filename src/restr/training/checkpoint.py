@@ -1,0 +1,88 @@
+"""Checkpoints: everything that an exact continuation needs, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from restr.errors import CheckpointError
+
+FORMAT = 1
+
+
+def save_atomically(state: dict[str, Any], path: Path) -> None:
+    """Write beside the target, then move: a run killed while it writes leaves the previous file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint's contents on the CPU; tensors and plain values only, never code.
+
+    Raises ``CheckpointError`` where the file is missing, cut off or of another format.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no checkpoint at {path}; pass the folder of a run that has saved one") from error
+    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, BadZipFile... for a bad file
+        raise CheckpointError(f"{path} cannot be read ({error}); delete it and resume from an earlier one") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a restr checkpoint of format {FORMAT}; it may be from another version")
+    return state
+
+
+def path_of(folder: Path, step: int) -> Path:
+    """Where the checkpoint after ``step`` steps lies."""
+    return folder / f"step-{step:08d}.pt"
+
+
+def saved(folder: Path) -> list[Path]:
+    """The folder's checkpoints, oldest first."""
+    return sorted(folder.glob("step-*.pt"))
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Delete all but the ``keep`` newest checkpoints (best.pt is never touched)."""
+    for path in saved(folder)[:-keep]:
+        path.unlink(missing_ok=True)
+
+
+def random_state() -> dict[str, Any]:
+    """The state of every global random generator that training may draw from."""
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # type: ignore[misc]
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "python": random.getstate(),
+        "numpy": (
+            name,
+            torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            int(position),
+            int(has_gauss),
+            float(cached),
+        ),
+    }
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Undo of ``random_state``."""
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    random.setstate(state["python"])
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))

@@ -1,0 +1,72 @@
+"""Quick measurements at the model's input size, for the curves of a run; published numbers come from evaluation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import torch
+
+from restr.data.batch import Samples, collate
+from restr.data.generated import GeneratedScenes
+from restr.data.sample import Sample
+from restr.model.restr import ReSTR
+from restr.text.tokenizer import Tokenizer
+
+RIGHT = 0.5  # IoU from which a mask counts as the right object
+
+
+@torch.no_grad()
+def predict(model: ReSTR, samples: list[Sample], tokenizer: Tokenizer, *, batch: int = 64) -> np.ndarray:
+    """Masks, bool (samples H W), at threshold 0.5. All samples at the model's input size."""
+    device = next(model.parameters()).device
+    masks = []
+    for start in range(0, len(samples), batch):
+        part = collate(samples[start : start + batch], tokenizer, model.config).to(device)
+        masks.append((model(part.image, part.ids, part.word_pad).logits[:, 0] > 0).cpu().numpy())
+    return np.concatenate(masks)
+
+
+def iou(masks: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Row by row, float (samples); both empty counts as 1."""
+    both = (masks & targets).sum((1, 2))
+    either = (masks | targets).sum((1, 2))
+    return np.where(either == 0, 1.0, both / np.maximum(either, 1))
+
+
+def measure(model: ReSTR, samples: Samples, tokenizer: Tokenizer) -> dict[str, float]:
+    """miou and oiou over all samples, and miou by kind of sentence."""
+    listed = [samples[index] for index in range(len(samples))]
+    masks = predict(model, listed, tokenizer)
+    targets = np.stack([sample.mask for sample in listed])
+    scores = iou(masks, targets)
+    kinds: dict[str, list[float]] = defaultdict(list)
+    for sample, score in zip(listed, scores, strict=True):
+        kinds[sample.kind].append(float(score))
+    return {
+        "miou": float(scores.mean()),
+        "oiou": float((masks & targets).sum() / max((masks | targets).sum(), 1)),
+    } | {f"miou_{kind}": float(np.mean(kinds[kind])) for kind in sorted(kinds)}
+
+
+def measure_swaps(model: ReSTR, scenes: GeneratedScenes, tokenizer: Tokenizer) -> dict[str, float]:
+    """Does the mask follow when "left" becomes "right" (or "above" "below") and nothing else changes?
+
+    Over the sentences whose exchange means another object: swap_right is the share of exchanged sentences whose mask
+    meets the other object (IoU >= 0.5), both_right the share where the original's does too, unmoved the share where
+    the mask still lies on the first object, swap_miou the exchanged sentences' mean IoU, swaps their number.
+    """
+    pairs = [(scenes[index], other) for index in range(len(scenes)) if (other := scenes.swapped(index)) is not None]
+    if not pairs:
+        return {"swaps": 0.0}
+    original, exchanged = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    before, after = np.stack([s.mask for s in original]), np.stack([s.mask for s in exchanged])
+    moved = predict(model, exchanged, tokenizer)
+    first, second = iou(predict(model, original, tokenizer), before), iou(moved, after)
+    return {
+        "swaps": float(len(pairs)),
+        "swap_right": float((second >= RIGHT).mean()),
+        "both_right": float(((first >= RIGHT) & (second >= RIGHT)).mean()),
+        "unmoved": float((iou(moved, before) >= RIGHT).mean()),
+        "swap_miou": float(second.mean()),
+    }

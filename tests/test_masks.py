@@ -1,0 +1,112 @@
+"""Masks against pycocotools, and back from every form they are stored in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from restr.errors import DataError
+from restr.masks import (
+    box_of,
+    box_xywh,
+    outlines,
+    polygons_of,
+    rle_decode,
+    rle_encode,
+    share_of_patches,
+    signed_area,
+)
+
+
+def random_mask(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 40, 2)
+    return rng.random((height, width)) < rng.choice([0.02, 0.5, 0.98])
+
+
+def blob(height: int = 300, width: int = 400) -> np.ndarray:
+    picture = Image.new("1", (width, height))
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((30, 40, 330, 260), fill=1)
+    draw.ellipse((100, 100, 180, 170), fill=0)
+    draw.rectangle((360, 5, 399, 60), fill=1)
+    return np.array(picture)
+
+
+MASKS = [random_mask(seed) for seed in range(60)]
+MASKS += [blob(), np.zeros((7, 5), bool), np.ones((7, 5), bool), np.eye(9, dtype=bool)]
+
+
+@pytest.mark.parametrize("mask", MASKS, ids=range(len(MASKS)))
+def test_run_lengths_are_cocos_and_come_back(mask):
+    coco = pytest.importorskip("pycocotools.mask")
+    rle = rle_encode(mask)
+    theirs = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    assert rle == {"size": list(mask.shape), "counts": theirs["counts"].decode()}
+    back = rle_decode(rle)
+    assert back.dtype == bool
+    np.testing.assert_array_equal(back, mask)
+    np.testing.assert_array_equal(rle_decode(theirs), mask)
+
+
+def test_uncompressed_run_lengths_are_read():
+    np.testing.assert_array_equal(rle_decode({"size": [2, 2], "counts": [1, 2, 1]}), [[False, True], [True, False]])
+
+
+@pytest.mark.parametrize(
+    "rle",
+    [
+        {"size": [2, 2], "counts": [1, 2]},
+        {"size": [3, 2], "counts": rle_encode(np.eye(2, dtype=bool))["counts"]},
+        {"size": [300, 400], "counts": rle_encode(blob())["counts"][:-1]},
+        {"size": [2, 2], "counts": "PP"},
+        {"size": [2, 2], "counts": "\x01"},
+        {"size": [2, 2], "counts": [5, -1]},
+        {"size": [2, 2]},
+        {"size": 4, "counts": [4]},
+    ],
+)
+def test_damaged_run_lengths_are_refused(rle):
+    with pytest.raises(DataError):
+        rle_decode(rle)
+
+
+def test_box_is_tight_and_exclusive():
+    mask = np.zeros((10, 12), bool)
+    mask[2:5, 3] = mask[4, 3:9] = True
+    assert box_of(mask) == (3, 2, 9, 5)
+    assert box_xywh((3, 2, 9, 5)) == [3, 2, 6, 3]
+    assert box_of(np.zeros((4, 4), bool)) is None
+
+
+@pytest.mark.parametrize("mask", MASKS, ids=range(len(MASKS)))
+def test_outlines_enclose_the_mask_exactly(mask):
+    """A pixel belongs to the mask if and only if the outlines wind once around its centre."""
+    traced = outlines(mask)
+    assert sum(signed_area(outline) for outline in traced) == mask.sum()
+    winding = np.zeros(mask.shape, int)
+    for outline in traced:
+        for (x0, y0), (x1, y1) in zip(outline.tolist(), np.roll(outline, -1, axis=0).tolist(), strict=True):
+            assert (x0 == x1) != (y0 == y1), "neighbouring corners differ in one coordinate only"
+            if x0 == x1:  # a ray to the right of a pixel centre crosses vertical edges
+                winding[min(y0, y1) : max(y0, y1), :x0] += np.sign(y1 - y0)
+    np.testing.assert_array_equal(winding, mask.astype(int))
+
+
+def test_polygons_are_outer_outlines_largest_first():
+    mask = blob()
+    polygons = polygons_of(mask)
+    assert len(polygons) == 2, "two pieces, the hole is not a polygon"
+    assert polygons[1] == [360.0, 5.0, 400.0, 5.0, 400.0, 61.0, 360.0, 61.0]
+    assert polygons_of(mask, min_area=10_000) == polygons[:1]
+    assert polygons_of(np.zeros((3, 3), bool)) == []
+
+
+def test_share_of_patches():
+    mask = np.zeros((4, 8), bool)
+    mask[:2, :2] = mask[0, 4] = True
+    np.testing.assert_allclose(share_of_patches(mask, 4), [[0.25, 0.0625]])
+    np.testing.assert_allclose(share_of_patches(mask, 2), [[1, 0, 0.25, 0], [0, 0, 0, 0]])
+    with pytest.raises(DataError, match="patches of 3"):
+        share_of_patches(mask, 3)

@@ -1,0 +1,123 @@
+"""What people type must reach the word table: shorthand, typing slips, other forms, words run together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from restr.errors import TextError, WeightsError
+from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN, Vocabulary
+
+WORDS = (
+    "the left right man woman guy in on of and with shirt red dog cat skateboard picture bottom top middle second from "
+    "front an umbrella sandwich zebra people t-shirt not do hand wear stripe baby most which sand hold sunglasses blue car "
+    "legging glass one"
+).split()
+VOCABULARY = Vocabulary(WORDS)
+TOKENIZER = Tokenizer(VOCABULARY, max_words=6)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("cat", "cat"), ("Cat", "cat"), ("catt", "cat"), ("cats", "cat"), ("guyyy", "guy"), ("skateboarder", "skateboard"),
+        ("skateboarders", "skateboard"), ("umbrela", "umbrella"), ("umberlla", "umbrella"), ("sandwhich", "sandwich"),
+        ("wearing", "wear"), ("striped", "stripe"), ("stripey", "stripe"), ("babies", "baby"), ("holding", "hold"),
+        ("lfet", "left"), ("rigth", "right"), ("shrit", "shirt"), ("dogg", "dog"), ("man's", "man"), ("glasses", "glass"),
+        ("leggings", "legging"), ("tshirt", "t-shirt"), ("pic", "picture"), ("lft", "left"), ("rt", "right"),
+    ],
+)  # fmt: skip
+def test_unknown_words_find_the_word_they_mean(typed: str, meant: str) -> None:
+    row = VOCABULARY.row(typed) if typed != "man's" else VOCABULARY.row(TOKENIZER.words(typed)[0])
+    assert row >= RESERVED
+    assert VOCABULARY.words[row - RESERVED] == meant
+
+
+@pytest.mark.parametrize("typed", ["xqzzk", "q", "aeiou", "", "7", "ctx" * 30])
+def test_nonsense_is_the_unknown_word(typed: str) -> None:
+    assert VOCABULARY.row(typed) == UNKNOWN
+
+
+def test_the_earlier_word_wins_between_equal_slips() -> None:
+    assert Vocabulary(["left", "lent"]).row("let") == UNKNOWN  # three letters: too short to guess
+    assert Vocabulary(["bread", "broad"]).row("brad") == 2
+    assert Vocabulary(["broad", "bread"]).row("brad") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Left guy!", ["left", "guy"]),
+        ("the man's t-shirt, w/ umbrella.", ["the", "man", "t-shirt", "with", "umbrella"]),
+        ("2nd from lft", ["second", "from", "left"]),
+        ("left-hand man", ["left", "hand", "man"]),
+        ("leftmost guy infront", ["left", "most", "guy", "in", "front"]),
+        ("DON’T", ["do", "not"]),
+        ("redshirt", ["red", "shirt"]),
+        ("bluecar", ["blue", "car"]),
+        ("a dog", ["an", "dog"]),
+        ("red & blue", ["red", "and", "blue"]),
+        ("qqxv dog", ["qqxv", "dog"]),
+    ],
+)
+def test_words(text: str, words: list[str]) -> None:
+    assert TOKENIZER.words(text) == words
+
+
+def test_ids_are_padded_on_the_right_and_cut() -> None:
+    ids, pad = TOKENIZER(["left dog", "the red dog on the left of the man"])
+    assert ids.dtype == np.int64
+    assert ids.shape == pad.shape == (2, 6)
+    assert pad.tolist() == [[False, False, True, True, True, True], [False] * 6]
+    assert (ids[0, 2:] == PADDING).all()
+    assert ids[0, :2].tolist() == [VOCABULARY.row("left"), VOCABULARY.row("dog")]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!", "'", "🙂", None, 3, b"dog"])
+def test_no_words_is_a_text_error(text: object) -> None:
+    with pytest.raises(TextError):
+        TOKENIZER([text])  # type: ignore[list-item]
+
+
+def test_a_single_string_is_refused() -> None:
+    with pytest.raises(TextError, match="list"):
+        TOKENIZER("left dog")
+
+
+def test_no_sentences_give_an_empty_batch() -> None:
+    ids, pad = TOKENIZER([])
+    assert ids.shape == pad.shape == (0, 0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=40))
+def test_any_text_gives_rows_or_a_text_error(text: str) -> None:
+    try:
+        ids, pad = TOKENIZER([text])
+    except TextError:
+        return
+    assert 1 <= ids.shape[1] <= 6
+    assert not pad.any()
+    assert ((ids >= UNKNOWN) & (ids < len(VOCABULARY))).all()
+
+
+def test_vocabulary_survives_a_file(tmp_path) -> None:
+    path = tmp_path / "vocab.txt"
+    VOCABULARY.save(path)
+    again = Vocabulary.from_file(path)
+    assert again.words == VOCABULARY.words
+    assert len(again) == len(WORDS) + RESERVED
+    assert path.read_text(encoding="utf-8").split("\n")[0] == WORDS[0]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["vocab.txt"]
+
+
+def test_vocabulary_refuses_duplicates_blanks_and_missing_files(tmp_path) -> None:
+    with pytest.raises(WeightsError, match="'dog' twice"):
+        Vocabulary(["dog", "cat", "dog"])
+    with pytest.raises(WeightsError, match="white space"):
+        Vocabulary(["dog", ""])
+    with pytest.raises(WeightsError, match="nothing.txt"):
+        Vocabulary.from_file(tmp_path / "nothing.txt")

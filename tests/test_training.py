@@ -1,0 +1,268 @@
+"""Training: groups, schedule, exact resume, checkpoints, signals, and that it learns."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from restr.config import FusionConfig, LanguageConfig, ModelConfig, PreprocessConfig, TransformerConfig, VisionConfig
+from restr.data.batch import Batch, SampleBatches
+from restr.data.generated import GeneratedScenes, vocabulary
+from restr.errors import CheckpointError, ConfigError, DataError
+from restr.losses import LossTerms, segmentation_loss
+from restr.model.build import build_model
+from restr.model.restr import ReSTR
+from restr.presets import restr_tiny
+from restr.text.tokenizer import Tokenizer
+from restr.training import checkpoint
+from restr.training.config import TrainConfig
+from restr.training.log import read
+from restr.training.optim import learning_rate, parameter_groups, trained
+from restr.training.trainer import DivergedError, Trainer, forward_batch
+from restr.training.validate import measure, measure_swaps
+
+WORDS = vocabulary()
+
+
+def small_config(*, frozen: bool = False) -> ModelConfig:
+    block = TransformerConfig(width=16, depth=1, heads=2, mlp=32, dropout=0.1)
+    return ModelConfig(
+        name="test",
+        vision=VisionConfig(patch=8, grid=4, blocks=block, frozen=frozen),
+        language=LanguageConfig(vocab=len(WORDS), vectors=16, max_words=16, train_vectors=True, blocks=block),
+        fusion=FusionConfig(visual_linguistic=block, linguistic_seed=block),
+        preprocess=PreprocessConfig(size=32),
+    )
+
+
+@functools.cache
+def samples() -> tuple:
+    scenes = GeneratedScenes(8, 3, size=32, per_scene=2, most=3)
+    return tuple(scenes[index] for index in range(len(scenes)))
+
+
+def batches(config: ModelConfig) -> SampleBatches:
+    return SampleBatches(samples(), Tokenizer(WORDS, 16), config, size=4, together=2, seed=5)
+
+
+SETTINGS = TrainConfig(steps=8, lr=1e-2, ema=0.9, log_every=1, save_every=3, evaluate_every=2, warmup=0.25)
+
+
+def trainer(folder: Path, settings: TrainConfig = SETTINGS, **arguments) -> Trainer:
+    config = small_config()
+    arguments = {"evaluate": lambda model: {"miou": float(model.decoder.head.weight.sum())}} | arguments
+    return Trainer(build_model(config, seed=1), batches(config), settings, folder, **arguments)
+
+
+class Interrupting:
+    """Batches that send this process a signal while they prepare one of them."""
+
+    def __init__(self, inner: SampleBatches, at: int, number: int) -> None:
+        self.inner, self.at, self.number = inner, at, number
+
+    def batch(self, step: int) -> Batch:
+        if step == self.at:
+            os.kill(os.getpid(), self.number)
+        return self.inner.batch(step)
+
+
+def test_every_trainable_parameter_is_in_exactly_one_group() -> None:
+    model = build_model(small_config())
+    settings = TrainConfig(weight_decay=0.3, vision_lr_scale=0.1)
+    groups = {group["name"]: group for group in parameter_groups(model, settings)}
+    assert set(groups) == {"vision", "vision, not decayed", "rest", "rest, not decayed"}
+    assert sum(len(group["params"]) for group in groups.values()) == len(list(model.parameters()))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    undecayed = {names[id(p)] for g in groups.values() if g["weight_decay"] == 0 for p in g["params"]}
+    assert {
+        "vision.pos_embed",
+        "vision.cls_token",
+        "language.vectors.weight",
+        "vision.blocks.0.norm1.weight",
+    } <= undecayed
+    assert all(name.endswith("bias") for name in names.values() if name.endswith("bias") and name in undecayed)
+    assert "vision.blocks.0.attn.qkv.weight" not in undecayed
+    assert groups["vision"]["scale"] == 0.1 and groups["rest"]["scale"] == 1.0
+    frozen = build_model(small_config(frozen=True))
+    assert {group["name"] for group in parameter_groups(frozen, settings)} == {"rest", "rest, not decayed"}
+    with pytest.raises(ConfigError, match="no trainable"):
+        parameter_groups(frozen.requires_grad_(False), settings)
+
+
+@pytest.mark.parametrize(("schedule", "half"), [("poly", 0.5**0.9), ("cosine", 0.5)])
+def test_the_learning_rate_rises_linearly_then_decays(schedule, half) -> None:
+    settings = TrainConfig(steps=110, lr=1.0, warmup=10 / 110, schedule=schedule)
+    rates = [learning_rate(step, settings) for step in range(111)]
+    assert rates[:3] == pytest.approx([1 / 11, 2 / 11, 3 / 11])
+    assert rates[10] == 1.0 and rates[60] == pytest.approx(half) and rates[110] == pytest.approx(0.0)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_and_resumed_run_ends_with_the_same_bits(tmp_path: Path, number: int) -> None:
+    straight = trainer(tmp_path / "straight")
+    assert straight.fit().stopped is None
+    first = trainer(tmp_path / "broken")
+    first.batches = Interrupting(batches(small_config()), 4, number)  # type: ignore[assignment]
+    result = first.fit()
+    assert (result.step, result.stopped) == (5, signal.Signals(number).name)
+    torch.manual_seed(99)  # whatever happened meanwhile
+    torch.rand(7)
+    second = trainer(tmp_path / "broken", resume=True)
+    assert second.step == 5
+    assert second.fit().step == 8
+    for name, value in trained(straight.model).items():
+        assert torch.equal(value, trained(second.model)[name]), name
+    assert straight.ema and second.ema
+    for name, value in straight.ema.weights.items():
+        assert torch.equal(value, second.ema.weights[name]), name
+    assert straight.best == second.best
+    lines, others = read(tmp_path / "straight/log.jsonl"), read(tmp_path / "broken/log.jsonl")
+    assert [line["step"] for line in lines] == [line["step"] for line in others]
+    assert [line.get("loss") for line in lines] == [line.get("loss") for line in others]
+
+
+def test_evaluation_leaves_training_as_it_was(tmp_path: Path) -> None:
+    def disturb(model: ReSTR) -> dict[str, float]:
+        assert not model.training
+        return {"miou": float(torch.rand(()))}
+
+    quiet = trainer(tmp_path / "quiet", dataclasses.replace(SETTINGS, steps=4), evaluate=None)
+    disturbed = trainer(
+        tmp_path / "disturbed", dataclasses.replace(SETTINGS, steps=4, evaluate_every=1), evaluate=disturb
+    )
+    quiet.fit()
+    disturbed.fit()
+    assert all(torch.equal(a, b) for a, b in zip(quiet.model.parameters(), disturbed.model.parameters(), strict=True))
+
+
+def test_the_last_checkpoints_and_the_best_weights_are_kept(tmp_path: Path) -> None:
+    run = trainer(tmp_path, dataclasses.replace(SETTINGS, save_every=1, keep=2))
+    result = run.fit()
+    assert [path.name for path in checkpoint.saved(tmp_path)] == ["step-00000007.pt", "step-00000008.pt"]
+    best = checkpoint.load(tmp_path / "best.pt")
+    assert best["metrics"]["miou"] == result.best == max(
+        line["val_miou"] for line in read(tmp_path / "log.jsonl") if "val_miou" in line
+    ) or best["metrics"]["miou"] == pytest.approx(result.best, rel=1e-5)
+    assert not list(tmp_path.glob(".*"))  # nothing half-written
+    assert torch.equal(run.load_averaged().decoder.head.weight, run.ema.weights["decoder.head.weight"])  # type: ignore[union-attr]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_it_spoils_the_weights(tmp_path: Path) -> None:
+    calls = 0
+
+    def spoilt(output, mask) -> LossTerms:
+        nonlocal calls
+        calls += 1
+        terms = segmentation_loss(output, mask)
+        return terms._replace(total=terms.total * float("nan")) if calls == 5 else terms
+
+    run = trainer(tmp_path, loss=spoilt)
+    with pytest.raises(DivergedError, match="step 4"):
+        run.fit()
+    (path,) = checkpoint.saved(tmp_path)
+    assert all(torch.isfinite(value).all() for value in checkpoint.load(path)["model"].values())
+    assert all(torch.isfinite(value).all() for value in run.model.parameters())
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    trainer(tmp_path, dataclasses.replace(SETTINGS, steps=1)).fit()
+    with pytest.raises(CheckpointError, match="resume"):
+        trainer(tmp_path)
+    config = dataclasses.replace(small_config(), vision=dataclasses.replace(small_config().vision, patch=4))
+    with pytest.raises(CheckpointError, match="another model"):
+        Trainer(build_model(config), batches(config), SETTINGS, tmp_path, resume=True)
+    (path,) = checkpoint.saved(tmp_path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        trainer(tmp_path, resume=True)
+
+
+def test_the_time_limit_stops_and_saves(tmp_path: Path) -> None:
+    result = trainer(tmp_path, dataclasses.replace(SETTINGS, max_minutes=1e-9)).fit()
+    assert (result.stopped, result.step) == ("time", 1)
+    assert checkpoint.saved(tmp_path)
+
+
+def test_bf16_and_accumulation_train(tmp_path: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, steps=2, autocast="bf16", accumulate=2, evaluate_every=0)
+    run = trainer(tmp_path, settings)
+    before = {name: value.clone() for name, value in trained(run.model).items()}
+    run.fit()
+    assert all(value.dtype == torch.float32 for value in run.model.parameters())
+    assert any(not torch.equal(before[name], value) for name, value in trained(run.model).items())
+
+
+@pytest.mark.slow
+def test_worker_processes_change_nothing(tmp_path: Path) -> None:
+    runs = [trainer(tmp_path / str(n), dataclasses.replace(SETTINGS, steps=3, workers=n)) for n in (0, 1)]
+    for run in runs:
+        run.fit()
+    assert all(torch.equal(a, b) for a, b in zip(*(run.model.parameters() for run in runs), strict=True))
+
+
+def test_cached_features_give_what_the_image_gives() -> None:
+    config = small_config(frozen=True)
+    model = build_model(config, seed=2).eval()
+    batch = batches(config).batch(0)
+    assert batch.image is not None
+    features = model.encode_image(batch.image)
+    cached = dataclasses.replace(batch, image=None, patches=features.patches, grid=features.grid)
+    assert torch.allclose(forward_batch(model, batch).logits, forward_batch(model, cached).logits, atol=1e-6)
+    with pytest.raises(DataError, match="either an image or patches"):
+        dataclasses.replace(batch, image=None)
+
+
+def test_an_epoch_visits_every_sample_once_and_keeps_scenes_together() -> None:
+    source = batches(small_config())
+    visited = [index for step in range(len(source)) for index in source._indices(step)]
+    assert sorted(visited) == list(range(16)) and visited != list(range(16))
+    assert all(visited[i] + 1 == visited[i + 1] for i in range(0, 16, 2))
+    assert source._indices(0) != source._indices(len(source))
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from restr.training.curves import plot_curves
+
+    with pytest.raises(DataError, match="no lines"):
+        plot_curves(tmp_path / "log.jsonl", tmp_path / "curves.png")
+    trainer(tmp_path, dataclasses.replace(SETTINGS, steps=3)).fit()
+    plot_curves(tmp_path / "log.jsonl", tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_trains_saves_and_resumes(tmp_path: Path) -> None:
+    from restr.cli.train import main
+    from restr.model.weights import load_pretrained
+
+    arguments = ["--out", str(tmp_path), "--scenes", "2", "--batch", "4", "--validation-scenes", "2"]
+    assert main([*arguments, "--steps", "1"]) == 0
+    assert main([*arguments, "--steps", "2", "--resume"]) == 0
+    model, words = load_pretrained(tmp_path / "model")
+    assert model.config.name == "restr_tiny" and len(words) == len(WORDS)
+    assert {"log.jsonl", "curves.png", "best.pt", "step-00000002.pt"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_tiny_model_learns_a_few_scenes_by_heart(tmp_path: Path) -> None:
+    """The small version of recipes/restr_tiny's over-fitting run."""
+    torch.manual_seed(0)
+    config = restr_tiny(vocab=len(WORDS))
+    scenes = GeneratedScenes(4, 11, per_scene=2)
+    few = [scenes[index] for index in range(len(scenes))]
+    tokenizer = Tokenizer(WORDS, config.language.max_words)
+    settings = TrainConfig(steps=150, lr=2e-3, vision_lr_scale=1.0, ema=0.9, weight_decay=0.0, save_every=1000)
+    run = Trainer(
+        build_model(config, seed=0), SampleBatches(few, tokenizer, config, size=8), settings, tmp_path,
+        loss=functools.partial(segmentation_loss, dice_weight=0.5),
+    )  # fmt: skip
+    run.fit()
+    model = run.load_averaged()
+    assert measure(model, few, tokenizer)["miou"] > 0.7
+    assert measure_swaps(model, scenes, tokenizer)["swaps"] >= 1

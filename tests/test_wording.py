@@ -1,0 +1,201 @@
+"""Wordings must vary, repeat for a seed, and never change what is meant."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from restr.data.expressions import cues, lexicon, typing_style
+from restr.data.expressions.description import Description, Garment, Relation
+from restr.data.expressions.wording import word
+from restr.errors import DataError
+from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import RESERVED, UNKNOWN, Vocabulary
+
+CATEGORIES = sorted(lexicon.NOUNS)
+SIDES = sorted(lexicon.SIDES)
+COLOURS = ["red", "blue", "white", "black", "gray", "tan", "pink"]
+GARMENTS = ["shirt", "hat", "pants", "bag", "hair", "sunglasses", "dress"]
+# Words that say a side, by the sides they may stand for.
+SAYS = {
+    "left": {"left"}, "right": {"right"},
+    "top": {"top", "upper", "topmost", "uppermost", "highest", "higher"},
+    "bottom": {"bottom", "lower", "lowest", "bottommost"},
+}  # fmt: skip
+
+
+def garments() -> st.SearchStrategy[Garment]:
+    return st.one_of(
+        st.builds(Garment, category=st.sampled_from(GARMENTS), colour=st.none() | st.sampled_from(COLOURS)),
+        st.builds(Garment, category=st.none(), colour=st.sampled_from(COLOURS)),
+    )
+
+
+@st.composite
+def descriptions(draw: st.DrawFn, sided: bool = True) -> Description:
+    """Descriptions as the generator makes them: some cues, at most one other object."""
+    category = draw(st.sampled_from(["person", "person", *CATEGORIES]))
+    person = category == "person"
+    other = Description(category=draw(st.sampled_from(["car", "dog", "table", "person"])))
+    names = [name for name in cues.RELATIONS if name not in ("between", "of") and (sided or " of" not in name)]
+    return Description(
+        category=category,
+        noun=draw(st.sampled_from([None, "man", "woman", "girl"])) if person else None,
+        colour=None if person else draw(st.none() | st.sampled_from(COLOURS)),
+        side=draw(st.none() | st.sampled_from(SIDES)) if sided else None,
+        extreme=draw(st.booleans()),
+        garments=tuple(draw(st.lists(garments(), max_size=2, unique_by=lambda g: g.category))) if person else (),
+        relation=Relation(name=draw(st.sampled_from(names)), others=(other,)) if draw(st.booleans()) else None,
+        negated=False,
+    )  # fmt: skip
+
+
+def words_of(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", re.sub(r"(left|right)(most|side)\b", r"\1", text.lower())))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(descriptions(), st.integers(0, 2**32 - 1))
+def test_wordings_are_clean_and_repeat_for_a_seed(description: Description, seed: int) -> None:
+    texts = [word(description, np.random.default_rng(seed)) for _ in range(2)]
+    assert texts[0] == texts[1]
+    assert texts[0].strip() == texts[0] != ""
+    assert not re.search(r"[{}_:]|  |\bNone\b| ,|\bthe (?:the|a|in|on|with|to)\b|\ba (?:the|a|in|on)\b", texts[0]), texts[0]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(descriptions(), st.integers(0, 2**32 - 1))
+def test_the_side_is_kept_and_no_other_said(description: Description, seed: int) -> None:
+    relation = description.relation.name if description.relation else ""
+    said = words_of(word(description, np.random.default_rng(seed)))
+    said -= {"top"} if description.garments or relation in ("on", "above", "riding", "ridden by") else set()
+    said -= {"top", "right"} if relation and relation != "right of" and description.side != "right" else set()
+    asked = set((description.side or "").split()) | set(relation.split())
+    for side, synonyms in SAYS.items():
+        if side in (description.side or "").split() and description.relation is None and side != "top":
+            assert said & synonyms, (description, said)
+        if side not in asked and description.category not in ("table", "top", "dining table"):
+            assert not said & (synonyms - {"higher", "lower"}), (description, said)
+
+
+@pytest.mark.parametrize("relation", ["left of", "right of"])
+def test_relations_keep_their_side(relation: str) -> None:
+    rng = np.random.default_rng(0)
+    wrong = {"left of": "right", "right of": "left"}[relation]
+    description = Description(
+        category="dog", relation=Relation(name=relation, others=(Description(category="car"),))  # type: ignore[arg-type]
+    )
+    for _ in range(200):
+        said = words_of(word(description, rng))
+        assert relation.split()[0] in said
+        assert wrong not in said
+
+
+def test_one_description_has_many_wordings() -> None:
+    rng = np.random.default_rng(1)
+    description = Description(category="person", side="left", garments=(Garment(category="shirt", colour="red"),))
+    texts = Counter(word(description, rng) for _ in range(600))
+    assert len(texts) > 300
+    assert texts.most_common(1)[0][1] < 60
+
+
+def test_the_noun_is_a_name_of_the_category() -> None:
+    rng = np.random.default_rng(2)
+    for category in CATEGORIES:
+        one, many = lexicon.NOUNS[category]
+        for plural, names in ((0, one), (2, many)):
+            text = word(Description(category=category, plural=plural), rng, style="phrase")
+            assert any(name in text for name in (*names.phrases, "person", "thing")), (category, text)
+
+
+def test_a_known_woman_is_never_a_man() -> None:
+    rng = np.random.default_rng(3)
+    women = Description(category="person", noun="woman", side="left")
+    men = Description(category="person", noun="man", side="left")
+    for _ in range(300):
+        assert not words_of(word(women, rng)) & {"man", "guy", "dude", "boy", "male", "gentleman"}
+        assert not words_of(word(men, rng)) & {"woman", "lady", "girl", "female", "chick"}
+
+
+def test_negation_says_not_and_the_side() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        text = word(Description(category="person", side="left", negated=True), rng)
+        said = words_of(text.replace("n't", " not"))
+        assert "left" in said
+        assert "right" not in said
+        assert said & {"not", "but"}
+
+
+def test_styles_differ_in_length_and_unknown_ones_are_refused() -> None:
+    rng = np.random.default_rng(5)
+    description = Description(category="dog", side="left", colour="black")
+    length = {
+        style: np.mean([len(word(description, rng, style=style).split()) for _ in range(200)])
+        for style in ("terse", "phrase", "sentence")
+    }
+    assert length["terse"] < length["phrase"] < length["sentence"]
+    with pytest.raises(DataError, match="haiku"):
+        word(description, rng, style="haiku")
+
+
+def test_hypernyms_hold_known_categories() -> None:
+    for hypernym, members in lexicon.HYPERNYMS.items():
+        assert hypernym in lexicon.NOUNS
+        assert members <= set(lexicon.NOUNS)
+
+
+def near(a: str, b: str) -> bool:
+    """Whether one insertion, deletion, replacement or swap makes ``b`` of ``a``."""
+    if abs(len(a) - len(b)) > 1:
+        return False
+    i = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    x, y = a[i:], b[i:]
+    return x[1:] == y[1:] or x[1:] == y or x == y[1:] or (x[:2] == y[1::-1] and x[2:] == y[2:])
+
+
+def test_slips_are_near_keep_the_first_letter_and_come_back() -> None:
+    rng = np.random.default_rng(6)
+    vocabulary = Vocabulary(sorted(lexicon.known_words()))
+    words = [name for name in sorted(lexicon.known_words()) if len(name) >= 4]
+    back = tried = 0
+    for name in rng.choice(words, 300):
+        slipped = typing_style.slip(str(name), rng)
+        assert near(str(name), slipped)
+        assert slipped[0] == name[0]
+        if slipped != name:
+            assert slipped not in vocabulary
+            tried += 1
+            row = vocabulary.row(slipped)
+            back += row != UNKNOWN and vocabulary.words[row - RESERVED] == name
+    assert tried > 200
+    assert back / tried > 0.8
+
+
+def test_rough_text_still_says_its_side() -> None:
+    rng = np.random.default_rng(7)
+    tokenizer = Tokenizer(Vocabulary(sorted(lexicon.known_words())))
+    changed = 0
+    for _ in range(400):
+        text = typing_style.roughen("the guy's dog on the left of the picture with people in back", rng)
+        changed += text != "the guy's dog on the left of the picture with people in back"
+        assert {"left", "guy"} & set(tokenizer.words(text))
+        assert "right" not in tokenizer.words(text)
+    assert 40 < changed < 330
+
+
+def test_roughening_repeats_for_a_seed() -> None:
+    texts = {typing_style.roughen("the man on the left with a hat", np.random.default_rng(8)) for _ in range(3)}
+    assert len(texts) == 1
+
+
+def test_sides_swap_words_when_the_description_is_mirrored() -> None:
+    for seed in range(60):
+        left = word(Description(category="car", side="left"), np.random.default_rng(seed))
+        right = word(Description(category="car", side="right"), np.random.default_rng(seed))
+        assert left.replace("left", "right") == right
