@@ -1,11 +1,14 @@
 """A second opinion on generated references: who else could the sentence mean, from masks and pixels alone.
 
-Nothing of the generator's measuring is used here (no facts, clothes, places, relations or resolve): geometry comes from pixel
-coordinates, colours from HSV. A rival counts as soon as it fits loosely; the target must fit loosely too, so the
-generator has to keep clear of both borders by its own margins.
+Nothing of the generator's measuring is used here (no facts, clothes, places, relations or resolve): geometry comes
+from pixel coordinates, colours from HSV. A rival counts as soon as it fits loosely; the target must fit loosely too, so
+the generator has to keep clear of both borders by its own margins.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,8 +26,8 @@ SAME_NAME = (
     {"pants", "jeans"},
     {"shoes", "heels", "pumps", "boots", "sandals", "sneakers", "flats", "loafers", "wedges"},
 )
-FEMININE = {"skirt", "dress", "bra", "heels", "tights", "pumps", "stockings", "blouse", "romper", "bodysuit", "leggings",
-            "earrings", "wedges", "purse"}  # fmt: skip
+FEMININE = {"skirt", "dress", "bra", "heels", "tights", "pumps", "stockings", "blouse", "romper", "bodysuit",
+            "leggings", "earrings", "wedges", "purse"}  # fmt: skip
 HUES = {"red": (-22, 22), "orange": (10, 48), "yellow": (38, 72), "green": (65, 180), "blue": (170, 265),
         "purple": (245, 330), "pink": (285, 375), "brown": (-5, 55), "tan": (15, 60)}  # fmt: skip
 
@@ -43,6 +46,8 @@ class Checker:
         if not self.scene.complete:
             return self._incomplete(description, targets)
         meant = self.meant(description)
+        if not targets:
+            return [f"nothing meant, but {meant} fit"] if meant else []
         if description.plural:
             fair = sorted(targets) == sorted(meant) and len(targets) == description.plural
             return [] if fair else [f"{description.plural} named, {meant} fit"]
@@ -50,9 +55,9 @@ class Checker:
             return [f"one object described, {len(targets)} targets"]
         owners = {instance.owner for instance in self.scene.instances}
         people = [i for i, instance in enumerate(self.scene.instances) if instance.category == "person"]
-        if self.scene.instances[targets[0]].owner is not None and description.part_of is None:
-            if any(i not in owners and len(self.points[i]) > 0.003 * self.height * self.width for i in people):
-                return ["somebody without clothing masks may wear one too"]
+        bare = any(i not in owners and len(self.points[i]) > 0.003 * self.height * self.width for i in people)
+        if bare and self.scene.instances[targets[0]].owner is not None and description.part_of is None:
+            return ["somebody without clothing masks may wear one too"]
         if meant != list(targets):
             return [f"targets {targets}, but {meant} fit {description}"]
         return []
@@ -148,8 +153,8 @@ class Checker:
         if relation.name == "between":
             first, second = (landmarks[0][:1], landmarks[0][1:]) if len(landmarks[0]) == 2 else landmarks[:2]
             x = self._centre(i)[1]
-            return any(min(a, b) < x < max(a, b)
-                       for a in (self._centre(j)[1] for j in first) for b in (self._centre(k)[1] for k in second))  # fmt: skip
+            ends = [(self._centre(j)[1], self._centre(k)[1]) for j in first for k in second]
+            return any(min(pair) < x < max(pair) for pair in ends)
         return any(j != i and self._holds(relation.name, i, j) for j in landmarks[0])
 
     def _holds(self, name: str, i: int, j: int) -> bool:
@@ -173,7 +178,7 @@ class Checker:
             number, side = description.ordinal
             row = sorted(kept, key=lambda i: self._centre(i)[1], reverse=side == "right")
             x = [self._centre(i)[1] for i in row]
-            clear = all(abs(a - b) > 0.02 for a, b in zip(x, x[1:], strict=False))
+            clear = all(abs(a - b) > 0.02 for a, b in pairwise(x))
             kept = [row[number - 1]] if clear else kept
         if description.size is not None and (description.superlative or len(kept) > 1):
             sign = 1 if description.size in ("big", "tall", "wide") else -1
@@ -226,9 +231,7 @@ class Checker:
 
 
 def _plain(description: Description) -> Description:
-    import dataclasses
-
-    return dataclasses.replace(description, negated=False)
+    return replace(description, negated=False)
 
 
 def _hsv(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-from expression_checker import Checker
 
+from expression_checker import Checker
 from restr.data.expressions import colours
 from restr.data.expressions.describe import descriptions
 from restr.data.expressions.description import Description, Garment
@@ -73,6 +73,10 @@ def random_scene(rng: np.random.Generator) -> Scene:
     paints = list(PAINT)
     if rng.random() < 0.4:
         canvas.box("dining table", 40, 130, 120, 60, "gray")
+    if rng.random() < 0.15:
+        for x in range(10, 180, 50):
+            canvas.box("dog", x, 20 + int(rng.integers(0, 12)), 34, int(rng.integers(24, 40)), str(rng.choice(paints)))
+        return canvas.scene()
     for _ in range(int(rng.integers(2, 9))):
         x, y = (int(v) for v in rng.integers(0, SIDE - 30, 2))
         kind, paint = str(rng.choice(kinds)), str(rng.choice(paints))
@@ -202,6 +206,16 @@ def test_a_kind_without_weight_is_never_drawn():
     rng = np.random.default_rng(1)
     scene = random_scene(rng)
     assert {r.kind for r in references(scene, rng, 20, weights={"position": 1.0, "category": 0.0})} <= {"position"}
+
+
+def test_sentences_that_name_nothing_only_on_demand():
+    scene = random_scene(np.random.default_rng(4))
+    assert all(reference.targets for reference in references(scene, np.random.default_rng(0), 20))
+    empty = references(scene, np.random.default_rng(0), 12, weights={"none": 1.0})
+    assert empty
+    for reference in empty:
+        assert reference.kind == "none" and reference.targets == ()
+        assert not Checker(scene).problems(reference.description, ())
 
 
 def test_same_seed_same_sentences():

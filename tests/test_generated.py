@@ -71,6 +71,19 @@ def test_the_vocabulary_covers_every_sentence() -> None:
     assert {word for sample in SAMPLES for word in sample.text.split()} <= set(all_words())
 
 
+def test_the_photographs_grammar_speaks_about_drawn_scenes_too() -> None:
+    scenes = GeneratedScenes(12, 7, grammar="everyday")
+    told = [scenes[index] for index in range(len(scenes))]
+    ids, _ = Tokenizer(vocabulary("everyday"), 20)([sample.text for sample in told])
+    assert (ids == UNKNOWN).mean() < 0.02
+    assert len({sample.text for sample in told}) > 30
+    for index, sample in enumerate(told):
+        masks = [instance.mask for instance in scenes.scene(index // 4).instances]
+        assert sample.mask.any() and all((sample.mask & m).sum() in (0, m.sum()) for m in masks)  # whole objects
+    with pytest.raises(DataError, match="plain"):
+        scenes.swapped(0)
+
+
 def test_errors_name_the_value() -> None:
     with pytest.raises(DataError, match="size 8"):
         GeneratedScenes(4, size=8)

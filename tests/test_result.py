@@ -102,7 +102,8 @@ def test_save_never_overwrites_another_result(tmp_path):
     assert result().save(tmp_path) == first, "the same result again: the same files"
 
 
-def test_coco_file_loads_in_pycocotools(tmp_path, capsys):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pycocotools' own
+def test_coco_file_loads_in_pycocotools(tmp_path):
     coco = pytest.importorskip("pycocotools.coco")
     pairs = [("a.jpg", result()), ("a.jpg", result(shift=3)), ("b.jpg", result(empty=True))]
     path = tmp_path / "coco.json"

@@ -73,10 +73,10 @@ def test_of_an_animation_the_first_frame_is_taken():
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert tuple(read_image(data)[0, 0]) == (255, 0, 0)
-    playing = Image.open(io.BytesIO(data))
-    playing.seek(2)
-    assert tuple(read_image(playing)[0, 0]) == (255, 0, 0)
-    assert playing.tell() == 2, "the caller's image stays where it was"
+    with Image.open(io.BytesIO(data)) as playing:
+        playing.seek(2)
+        assert tuple(read_image(playing)[0, 0]) == (255, 0, 0)
+        assert playing.tell() == 2, "the caller's image stays where it was"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -98,6 +98,7 @@ def test_truncated_files(kind, share):
         read_image(data[: int(len(data) * share)])
 
 
+@pytest.mark.filterwarnings("ignore")  # PIL warns about odd metadata as it goes
 def test_damaged_bytes_never_raise_anything_else():
     rng = np.random.default_rng(0)
     for kind in ("PNG", "JPEG", "GIF", "TIFF", "WEBP"):
@@ -154,7 +155,7 @@ def test_what_is_no_image_is_refused_with_a_reason(source, says):
 def test_an_empty_file_is_named(tmp_path):
     path = tmp_path / "empty.jpg"
     path.touch()
-    with pytest.raises(ImageError, match="empty.jpg is empty"):
+    with pytest.raises(ImageError, match=r"empty\.jpg is empty"):
         read_image(path)
 
 
@@ -163,4 +164,5 @@ def test_image_names(tmp_path):
     assert image_name(b"...") == image_name(PIXELS) == image_name(PICTURE) == "image"
     path = tmp_path / "cat.png"
     path.write_bytes(encoded())
-    assert image_name(Image.open(path)) == "cat"
+    with Image.open(path) as opened:
+        assert image_name(opened) == "cat"

@@ -13,7 +13,8 @@ from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN, Vocabulary
 
 WORDS = (
     "the left right man woman guy in on of and with shirt red dog cat skateboard picture bottom top middle second from "
-    "front an umbrella sandwich zebra people t-shirt not do hand wear stripe baby most which sand hold sunglasses blue car "
+    "front an umbrella sandwich zebra people t-shirt not do hand wear stripe baby most which sand hold sunglasses "
+    "blue car "
     "legging glass one"
 ).split()
 VOCABULARY = Vocabulary(WORDS)
@@ -23,10 +24,12 @@ TOKENIZER = Tokenizer(VOCABULARY, max_words=6)
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("cat", "cat"), ("Cat", "cat"), ("catt", "cat"), ("cats", "cat"), ("guyyy", "guy"), ("skateboarder", "skateboard"),
+        ("cat", "cat"), ("Cat", "cat"), ("catt", "cat"), ("cats", "cat"), ("guyyy", "guy"),
+        ("skateboarder", "skateboard"),
         ("skateboarders", "skateboard"), ("umbrela", "umbrella"), ("umberlla", "umbrella"), ("sandwhich", "sandwich"),
         ("wearing", "wear"), ("striped", "stripe"), ("stripey", "stripe"), ("babies", "baby"), ("holding", "hold"),
-        ("lfet", "left"), ("rigth", "right"), ("shrit", "shirt"), ("dogg", "dog"), ("man's", "man"), ("glasses", "glass"),
+        ("lfet", "left"), ("rigth", "right"), ("shrit", "shirt"), ("dogg", "dog"), ("man's", "man"),
+        ("glasses", "glass"),
         ("leggings", "legging"), ("tshirt", "t-shirt"), ("pic", "picture"), ("lft", "left"), ("rt", "right"),
     ],
 )  # fmt: skip

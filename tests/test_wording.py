@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from restr.data.expressions import cues, lexicon, typing_style
-from restr.data.expressions.description import Description, Garment, Relation
+from restr.data.expressions import lexicon, typing_style
+from restr.data.expressions.description import Description, Garment, Relation, RelationName, Side
 from restr.data.expressions.wording import word
 from restr.errors import DataError
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import RESERVED, UNKNOWN, Vocabulary
 
 CATEGORIES = sorted(lexicon.NOUNS)
-SIDES = sorted(lexicon.SIDES)
+SIDES: tuple[Side, ...] = get_args(Side)
 COLOURS = ["red", "blue", "white", "black", "gray", "tan", "pink"]
 GARMENTS = ["shirt", "hat", "pants", "bag", "hair", "sunglasses", "dress"]
 # Words that say a side, by the sides they may stand for.
@@ -42,7 +43,9 @@ def descriptions(draw: st.DrawFn, sided: bool = True) -> Description:
     category = draw(st.sampled_from(["person", "person", *CATEGORIES]))
     person = category == "person"
     other = Description(category=draw(st.sampled_from(["car", "dog", "table", "person"])))
-    names = [name for name in cues.RELATIONS if name not in ("between", "of") and (sided or " of" not in name)]
+    names: list[RelationName] = [
+        name for name in get_args(RelationName) if name not in ("between", "of") and (sided or " of" not in name)
+    ]
     return Description(
         category=category,
         noun=draw(st.sampled_from([None, "man", "woman", "girl"])) if person else None,
@@ -52,7 +55,7 @@ def descriptions(draw: st.DrawFn, sided: bool = True) -> Description:
         garments=tuple(draw(st.lists(garments(), max_size=2, unique_by=lambda g: g.category))) if person else (),
         relation=Relation(name=draw(st.sampled_from(names)), others=(other,)) if draw(st.booleans()) else None,
         negated=False,
-    )  # fmt: skip
+    )
 
 
 def words_of(text: str) -> set[str]:
@@ -65,7 +68,7 @@ def test_wordings_are_clean_and_repeat_for_a_seed(description: Description, seed
     texts = [word(description, np.random.default_rng(seed)) for _ in range(2)]
     assert texts[0] == texts[1]
     assert texts[0].strip() == texts[0] != ""
-    assert not re.search(r"[{}_:]|  |\bNone\b| ,|\bthe (?:the|a|in|on|with|to)\b|\ba (?:the|a|in|on)\b", texts[0]), texts[0]
+    assert not re.search(r"[{}_:]|  |\bNone\b| ,|\b(?:the|a) (?:the|a|in|on|with|to)\b", texts[0]), texts[0]
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -88,7 +91,8 @@ def test_relations_keep_their_side(relation: str) -> None:
     rng = np.random.default_rng(0)
     wrong = {"left of": "right", "right of": "left"}[relation]
     description = Description(
-        category="dog", relation=Relation(name=relation, others=(Description(category="car"),))  # type: ignore[arg-type]
+        category="dog",
+        relation=Relation(name=relation, others=(Description(category="car"),)),  # type: ignore[arg-type]
     )
     for _ in range(200):
         said = words_of(word(description, rng))

@@ -2,8 +2,8 @@
 
     python recipes/restr_small/language_stats.py generated.jsonl referit_train.txt --vocabulary vocab.txt
 
-Both files hold one sentence a line; a line that is a JSON object gives its "text" (or "expression"). The vocabulary, one
-word a line, is measured on both: exactly, with shorthand written out, and with every fallback. Prints Markdown.
+Both files hold one sentence a line; a line that is a JSON object gives its "text" (or "expression"). The vocabulary,
+one word a line, is measured on both: exactly, with shorthand written out, and with every fallback. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def read_sentences(path: Path) -> list[str]:
             record = json.loads(line)
             sentences.append(str(record.get("text", record.get("expression"))))
         except (json.JSONDecodeError, AttributeError) as error:
-            raise DataError(f"{path} line {number} is neither text nor a JSON object with a text: {line[:60]!r}") from error
+            raise DataError(
+                f"{path} line {number} is neither text nor a JSON object with a text: {line[:60]!r}"
+            ) from error
     return sentences
 
 
@@ -65,9 +67,7 @@ def covered(words: Counter[str], vocabulary: Vocabulary) -> tuple[float, float, 
     exact = sum(count for word, count in words.items() if word in vocabulary)
     short = sum(count for word, count in words.items() if word in vocabulary or _pieces_known(word, vocabulary))
     found = sum(
-        count
-        for word, count in words.items()
-        if _pieces_known(word, vocabulary) or vocabulary.row(word) != UNKNOWN
+        count for word, count in words.items() if _pieces_known(word, vocabulary) or vocabulary.row(word) != UNKNOWN
     )
     return exact / total, short / total, found / total
 
@@ -75,7 +75,17 @@ def covered(words: Counter[str], vocabulary: Vocabulary) -> tuple[float, float, 
 def _pieces_known(word: str, vocabulary: Vocabulary) -> bool:
     """Whether all of "man's", "left-hand", "2nd" is known once split and written out, as the tokeniser does."""
     pieces = [piece for piece in re.split(r"-|'s$|'", word) if piece]
-    return all(piece in vocabulary or all(part in vocabulary for part in SHORTHAND.get(piece, ("",))) for piece in pieces)
+    return all(
+        piece in vocabulary or all(part in vocabulary for part in SHORTHAND.get(piece, ("",))) for piece in pieces
+    )
+
+
+def _no_article(sentence: str) -> bool:
+    return not ARTICLES & set(_WORD.findall(sentence.lower()))
+
+
+def _capitalised(sentence: str) -> bool:
+    return sentence[:1].isupper() and not sentence.isupper()
 
 
 def compare(languages: Sequence[Language], vocabulary: Vocabulary | None, top: int) -> str:
@@ -85,10 +95,10 @@ def compare(languages: Sequence[Language], vocabulary: Vocabulary | None, top: i
         ("different sentences", [one.share([True] * len({s.lower() for s in one.sentences})) for one in languages]),
         ("median length (words)", [f"{statistics.median(one.lengths):g}" for one in languages]),
         ("mean length (words)", [f"{statistics.mean(one.lengths):.2f}" for one in languages]),
-        ("without article", [one.share(not ARTICLES & set(_WORD.findall(s.lower())) for s in one.sentences) for one in languages]),
+        ("without article", [one.share(_no_article(s) for s in one.sentences) for one in languages]),
         ("with a comma", [one.share("," in s for s in one.sentences) for one in languages]),
         ("all capitals", [one.share(s.isupper() for s in one.sentences) for one in languages]),
-        ("first letter capital", [one.share(s[:1].isupper() and not s.isupper() for s in one.sentences) for one in languages]),
+        ("first letter capital", [one.share(_capitalised(s) for s in one.sentences) for one in languages]),
         ("different words", [str(len(one.words)) for one in languages]),
     ]  # fmt: skip
     for length in range(1, LONGEST + 1):
@@ -104,7 +114,11 @@ def compare(languages: Sequence[Language], vocabulary: Vocabulary | None, top: i
         for one in languages:
             lines += ["", f"**{one.name}**, {size}-word patterns: " + ", ".join(_patterns(one, size, top))]
     if len(languages) == 2:
-        lines += ["", f"**Words of {languages[1].name} missing in {languages[0].name}**: " + ", ".join(_missing(*languages, top))]
+        lines += [
+            "",
+            f"**Words of {languages[1].name} missing in {languages[0].name}**: "
+            + ", ".join(_missing(languages[0], languages[1], top)),
+        ]
     return "\n".join(lines)
 
 
@@ -118,7 +132,11 @@ def _patterns(language: Language, size: int, top: int) -> list[str]:
 
 def _missing(ours: Language, theirs: Language, top: int) -> list[str]:
     scale = sum(ours.words.values()) / max(sum(theirs.words.values()), 1)
-    lost = {word: count * scale - ours.words[word] for word, count in theirs.words.items() if ours.words[word] < 0.2 * scale * count}
+    lost = {
+        word: count * scale - ours.words[word]
+        for word, count in theirs.words.items()
+        if ours.words[word] < 0.2 * scale * count
+    }
     return [f"{word} ({theirs.words[word]})" for word, _ in sorted(lost.items(), key=lambda item: -item[1])[: 2 * top]]
 
 
@@ -131,7 +149,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="Markdown file to write as well")
     given = parser.parse_args()
     vocabulary = Vocabulary.from_file(given.vocabulary) if given.vocabulary else None
-    languages = [Language.of("generated", read_sentences(given.generated)), Language.of("typed", read_sentences(given.typed))]
+    languages = [
+        Language.of("generated", read_sentences(given.generated)),
+        Language.of("typed", read_sentences(given.typed)),
+    ]
     table = compare(languages, vocabulary, given.top)
     print(table)
     if given.out:

@@ -36,16 +36,17 @@ class Recipe:
     parts: Path = Path("runs/parts")
     out: Path = Path("runs/small")
     val_sentences: Path | None = None
-    batch: int = 24
-    per_image: int = 3
+    batch: int = 16
+    per_image: int = 2
     word_dropout: float = 0.03
     dice: float = 1.0
+    patch_share: float | None = None  # soft patch labels: few small objects fill 0.8 of any patch
     coarse: int = 2  # decoder blocks that keep the resolution (1/4 of the pixels' side); finish with 0
     start: Path | None = None  # a model folder to start from instead of the untrained one
     export: Path | None = None  # only write the averaged weights of the last checkpoint into this folder
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
-            steps=3000, lr=5e-4, weight_decay=0.02, warmup=0.05, autocast="bf16", ema=0.998, best="oiou"
+            steps=2800, lr=6e-4, weight_decay=0.02, warmup=0.05, autocast="bf16", ema=0.998, best="oiou"
         )
     )
 
@@ -71,14 +72,14 @@ def main(recipe: Recipe) -> None:
     validation = None
     if recipe.val_sentences:
         held_out = read_photographs(recipe.val_sentences)
-        validation = CachedBatches(held_out, store, tokenizer, batch=12, per_image=3, stride=stride, seed=1)
+        validation = CachedBatches(held_out, store, tokenizer, batch=8, per_image=2, stride=stride, seed=1)
     trainer = Trainer(
         model,
         batches,
         recipe.train,
         recipe.out,
         resume=bool(checkpoint.saved(recipe.out)),
-        loss=partial(segmentation_loss, dice_weight=recipe.dice),
+        loss=partial(segmentation_loss, dice_weight=recipe.dice, patch_share=recipe.patch_share),
         evaluate=partial(quick_scores, validation) if validation else None,
     )
     if recipe.export is None:

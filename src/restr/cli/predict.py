@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from tyro.conf import arg
 
 from restr.cli.jobs import STDIN, Job, UsageError, list_jobs, split_arguments
 from restr.errors import ImageError, RestrError
@@ -32,29 +33,29 @@ class PredictOptions:
     Example: restr predict beach.jpg "the dog on the left"
     """
 
-    words: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE... TEXT")] = ()
+    words: Annotated[tuple[str, ...], tyro.conf.Positional, arg(metavar="IMAGE... TEXT", help_behavior_hint="")] = ()
     """Images, then what to segment (in quotes)."""
 
-    text: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="TEXT")] = ()
+    text: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, arg(metavar="TEXT")] = ()
     """A sentence; give it several times to ask several things of each image, which is looked at once."""
 
-    out: Path | None = None
-    """Folder for the files (default: out)."""
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: out)")] = None
+    """Folder for the files."""
 
-    save: str | None = None
-    """What to write, with commas: overlay, mask, cutout, heatmap, rle, polygon, coco (default: overlay,mask; with
-    --json nothing, unless --out or --save is given)."""
+    save: Annotated[str | None, arg(metavar="KINDS", help_behavior_hint="(default: overlay,mask)")] = None
+    """What to write, with commas: overlay, mask, cutout, heatmap, rle, polygon, coco. With --json nothing is written
+    unless --out or --save is given."""
 
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Print a line of JSON for each result, and nothing else, to standard output."""
 
-    model: Path | None = None
-    """A model folder, or the model.safetensors in one (default: the bundled model)."""
+    model: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: the bundled model)")] = None
+    """A model folder, or the model.safetensors in one."""
 
-    threshold: float | None = None
-    """The least probability of a pixel of the mask (default: the model's own, 0.5)."""
+    threshold: Annotated[float | None, arg(metavar="P", help_behavior_hint="(default: the model's own, 0.5)")] = None
+    """The least probability of a pixel of the mask."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], arg(help_behavior_hint="(default: auto)")] = "auto"
     """Where to compute; auto takes a GPU if there is one."""
 
 

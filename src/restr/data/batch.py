@@ -22,7 +22,8 @@ class Batch:
     """What one training step reads: an image or, for a frozen encoder, its cached patch features.
 
     ids (b l), word_pad bool (b l) True = padding, mask float (b 1 H W) in [0, 1] at the logits' size, and either
-    image (b 3 H W), normalised, or patches (b n d_v) with grid = (h, w).
+    image (u 3 H W), normalised, or patches (u n d_v) with grid = (h, w). ``image_of`` (b) says which of the u images
+    a sentence is about, so that an image with several sentences is encoded once; None: one image a sentence.
     """
 
     ids: Tensor
@@ -31,6 +32,7 @@ class Batch:
     image: Tensor | None = None
     patches: Tensor | None = None
     grid: tuple[int, int] | None = None
+    image_of: Tensor | None = None
 
     def __post_init__(self) -> None:
         if (self.image is None) == (self.patches is None or self.grid is None):
@@ -115,7 +117,7 @@ class SampleBatches:
 
 
 def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig) -> Batch:
-    """Samples of one size as a batch. Raises ``DataError`` where an image is not at the model's input size."""
+    """Samples of one size as a batch; samples that share an image (the same array) share its row. Raises ``DataError`` where an image is not at the model's input size."""
     size, patch = config.preprocess.size, config.vision.patch
     for sample in samples:
         height, width = sample.mask.shape
@@ -124,7 +126,9 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig
                 f"sample {sample.id}: image {sample.image.shape} and mask {sample.mask.shape}; expected the input size, "
                 f"longest side {size} and both multiples of {patch}: prepare it with restr.preprocess first"
             )
-    pixels = np.stack([sample.image for sample in samples]).astype(np.float32) / 255
+    images: dict[int, np.ndarray] = {id(sample.image): sample.image for sample in samples}
+    rows = {key: row for row, key in enumerate(images)}
+    pixels = np.stack(list(images.values())).astype(np.float32) / 255
     pixels = (pixels - np.array(config.preprocess.mean, np.float32)) / np.array(config.preprocess.std, np.float32)
     ids, word_pad = tokenizer([sample.text for sample in samples])
     return Batch(
@@ -132,4 +136,5 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig
         word_pad=torch.from_numpy(word_pad),
         mask=torch.from_numpy(np.stack([sample.mask for sample in samples])[:, None].astype(np.float32)),
         image=torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))),
+        image_of=torch.tensor([rows[id(sample.image)] for sample in samples]),
     )

@@ -81,6 +81,7 @@ def cache_features(
         raise DataError(f"{folder} was made with other weights or preprocessing; delete it or choose another folder")
     (folder / META).write_text(json.dumps(meta))
     entries = _read_index(folder / INDEX)
+    _write_index(entries, folder / INDEX)  # without the half-written line of an interrupted run
     end = max((e.start + e.count for e in entries.values()), default=0)
     new = 0
     with open(folder / TOKENS, "ab") as tokens_file, open(folder / INDEX, "a") as index_file:
@@ -92,7 +93,7 @@ def cache_features(
             tokens_file.write(np.ascontiguousarray(tokens, np.float16).tobytes())
             tokens_file.flush()
             entry = entries[name] = Entry(end, grid)
-            index_file.write(json.dumps({"name": name, "start": entry.start, "grid": list(grid)}) + "\n")
+            index_file.write(_line(name, entry))
             index_file.flush()
             end += entry.count
             new += 1
@@ -107,6 +108,16 @@ def fingerprint_of(state: dict, preprocess: object) -> str:  # state: tensors by
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(state[name].float().cpu().numpy()).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _line(name: str, entry: Entry) -> str:
+    return json.dumps({"name": name, "start": entry.start, "grid": list(entry.grid)}) + "\n"
+
+
+def _write_index(entries: dict[str, Entry], path: Path) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text("".join(_line(name, entry) for name, entry in entries.items()))
+    os.replace(temporary, path)
 
 
 def _read_index(path: Path) -> dict[str, Entry]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from restr.data.expressions import generate
 from restr.data.expressions.description import Reference
 from restr.data.sample import Sample
 from restr.data.scene import Scene
@@ -17,21 +18,38 @@ from restr.errors import DataError
 if TYPE_CHECKING:
     from restr.text.vocabulary import Vocabulary
 
+Grammar = Literal["plain", "everyday"]
+
 
 class GeneratedScenes:
     """``scenes`` drawn scenes with ``per_scene`` sentences each; the same arguments always give the same pixels.
 
     Sample ``i`` belongs to scene ``i // per_scene``; sentences of one scene often differ in one word ("left circle",
     "right circle"). Different seeds give different scenes: train on one, test on another.
+
+    grammar: "plain" speaks about 70 words, so that a tiny model spends nothing on synonyms and typos; "everyday" is
+    the photographs' grammar with all its ways of typing, on the same scenes.
     """
 
-    def __init__(self, scenes: int, seed: int = 0, *, size: int = 64, per_scene: int = 4, most: int = 6) -> None:
+    def __init__(
+        self,
+        scenes: int,
+        seed: int = 0,
+        *,
+        size: int = 64,
+        per_scene: int = 4,
+        most: int = 6,
+        grammar: Grammar = "plain",
+    ) -> None:
         if scenes < 1 or per_scene < 1 or most < 2 or size < 32:
             raise DataError(
                 f"scenes {scenes}, per_scene {per_scene}, most {most}, size {size}: "
                 "expected at least 1 scene, 1 sentence a scene, 2 shapes and 32 pixels"
             )
+        if grammar not in ("plain", "everyday"):
+            raise DataError(f"grammar is {grammar!r}; choose 'plain' or 'everyday'")
         self.scenes, self.seed, self.size, self.per_scene, self.most = scenes, seed, size, per_scene, most
+        self.grammar = grammar
         self._told = lru_cache(maxsize=512)(self._draw)
 
     def __len__(self) -> int:
@@ -51,7 +69,12 @@ class GeneratedScenes:
 
     def swapped(self, index: int) -> Sample | None:
         """Sample ``index`` with left and right (above and below) exchanged in its sentence, that word alone, and the
-        mask that it then means; None where the sentence names no side or the exchange leaves a doubt."""
+        mask that it then means; None where the sentence names no side or the exchange leaves a doubt.
+
+        Of the plain grammar only, whose words have one opposite each.
+        """
+        if self.grammar != "plain":
+            raise DataError(f"swapped() needs grammar 'plain', this dataset has {self.grammar!r}")
         scene, references = self._told(self._checked(index, len(self)) // self.per_scene)
         reference = references[index % self.per_scene]
         turned = opposite(reference.description)
@@ -65,7 +88,11 @@ class GeneratedScenes:
         rng = np.random.default_rng([self.seed, index])
         while True:  # a scene of two equal shapes, level with each other, offers nothing to say: draw another
             scene = draw_scene(rng, id=f"generated-{self.seed}-{index}", size=self.size, most=self.most)
-            references = choose(scene, rng, self.per_scene)
+            if self.grammar == "plain":
+                references = choose(scene, rng, self.per_scene)
+            else:
+                references = generate.references(scene, rng, self.per_scene)
+                references = [references[i % len(references)] for i in range(self.per_scene if references else 0)]
             if references:
                 return scene, references
 
@@ -81,10 +108,15 @@ class GeneratedScenes:
         return index
 
 
-def vocabulary() -> Vocabulary:
-    """The closed vocabulary of the generated sentences, as the tokenizer splits them ("leftmost" -> left most)."""
+def vocabulary(grammar: Grammar = "plain") -> Vocabulary:
+    """The words of the generated sentences, as the tokenizer splits them ("leftmost" -> left most).
+
+    Plain sentences have no other; everyday ones hold typos besides, which the vocabulary's own fallback reads.
+    """
+    from restr.data.expressions import lexicon
     from restr.text.tokenizer import Tokenizer
     from restr.text.vocabulary import Vocabulary
 
-    tokenizer = Tokenizer(Vocabulary(all_words()))
-    return Vocabulary(sorted({part for word in all_words() for part in tokenizer.words(word)}))
+    words = sorted({*all_words(), *(lexicon.all_words() if grammar == "everyday" else ())})
+    tokenizer = Tokenizer(Vocabulary(words))
+    return Vocabulary(sorted({part for word in words for part in tokenizer.words(word)}))

@@ -101,22 +101,25 @@ def choose(scene: Scene, rng: np.random.Generator, count: int) -> list[Reference
 
 def _proposals(scene: Scene) -> Iterator[tuple[Description, str]]:
     nouns = _nouns(scene)
-    for noun, kind in nouns:
-        yield noun, kind
+    fitting = {noun: len(_pool(noun, scene)) for noun in nouns}
+    for noun, kind in nouns.items():
+        if fitting[noun] == 1:
+            yield noun, kind
+            continue
         for side in SIDES:
             yield dataclasses.replace(noun, side=side), "position"
-            for place in (1, 2, 3):
+            for place in range(1, min(fitting[noun], 4)):
                 yield dataclasses.replace(noun, ordinal=(place, side)), "ordinal"
-        for count in (2, 3, 4):
-            yield dataclasses.replace(noun, plural=count), "group"
+        if fitting[noun] in COUNTS:
+            yield dataclasses.replace(noun, plural=fitting[noun]), "group"
     names: tuple = ("left of", "right of", "above", "below")
-    plain = [noun for noun, _ in nouns if noun.size is None]
-    for noun, other, name in itertools.product(plain, plain, names):
-        if noun.category != ANY and other != noun:
-            yield dataclasses.replace(noun, relation=Relation(name=name, others=(other,))), "relation"
+    many = [noun for noun in nouns if fitting[noun] > 1 and noun.size is None and noun.category != ANY]
+    anchors = [noun for noun in nouns if fitting[noun] == 1 and noun.size is None]
+    for noun, anchor, name in itertools.product(many, anchors, names):
+        yield dataclasses.replace(noun, relation=Relation(name=name, others=(anchor,))), "relation"
 
 
-def _nouns(scene: Scene) -> list[tuple[Description, str]]:
+def _nouns(scene: Scene) -> dict[Description, str]:
     found: dict[Description, str] = {}
     for instance in scene.instances:
         shape, colour, size = instance.category, instance.attributes["colour"], instance.attributes["size"]
@@ -125,17 +128,11 @@ def _nouns(scene: Scene) -> list[tuple[Description, str]]:
         found[Description(category=ANY, colour=colour)] = "colour"
         found[Description(category=shape, size=size)] = "size"  # type: ignore[arg-type]
         found[Description(category=shape, colour=colour, size=size)] = "size"  # type: ignore[arg-type]
-    return list(found.items())
+    return found
 
 
 def _resolve(description: Description, scene: Scene, centres: np.ndarray) -> tuple[int, ...] | None:
-    pool = [
-        index
-        for index, instance in enumerate(scene.instances)
-        if description.category in (ANY, instance.category)
-        and description.colour in (None, instance.attributes["colour"])
-        and description.size in (None, instance.attributes["size"])
-    ]
+    pool = _pool(description, scene)
     if description.relation:
         return _related(description.relation, pool, scene, centres)
     if description.ordinal:
@@ -146,6 +143,17 @@ def _resolve(description: Description, scene: Scene, centres: np.ndarray) -> tup
     if description.plural:
         return tuple(pool) if len(pool) == description.plural else None
     return (pool[0],) if len(pool) == 1 else None
+
+
+def _pool(description: Description, scene: Scene) -> list[int]:
+    """The instances that the noun and its adjectives fit."""
+    return [
+        index
+        for index, instance in enumerate(scene.instances)
+        if description.category in (ANY, instance.category)
+        and description.colour in (None, instance.attributes["colour"])
+        and description.size in (None, instance.attributes["size"])
+    ]
 
 
 def _nth(pool: list[int], centres: np.ndarray, place: int, side: str) -> tuple[int, ...] | None:

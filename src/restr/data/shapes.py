@@ -35,6 +35,7 @@ def draw_scene(rng: np.random.Generator, *, id: str, size: int = 64, most: int =
     favourite_shape, favourite_colour = rng.choice(SHAPES), rng.choice(list(COLOURS))
     wanted = int(rng.integers(2, most + 1))
     covers: list[np.ndarray] = []
+    places: list[tuple[np.ndarray, float]] = []
     facts: list[tuple[str, dict[str, str]]] = []
     for _ in range(wanted * 12):
         if len(covers) == wanted:
@@ -46,8 +47,10 @@ def draw_scene(rng: np.random.Generator, *, id: str, size: int = 64, most: int =
         centre = rng.uniform(radius, size - radius, 2)
         cover = _cover(shape, centre, radius, rng.uniform(-0.3, 0.3), size)
         solid = cover > 0.5
-        if any((solid & other).sum() > LARGEST_OVERLAP * min(solid.sum(), other.sum()) for other in covers):
+        near = [i for i, (place, reach) in enumerate(places) if math.dist(place, centre) < 1.2 * (reach + radius)]
+        if any(_overlap(solid, covers[i]) > LARGEST_OVERLAP for i in near):
             continue
+        places.append((centre, radius))
         paint = np.clip(np.array(COLOURS[colour]) + rng.normal(0, 8, 3), 0, 255)
         shade = paint * (1 + 0.12 * rng.normal(0, 1, (size, size, 1)) * rng.random())
         image = image * (1 - cover[..., None]) + shade * cover[..., None]
@@ -59,6 +62,11 @@ def draw_scene(rng: np.random.Generator, *, id: str, size: int = 64, most: int =
     )
     pixels = np.clip(image + rng.normal(0, rng.uniform(0, 6), image.shape), 0, 255).astype(np.uint8)
     return Scene(id=id, image=pixels, instances=instances, complete=True, source="generated")
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """What two masks share, as a share of the smaller one."""
+    return float(np.count_nonzero(a & b) / max(min(np.count_nonzero(a), np.count_nonzero(b)), 1))
 
 
 def _background(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -88,8 +96,7 @@ def _cover(shape: str, centre: np.ndarray, radius: float, turn: float, size: int
     polygon(_outline(shape), 255)
     if shape == "ring":
         polygon(_outline("circle") * 0.5, 0)
-    small = np.asarray(canvas, dtype=np.float64).reshape(size, SUPERSAMPLING, size, SUPERSAMPLING)
-    return small.mean((1, 3)) / 255
+    return np.asarray(canvas.reduce(SUPERSAMPLING), dtype=np.float64) / 255
 
 
 def _outline(shape: str) -> np.ndarray:

@@ -13,7 +13,8 @@ SHOWN = (480, 1600)  # a shown picture's longest side: small images are enlarged
 
 # Dark to light with steadily growing lightness, so that it reads in grey too (after matplotlib's "inferno").
 HEAT = np.array(
-    [(8, 6, 24), (52, 12, 88), (110, 26, 110), (165, 44, 96), (214, 72, 66), (244, 118, 26), (252, 178, 40), (252, 246, 170)],
+    [(8, 6, 24), (52, 12, 88), (110, 26, 110), (165, 44, 96), (214, 72, 66), (244, 118, 26), (252, 178, 40),
+     (252, 246, 170)],
     np.float32,
 )  # fmt: skip
 
@@ -115,7 +116,12 @@ def _with_caption(picture: Image.Image, text: str, note: str, *, scale: bool = F
         note_left -= 6 * size + mark * 2
         canvas.paste(Image.fromarray(bar.astype(np.uint8)), (round(note_left), round(middle) - mark))
     else:
-        draw.ellipse((side, middle - mark, side + 2 * mark, middle + mark), fill=ACCENT)
+        dot = Image.new(
+            "L", (8 * mark, 8 * mark)
+        )  # PIL draws circles with hard edges: four times too large, then reduced
+        ImageDraw.Draw(dot).ellipse((0, 0, 8 * mark - 1, 8 * mark - 1), fill=255)
+        dot = dot.resize((2 * mark, 2 * mark), Image.Resampling.BOX)
+        canvas.paste(ACCENT, (side, round(middle) - mark), dot)
     left = side if scale else side + 4 * mark
     draw.text((left, middle), _shortened(draw, text, font, note_left - left - size), fill=INK, font=font, anchor="lm")
     return canvas
@@ -125,7 +131,7 @@ def _shortened(
     draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float
 ) -> str:
     """The text on one line, its end replaced by dots if it is wider than ``room`` pixels."""
-    text = " ".join(text.split())
+    text = " ".join(text.split())[:400]
     if draw.textlength(text, font) <= room:
         return text
     while text and draw.textlength(text + "\u2026", font) > room:

@@ -141,6 +141,8 @@ class Segmenter:
 
     def _texts(self, text: str | Sequence[str]) -> list[str]:
         """The texts as a list, all checked before any work is done."""
+        if not isinstance(text, (str, Sequence)):
+            raise TextError(f"the text is {type(text).__name__} {text!r}; expected a string, or a list of strings")
         texts = [text] if isinstance(text, str) else list(text)
         if not texts:
             raise TextError("got no text; say what to segment, for example 'the dog on the left'")
@@ -153,9 +155,14 @@ def _device(device: str | torch.device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.device(device)
+        chosen = torch.device(device)
     except RuntimeError as error:
         raise ConfigError(f"device is {device!r}; choose 'auto', 'cpu', 'cuda' or 'cuda:1'") from error
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device is {str(device)!r}, but torch sees {torch.cuda.device_count()} GPUs; use 'auto' or 'cpu'"
+        )
+    return chosen
 
 
 def _model_folder(path: str | PathLike[str] | None) -> Path:

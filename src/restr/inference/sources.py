@@ -113,8 +113,12 @@ def _from_pil(picture: Image.Image, name: str) -> np.ndarray:
             f"{2 * limit:,} are opened (PIL.Image.MAX_IMAGE_PIXELS raises the limit): make it smaller"
         )
     try:
-        if getattr(picture, "n_frames", 1) > 1 and picture.tell():
-            picture = picture.copy() if picture.seek(0) is None else picture
+        shown = picture.tell()
+        if shown:  # the caller is at a later frame of an animation, and stays there
+            picture.seek(0)
+            first = picture.copy()
+            picture.seek(shown)
+            picture = first
         picture.load()
         upright = ImageOps.exif_transpose(picture)
         return _to_rgb(upright if upright is not None else picture)

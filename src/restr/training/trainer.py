@@ -53,9 +53,12 @@ class TrainResult:
 def forward_batch(model: ReSTR, batch: Batch) -> ReSTROutput:
     """The whole model on images, or everything after the vision encoder on cached patch features."""
     if batch.patches is not None and batch.grid is not None:
-        words = model.encode_words(batch.ids, batch.word_pad)
-        return model.segment(PatchFeatures(batch.patches.float(), batch.grid), words, batch.word_pad)
-    return model(batch.image, batch.ids, batch.word_pad)
+        features = PatchFeatures(batch.patches.float(), batch.grid)
+    else:
+        features = model.encode_image(batch.image)  # type: ignore[arg-type]
+    if batch.image_of is not None:
+        features = PatchFeatures(features.patches[batch.image_of], features.grid)
+    return model.segment(features, model.encode_words(batch.ids, batch.word_pad), batch.word_pad)
 
 
 class Trainer:

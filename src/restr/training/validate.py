@@ -12,6 +12,7 @@ from restr.data.generated import GeneratedScenes
 from restr.data.sample import Sample
 from restr.model.restr import ReSTR
 from restr.text.tokenizer import Tokenizer
+from restr.training.trainer import forward_batch
 
 RIGHT = 0.5  # IoU from which a mask counts as the right object
 
@@ -23,7 +24,7 @@ def predict(model: ReSTR, samples: list[Sample], tokenizer: Tokenizer, *, batch:
     masks = []
     for start in range(0, len(samples), batch):
         part = collate(samples[start : start + batch], tokenizer, model.config).to(device)
-        masks.append((model(part.image, part.ids, part.word_pad).logits[:, 0] > 0).cpu().numpy())
+        masks.append((forward_batch(model, part).logits[:, 0] > 0).cpu().numpy())
     return np.concatenate(masks)
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from restr.data.expressions import lexicon, lexicon_frames
 from restr.data.expressions.description import Description, Garment, Relation, Side
-from restr.data.expressions.lexicon import Choices
+from restr.data.expressions.lexicon import Choices, words_of
 from restr.data.expressions.lexicon_people import BAGS
 
 OPENERS = Choices.of(lexicon_frames.OPENERS)
 ASIDES = Choices.of(lexicon_frames.ASIDES)
 TAILS = Choices.of(lexicon_frames.TAILS)
-NEGATIONS = Choices.of(lexicon_frames.NEGATIONS_NOUN)
+NEGATIONS = Choices.of(lexicon_frames.NEGATIONS)
 RELATIONS = {name: Choices.of(frames) for name, frames in lexicon_frames.RELATIONS.items()}
 WEARING = Choices.of(lexicon_frames.WEARING)
 ADORNED = Choices.of(lexicon_frames.ADORNED)
@@ -31,9 +31,9 @@ PART_FRAMES = {
     "body": "of_{o}:10 on_{o}:5",
     "carried": "of_{o}:3 {o}_is_holding:2 {o}_is_carrying:2 {o}_has:1.5 held_by_{o}:2 of_{o}:2 by_{o}:0.5 with_{o}:0.5",
 }
-_ADORNING = frozenset("hat glasses sunglasses scarf belt tie necklace bracelet watch ring earrings gloves".split())
-_FEMALE = frozenset("woman lady girl female chick gal".split())
-_MALE = frozenset("man guy boy dude male gentleman fella".split())
+_ADORNING = words_of("hat glasses sunglasses scarf belt tie necklace bracelet watch ring earrings gloves")
+_FEMALE = words_of("woman lady girl female chick gal")
+_MALE = words_of("man guy boy dude male gentleman fella")
 # How often a noun inside a phrase gets "the", "a" or nothing.
 _ARTICLES = {
     "terse": Choices.of("the:9 a:3 none:88"),
@@ -114,9 +114,11 @@ class Speaker:
         return f"{'an' if kind == 'a' and first[0] in 'aeiou' else kind} {text}"
 
 
-_DETERMINERS = frozenset("the a an his her their both all two every group that this not".split())
-_LINKING = frozenset("in on at to with w/ from wearing holding carrying who that dressed has having toward towards near".split())
-_PREPOSITIONS = re.compile(r" (?:on|in|at|to|of|with|w/|from|next|by|near|who|that|holding|wearing|behind|riding|under)\b")
+_DETERMINERS = words_of("the a an his her their both all two every group that this not")
+_LINKING = words_of("in on at to with w/ from wearing holding carrying who that dressed has having toward towards near")
+_PREPOSITIONS = re.compile(
+    r" (?:on|in|at|to|of|with|w/|from|next|by|near|who|that|holding|wearing|behind|riding|under)\b"
+)
 
 
 @functools.lru_cache(maxsize=256)

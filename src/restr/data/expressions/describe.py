@@ -9,30 +9,25 @@ import numpy as np
 
 from restr.data.expressions.clothes import YES, garment_truth, lower_colour, upper_colour
 from restr.data.expressions.colours import COLOURS
-from restr.data.expressions.description import Description, Garment, Relation, RelationName, Side, Size
+from restr.data.expressions.description import Description, Garment, Relation, Side, Size
 from restr.data.expressions.facts import BODY, GARMENTS, UPPER, SceneFacts, facts_of
+from restr.data.expressions.landmarks import LEAST_SHARE, UNCOLOURED, nameable_colour, relations_of
+from restr.data.expressions.lexicon import HYPERNYMS
 from restr.data.expressions.places import side_truths
-from restr.data.expressions.relations import TABLES, relation_truth
 from restr.data.expressions.resolve import candidates, singles_out
 from restr.data.scene import Scene
 
-LEAST_SHARE = 0.001  # of the image: smaller instances are rivals, never targets
 LEAST_ALONE = 0.06  # of the image, where others of the kind may have no mask
 LEAST_STUFF = 0.02
-# Nobody says "the green broccoli", and glass has the colour of what is behind it.
-UNCOLOURED = frozenset({"person", "skin", "accessories", "wine glass", "mirror", "window", "banana", "broccoli", "carrot",
-                        "orange", "pizza", "sandwich", "hot dog", "food", "fruit", "tv", "glasses", "giraffe", "zebra",
-                        "elephant", "sheep", "light", "sky", "grass", "tree", "playingfield", "cake", "donut", "stop sign"})  # fmt: skip
 UNSPOKEN = frozenset({"accessories"})  # no word fits every mask of it
 SIDES: tuple[Side, ...] = ("left", "right", "middle", "top", "bottom", "front", "back",
                            "top left", "top right", "bottom left", "bottom right")  # fmt: skip
 SIZES: tuple[Size, ...] = ("big", "small", "tall", "short")
-UPRIGHT = frozenset({"person", "bottle", "wine glass", "vase", "potted plant", "giraffe", "chair", "refrigerator", "clock",
-                     "horse", "elephant", "umbrella", "suitcase"})  # what people call tall or short  # fmt: skip
-SPATIAL: tuple[RelationName, ...] = ("next to", "left of", "right of", "above", "below", "behind", "in front of",
-                                     "on", "under", "holding", "held by", "riding", "ridden by", "with")  # fmt: skip
-# These name their landmark by its kind alone, even where there are several of it: "the man holding an umbrella".
-BY_KIND = frozenset({"holding", "held by", "riding", "ridden by", "with", "on"})
+# What people call tall or short.
+UPRIGHT = frozenset({
+    "person", "bottle", "wine glass", "vase", "potted plant", "giraffe", "chair", "refrigerator", "clock",
+    "horse", "elephant", "umbrella", "suitcase",
+})  # fmt: skip
 MOST_GROUP = 6
 
 
@@ -82,7 +77,7 @@ def _alone(facts: SceneFacts, i: int) -> Iterator[Candidate]:
     if facts.categories[i] == "person":
         for garment in _garments(facts, i):
             yield Candidate(replace(plain, garments=(garment,)), (i,), "clothing")
-    elif (colour := _colour(facts, i)) is not None:
+    elif (colour := nameable_colour(facts, i)) is not None:
         yield Candidate(replace(plain, colour=colour), (i,), "colour")
 
 
@@ -93,9 +88,9 @@ def _of_target(facts: SceneFacts, i: int, rng: np.random.Generator) -> Iterator[
         yield Candidate(plain, (i,), "stuff")
         return
     yield Candidate(plain, (i,), "category", 0.2 if plain.category == "skin" else 1.0)
-    colour = _colour(facts, i)
+    colour = nameable_colour(facts, i)
     garments = _garments(facts, i) if facts.categories[i] == "person" else []
-    relations = list(_relations(facts, i))
+    relations = list(relations_of(facts, i))
     if colour is not None:
         yield Candidate(replace(plain, colour=colour), (i,), "colour")
     for garment in garments:
@@ -193,14 +188,6 @@ def _combined(
                 yield Candidate(replace(first, relation=relation), (i,), "combined", 0.7)
 
 
-def _colour(facts: SceneFacts, i: int) -> str | None:
-    category = facts.categories[i]
-    if category in UNCOLOURED or facts.stuff[i]:
-        return None
-    colour = facts.coloured(i)
-    return None if category == "hair" and colour not in ("black", "brown", "tan", "yellow") else colour
-
-
 def _garments(facts: SceneFacts, person: int) -> list[Garment]:
     """What this person surely wears or carries."""
     found: list[Garment] = []
@@ -218,7 +205,7 @@ def _garments(facts: SceneFacts, person: int) -> list[Garment]:
         category = facts.categories[k]
         if category in ("skin", "accessories") or facts.share[k] < 0.0004:
             continue
-        colour = _colour(facts, k) if facts.share[k] >= LEAST_SHARE else None
+        colour = nameable_colour(facts, k) if facts.share[k] >= LEAST_SHARE else None
         if category not in BODY:
             found.append(Garment(category=category))
         if colour is not None:
@@ -226,60 +213,6 @@ def _garments(facts: SceneFacts, person: int) -> list[Garment]:
             if category in UPPER:
                 found.append(Garment(category=category, colour=colour))
     return [garment for garment in found if garment_truth(facts, person, garment) == YES]
-
-
-def _relations(facts: SceneFacts, i: int) -> Iterator[Relation]:
-    """Relations from the target to landmarks that can be named in few words."""
-    if facts.categories[i] in GARMENTS:
-        return
-    for j in range(facts.count):
-        if j == i or facts.categories[j] in GARMENTS or facts.share[j] < LEAST_SHARE:
-            continue
-        if facts.stuff[j] and facts.categories[j] not in TABLES:  # nobody sits "to the right of the wall"
-            continue
-        names = [name for name in SPATIAL if relation_truth(facts, name, i, (j,)) == YES]
-        if not names:
-            continue
-        landmarks = _landmarks(facts, j)
-        for name in names:
-            for landmark in landmarks:
-                single = candidates(landmark, facts).single is not None
-                by_kind = name in BY_KIND and landmark.side is None and landmark.colour is None
-                if landmark.category == facts.categories[i] and not single:
-                    continue
-                if single or by_kind:
-                    yield Relation(name=name, others=(landmark,))
-    yield from _betweens(facts, i)
-
-
-def _landmarks(facts: SceneFacts, j: int) -> list[Description]:
-    """Short names of j; the first may fit others as well, the rest single it out."""
-    plain = Description(category=facts.categories[j], noun=facts.noun_of(j))
-    found = [plain]
-    if candidates(plain, facts).single is None and not facts.stuff[j]:
-        longer = [replace(plain, side=side) for side in ("left", "right", "middle")]
-        if (colour := _colour(facts, j)) is not None:
-            longer.append(replace(plain, colour=colour))
-        if facts.categories[j] == "person" and (worn := upper_colour(facts, j)) is not None:
-            longer.append(replace(plain, garments=(Garment(colour=worn),)))
-        found += [d for d in longer if candidates(d, facts).single == j]
-    return found
-
-
-def _betweens(facts: SceneFacts, i: int) -> Iterator[Relation]:
-    plains = sorted({facts.categories[j] for j in range(facts.count) if facts.categories[j] not in GARMENTS})
-    alone: list[Description] = []
-    for category in plains:
-        plain = Description(category=category)
-        found = candidates(plain, facts)
-        if found.certain != found.possible or i in found.certain:
-            continue
-        if len(found.certain) == 2:
-            yield Relation(name="between", others=(plain, plain))
-        elif len(found.certain) == 1:
-            alone.append(plain)
-    for first, second in zip(alone, alone[1:], strict=False):
-        yield Relation(name="between", others=(first, second))
 
 
 def _parts(facts: SceneFacts, i: int, plain: Description, colour: str | None) -> Iterator[Candidate]:
@@ -300,8 +233,6 @@ def _parts(facts: SceneFacts, i: int, plain: Description, colour: str | None) ->
 
 
 def _hypernyms(category: str) -> list[str]:
-    from restr.data.expressions.lexicon import HYPERNYMS
-
     return [name for name in sorted(HYPERNYMS) if name != category and category in HYPERNYMS[name]]
 
 
@@ -314,3 +245,17 @@ def _groups(facts: SceneFacts) -> Iterator[Candidate]:
             continue
         if min(facts.share[i] for i in members) >= LEAST_SHARE:
             yield Candidate(Description(category=category, plural=len(members)), members, "group")
+
+
+def absences(scene: Scene, rng: np.random.Generator, most: int = 12) -> list[Candidate]:
+    """Descriptions of nothing: kinds that a completely annotated scene lacks, and colours that none of a kind has."""
+    facts = facts_of(scene)
+    if not facts.complete:
+        return []
+    present = sorted(set(facts.categories) - GARMENTS - UNCOLOURED)
+    wanted = [
+        Description(category=str(name)) for name in rng.permutation(sorted(HYPERNYMS["thing"] | {"person"}))[:most]
+    ]
+    for category in present:
+        wanted += [Description(category=category, colour=str(colour)) for colour in rng.permutation(COLOURS)[:3]]
+    return [Candidate(d, (), "none") for d in wanted if not candidates(d, facts).possible]

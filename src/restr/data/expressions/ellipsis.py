@@ -47,13 +47,12 @@ def fair_without_noun(description: Description, targets: tuple[int, ...], facts:
     if description.colour is not None or description.relation is not None or description.negated:
         return False
     person = facts.categories[target] == "person"
-    in_sight = [
-        i
-        for i in range(facts.count)
-        if i == target
-        or not facts.stuff[i]
-        and facts.categories[i] not in GARMENTS
-        and facts.share[i] >= (1.0 if person and facts.categories[i] != "person" else LESS_SEEN) * facts.share[target]
-    ]
+    least = facts.share[target] * LESS_SEEN
+    in_sight = [target]
+    for i in range(facts.count):
+        if i == target or facts.stuff[i] or facts.categories[i] in GARMENTS:
+            continue
+        if facts.share[i] >= (facts.share[target] if person and facts.categories[i] != "person" else least):
+            in_sight.append(i)
     bare = replace(description, noun=None)
     return place_truths(bare, facts, in_sight)[target] == YES

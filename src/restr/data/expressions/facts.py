@@ -20,18 +20,25 @@ if TYPE_CHECKING:
 SMALL_SIDE = 128  # relations are measured on masks of about this longest side
 COLOUR_SIDE = 256  # and colours on a picture of about this one
 
-UPPER = frozenset("blouse shirt t-shirt top sweater sweatshirt jacket coat blazer vest cardigan jumper hoodie cape suit "
-                  "dress romper bodysuit".split())  # fmt: skip
-LOWER = frozenset("skirt pants jeans shorts leggings".split())
-WORN = UPPER | LOWER | frozenset("stockings tights socks shoes sandals boots loafers heels pumps sneakers flats wedges clogs "
-                                 "hat scarf belt tie glasses sunglasses gloves necklace bracelet watch ring earrings bra "
-                                 "swimwear intimate panties".split())  # fmt: skip
-CARRIED = frozenset("bag purse wallet".split())
-BODY = frozenset("hair skin accessories".split())
-GARMENTS = WORN | CARRIED | BODY
-FEMALE = frozenset(
-    "skirt dress bra heels tights pumps stockings blouse romper bodysuit leggings earrings wedges purse".split()
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+UPPER = _names(
+    "blouse shirt t-shirt top sweater sweatshirt jacket coat blazer vest cardigan jumper hoodie cape suit dress romper "
+    "bodysuit"
 )
+LOWER = _names("skirt pants jeans shorts leggings")
+ELSEWHERE = _names(
+    "stockings tights socks shoes sandals boots loafers heels pumps sneakers flats wedges clogs hat scarf belt tie "
+    "glasses sunglasses gloves necklace bracelet watch ring earrings bra swimwear intimate panties"
+)
+WORN = UPPER | LOWER | ELSEWHERE
+CARRIED = _names("bag purse wallet")
+BODY = _names("hair skin accessories")
+GARMENTS = WORN | CARRIED | BODY
+FEMALE = _names("skirt dress bra heels tights pumps stockings blouse romper bodysuit leggings earrings wedges purse")
 
 # Categories that people call by one another's names: each is a rival of the others.
 CONFUSABLE: tuple[frozenset[str], ...] = tuple(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from restr.data.expressions.describe import Candidate, descriptions
+from restr.data.expressions.describe import Candidate, absences, descriptions
 from restr.data.expressions.description import Reference
 from restr.data.expressions.ellipsis import fair_without_noun, tells_its_noun
 from restr.data.expressions.facts import SceneFacts, facts_of
@@ -39,11 +39,14 @@ def references(
 ) -> list[Reference]:
     """Up to ``n`` different sentences, each with the one target (or group) that it singles out.
 
-    weights: how often each kind is drawn, by default ``WEIGHTS``; a kind that is left out is never drawn. Fewer than
-    ``n`` come back where the scene offers too little to say, none where nothing can be said safely.
+    weights: how often each kind is drawn, by default ``WEIGHTS``; a kind that is left out is never drawn ("none",
+    sentences that name nothing in the scene, is left out by default). Fewer than ``n`` come back where the scene
+    offers too little to say, none where nothing can be said safely.
     """
     mix = WEIGHTS if weights is None else weights
     pool = [candidate for candidate in descriptions(scene, rng) if mix.get(candidate.kind, 0.0) > 0]
+    if mix.get("none", 0.0) > 0:
+        pool += absences(scene, rng)
     if not pool:
         return []
     facts = facts_of(scene)

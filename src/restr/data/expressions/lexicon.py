@@ -17,6 +17,12 @@ import numpy as np
 
 from restr.data.expressions import lexicon_frames, lexicon_people, lexicon_sides, lexicon_things
 
+
+def words_of(text: str) -> frozenset[str]:
+    """The words of a list written as one text."""
+    return frozenset(text.split())
+
+
 _IRREGULAR = {
     "man": "men", "woman": "women", "child": "children", "person": "people", "foot": "feet", "mouse": "mice",
     "knife": "knives", "shelf": "shelves", "sheep": "sheep", "luggage": "luggage", "baggage": "luggage",
@@ -27,18 +33,21 @@ _IRREGULAR = {
 }  # fmt: skip
 
 # No "a" before these and no -s after them.
-PLURAL_FORMS = frozenset(
-    "pants trousers slacks jeans denims shorts leggings stockings tights hose pantyhose nylons socks shoes heels pumps boots "
+PLURAL_FORMS = words_of(
+    "pants trousers slacks jeans denims shorts leggings stockings tights hose pantyhose nylons socks shoes heels "
+    "pumps boots "
     "sandals sneakers trainers flats loafers wedges clogs glasses eyeglasses specs spectacles sunglasses shades gloves "
-    "mittens earrings rings panties skis scissors shears flowers blossoms curtains drapes windows trees lights bricks stones "
+    "mittens earrings rings panties skis scissors shears flowers blossoms curtains drapes windows trees lights bricks "
+    "stones "
     "tiles stairs steps tracks rails mountains hills rocks boulders papers cabinets cupboards shelves buildings blinds "
-    "skies fruits pebbles women people clothes feet bananas carrots flops accessories".split()
-)  # fmt: skip
-MASS = frozenset(
-    "hair skin denim jewelry footwear underwear lingerie swimwear luggage baggage wine fruit food stuff sand snow gravel water "
+    "skies fruits pebbles women people clothes feet bananas carrots flops accessories"
+)
+MASS = words_of(
+    "hair skin denim jewelry footwear underwear lingerie swimwear luggage baggage wine fruit food stuff sand snow "
+    "gravel water "
     "dirt soil earth mud grass lawn asphalt concrete hardwood wood glass sky cardboard paper bedding shelving flooring "
-    "fencing netting cattle furniture silverware cutlery electronics clothing clothes broccoli ground".split()
-)  # fmt: skip
+    "fencing netting cattle furniture silverware cutlery electronics clothing clothes broccoli ground"
+)
 
 
 class Choices:
@@ -123,29 +132,14 @@ HYPERNYMS: dict[str, frozenset[str]] = {
         "device": "tv, laptop, mouse, remote, keyboard, cell phone",
         "appliance": "microwave, oven, toaster, refrigerator",
         "utensil": "fork, knife, spoon",
-        "thing": ", ".join(
-            line.split(":")[0].replace("_", " ") for line in lexicon_things.THINGS.strip().split("\n")
-        ),
+        "thing": ", ".join(_read(lexicon_things.THINGS)),
     }.items()
 }  # fmt: skip
 
 COLOURS: dict[str, Choices] = {
-    name: Choices.of(words)
-    for name, words in {
-        "red": "red:20 reddish:0.3", "orange": "orange:20 orangish:0.2 orangey:0.1", "yellow": "yellow:20 yellowish:0.2",
-        "green": "green:20 greenish:0.3", "blue": "blue:20 bluish:0.2", "purple": "purple:20 violet:0.7 lavender:0.2",
-        "pink": "pink:20 pinkish:0.3", "brown": "brown:20 brownish:0.3", "black": "black:20 dark:1.2",
-        "white": "white:20 whitish:0.1", "gray": "gray:11 grey:9 greyish:0.1", "tan": "tan:12 beige:7 khaki:1.2 light_brown:1.2 cream:0.6",
-        "beige": "beige:10 tan:9 cream:1.5", "dark red": "maroon:6 dark_red:6 burgundy:4 red:3", "maroon": "maroon:6 dark_red:4",
-        "dark blue": "dark_blue:8 navy:5 navy_blue:4 blue:4", "navy": "navy:6 navy_blue:4 dark_blue:6",
-        "light blue": "light_blue:12 baby_blue:1 sky_blue:1 pale_blue:0.6 blue:3", "dark green": "dark_green:10 green:4",
-        "light green": "light_green:10 lime_green:1 green:4", "dark gray": "dark_gray:6 dark_grey:5 charcoal:1 gray:3",
-        "light gray": "light_gray:6 light_grey:5 gray:3", "dark brown": "dark_brown:10 brown:4",
-        "light brown": "light_brown:10 tan:6 brown:2", "teal": "teal:8 turquoise:5 aqua:3 blue_green:1",
-        "blonde": "blonde:10 blond:6", "silver": "silver:10 gray:3", "gold": "gold:10 golden:4", "dark": "dark:10",
-        "light": "light:10", "cream": "cream:8 off_white:3 beige:3",
-    }.items()
-}  # fmt: skip
+    name.replace("_", " "): Choices.of(words)
+    for name, _, words in (line.partition(": ") for line in lexicon_sides.COLOURS.strip().split("\n"))
+}
 HAIR_COLOURS = {
     "yellow": Choices.of("blonde:10 blond:7"), "tan": Choices.of("blonde:10 blond:7 light:2"),
     "brown": Choices.of("brown:12 dark:3 brunette:1"), "black": Choices.of("black:10 dark:8"),
@@ -187,13 +181,14 @@ def known_words() -> frozenset[str]:
     return all_words() | _LITTLE_WORDS
 
 
-_LITTLE_WORDS = frozenset(
-    "with from next behind front above below under over holding riding wearing between this that these which where here there "
+_LITTLE_WORDS = words_of(
+    "with from next behind front above below under over holding riding wearing between this that these which where "
+    "here there "
     "their lest loft light night right fight sight tight lift felt fright bright want find segment select show click "
     "standing sitting near beside form rode road woman women than then when what pain pans hats hate shore shot "
     "mane main many moan gut gun buy boys toy girt gird lade laid kind kin kip cart cast coat cot boat bat "
     "read rod reed bed blur glue clue grew great green greed wine whit write pick pink pint brow crow blow tip stop "
-    "bot button bottle botton".split()
+    "bot button bottle botton"
 )
 
 
@@ -208,4 +203,4 @@ def all_words() -> frozenset[str]:
     frames = [value for name, value in vars(lexicon_frames).items() if name.isupper() and isinstance(value, str)]
     text += " " + " ".join([*frames, *lexicon_frames.RELATIONS.values()]).replace("_", " ")
     words = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.sub(r"\{[^}]*\}|:[0-9.]+", " ", text))
-    return frozenset(word for word in words if len(word) > 1 and not word.isdigit()) | {"clothes", "top", "the", "an", "and"}
+    return frozenset(word for word in words if len(word) > 1 and not word.isdigit()) | {"an", "and"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from restr.data.expressions.clothes import MAYBE, NO, YES
@@ -9,8 +11,10 @@ from restr.data.expressions.description import Description, Side, Size
 from restr.data.expressions.facts import SceneFacts
 
 MARGIN = 0.07  # of the image's side: centres closer than this have no clear order
+ROW_MARGIN = 0.045  # the same between neighbours of a row that one counts along
 HALF = 0.45  # a lone object is "on the left" up to here ...
 OTHER_HALF = 0.56  # ... and surely not from here on
+LONGEST_ALONE = 0.6  # of the image: a lone object that reaches farther is on no side
 DEPTH_RATIO = 1.5  # of areas, for front and back
 DEPTH_STEP = 0.04  # of the image's height, between bottom edges
 SIZE_RATIO = 1.5  # of areas, for "biggest" and "smallest"
@@ -48,6 +52,8 @@ def side_truths(facts: SceneFacts, kept: list[int], side: Side, extreme: bool) -
     place = {i: _along(facts, i, axis, sign) for i in kept}
     if len(kept) == 1:
         (i,) = kept
+        if facts.size[i, axis] > LONGEST_ALONE:
+            return {i: MAYBE}
         limit = 0.3 if extreme else HALF
         return {i: YES if place[i] < limit else MAYBE if place[i] < OTHER_HALF else NO}
     truths: dict[int, int] = {}
@@ -69,9 +75,9 @@ def _along(facts: SceneFacts, i: int, axis: int, sign: float) -> float:
     return place if sign > 0 else 1 - place
 
 
-def _before(facts: SceneFacts, i: int, j: int, axis: int, sign: float) -> bool:
+def _before(facts: SceneFacts, i: int, j: int, axis: int, sign: float, margin: float = MARGIN) -> bool:
     """Whether i is clearly nearer to the side than j: centres apart, and both edges in the same order."""
-    if sign * (facts.centre[j, axis] - facts.centre[i, axis]) < MARGIN:
+    if sign * (facts.centre[j, axis] - facts.centre[i, axis]) < margin:
         return False
     edges = sign * (facts.box[j] - facts.box[i])
     return bool(edges[axis] > -0.02 and edges[axis + 2] > -0.02)
@@ -118,9 +124,9 @@ def _ordinal_truths(facts: SceneFacts, kept: list[int], number: int, side: Side)
     row = sorted(kept, key=lambda i: facts.centre[i, 0])
     middles = (facts.box[row, 1] + facts.box[row, 3]) / 2
     heights = facts.size[row, 1]
-    if np.ptp(middles) > 0.3 or heights.max() > 2.5 * heights.min():
+    if np.ptp(middles) > 0.3 or heights.max() > 3 * heights.min():
         return unclear
-    if any(not _before(facts, i, j, 0, 1.0) for i, j in zip(row, row[1:], strict=False)):
+    if any(not _before(facts, i, j, 0, 1.0, ROW_MARGIN) for i, j in pairwise(row)):
         return unclear
     if side == "right":
         row.reverse()

@@ -18,13 +18,17 @@ HANDHELD = frozenset({"umbrella", "tennis racket", "baseball bat", "cell phone",
 TABLEWARE = frozenset({"wine glass", "bottle", "cup", "pizza", "sandwich", "cake", "knife", "donut", "hot dog",
                        "scissors", "banana", "cell phone", "remote"})  # fmt: skip
 COMPANIONS = HANDHELD | RIDABLE | frozenset({"dog", "handbag", "backpack", "suitcase", "tie", "baseball glove", "cat"})
-ON_SEATS = frozenset({"person", "cat", "dog", "teddy bear", "laptop", "book", "remote", "handbag", "backpack", "suitcase",
-                      "pillow", "blanket", "cell phone"})  # fmt: skip
+ON_SEATS = frozenset({
+    "person", "cat", "dog", "teddy bear", "laptop", "book", "remote", "handbag", "backpack", "suitcase",
+    "pillow", "blanket", "cell phone",
+})  # fmt: skip
 # What stands on the ground, so that the lower edge tells the depth: a fork is not "behind" the broccoli.
-STANDING = frozenset({"person", "bicycle", "car", "motorcycle", "bus", "train", "truck", "boat", "bench", "bird", "cat", "dog",
-                      "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "chair", "couch", "potted plant",
-                      "bed", "dining table", "tv", "toilet", "suitcase", "fire hydrant", "parking meter", "stop sign",
-                      "refrigerator", "oven", "laptop", "umbrella", "teddy bear", "vase"})  # fmt: skip
+STANDING = frozenset({
+    "person", "bicycle", "car", "motorcycle", "bus", "train", "truck", "boat", "bench", "bird", "cat", "dog",
+    "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "chair", "couch", "potted plant", "bed",
+    "dining table", "tv", "toilet", "suitcase", "fire hydrant", "parking meter", "stop sign", "refrigerator",
+    "oven", "laptop", "umbrella", "teddy bear", "vase",
+})  # fmt: skip
 
 NEAR = 0.05  # in heights of the image: closer than this is beside
 FAR = 0.18  # and farther than this is surely not

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from restr.data.expressions.clothes import MAYBE, NO, YES, garment_truth
 from restr.data.expressions.description import Description
 from restr.data.expressions.facts import GARMENTS, SceneFacts, facts_of
+from restr.data.expressions.lexicon import HYPERNYMS
 from restr.data.expressions.places import place_truths
 from restr.data.expressions.relations import relation_truth
 from restr.data.scene import Scene
@@ -54,8 +56,6 @@ def candidates(description: Description, facts: SceneFacts) -> Candidates:
 
 def hyponyms(category: str) -> frozenset[str]:
     """The dataset's categories that a category or hypernym covers."""
-    from restr.data.expressions.lexicon import HYPERNYMS
-
     return frozenset(HYPERNYMS.get(category, ())) | {category}
 
 
@@ -96,7 +96,7 @@ def _cue_truths(description: Description, facts: SceneFacts) -> dict[int, int]:
     return truths
 
 
-def _truths_of(description: Description, i: int, facts: SceneFacts):
+def _truths_of(description: Description, i: int, facts: SceneFacts) -> Iterator[int]:
     """The truth of one cue after the other for instance i, cheap ones first."""
     if description.noun is not None and facts.categories[i] == "person":
         known = facts.noun_of(i)
@@ -130,8 +130,8 @@ def _relation(description: Description, i: int, facts: SceneFacts) -> int:
     if any(UNSEEN in other.possible for other in found):
         return MAYBE
     if relation.name == "between":
-        first = [j for j in found[0].possible]
-        second = [j for j in found[1].possible]
+        first = found[0].possible
+        second = found[1].possible
         if relation.others[0] == relation.others[1]:
             if len(first) != 2 or found[0].certain != found[0].possible:
                 return MAYBE

@@ -1,4 +1,4 @@
-"""A description put into words, the way people type them: "left guy", "red shirt far right", "the dog that is on the bed".
+"""A description put into words, the way people type: "left guy", "red shirt far right", "the dog that is on the bed".
 
 One description has hundreds of wordings. A style is drawn first ("terse", "phrase" or "sentence"), then every cue finds
 its place before the noun, after it, or loose beside it; the noun itself may be dropped where people drop it. No wording
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from restr.data.expressions import cues, lexicon
+from restr.data.expressions import cues, lexicon, lexicon_frames
 from restr.data.expressions.description import Description
 from restr.data.expressions.lexicon import Choices
 from restr.data.expressions.lexicon_people import BAGS
@@ -35,10 +35,7 @@ def word(description: Description, rng: np.random.Generator, *, style: str | Non
     if style not in STYLES.phrases:
         raise DataError(f"style is {style!r}; choose one of {', '.join(STYLES.phrases)}")
     speaker = cues.Speaker(rng, style)
-    if description.negated:
-        text = _negated(speaker, description)
-    else:
-        text = _reference(speaker, description)
+    text = _negated(speaker, description) if description.negated else _reference(speaker, description)
     text = " ".join(text.split())
     return text.replace(" ,", ",").strip(" ,") or speaker.name(description)
 
@@ -219,10 +216,7 @@ def _counted_group(speaker: cues.Speaker, d: Description, before: list[str], nou
     count = lexicon.NUMBERS[d.plural] if d.plural < len(lexicon.NUMBERS) else str(d.plural)
     if speaker.chance(0.2):
         count = str(d.plural)
-    if d.plural == 2:
-        forms = "{n}:6 both:8 {count}:4 the_{count}:5 both_of_the:2 the:5 both_the:0.7 a_pair_of:0.6 the_pair_of:0.6 all_the:0.5"
-    else:
-        forms = "{n}:6 all:6 all_the:8 {count}:3 the_{count}:4 all_{count}:4 all_of_the:3 the:5 group_of:2.5 the_group_of:2 every_one_of_the:0.2"
+    forms = lexicon_frames.BOTH if d.plural == 2 else lexicon_frames.ALL
     counted = speaker.pick_text(forms).replace("{n}", "").replace("{count}", count)
     return [counted, *before], noun
 

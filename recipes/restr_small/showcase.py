@@ -1,0 +1,78 @@
+"""Draw the README's picture: example photographs, sentences, and what the bundled model finds.
+
+    python recipes/restr_small/showcase.py --out docs/images/results.jpg
+
+A row shows one photograph and what two sentences single out in it. Nothing is retouched or chosen by score.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from PIL import Image, ImageDraw, ImageFont
+
+from restr import Result, Segmenter
+
+# photograph -> its sentences, as many for each
+ROWS = (
+    ("astronaut.jpg", ("the woman", "flag on the left")),
+    ("coffee.jpg", ("the cup", "spoon")),
+    ("camera.jpg", ("man in the black coat", "the grass")),
+)
+WIDTH, GAP, STRIP = 1200, 10, 40  # pixels: the picture, between cells, below a cell
+PAPER, INK, QUIET = (255, 255, 255), (24, 27, 34), (112, 119, 131)
+
+
+@dataclass(frozen=True)
+class Showcase:
+    out: Path = Path("docs/images/results.jpg")
+    photos: Path = Path("examples")
+    model: Path | None = None  # the bundled one if not given
+
+
+def main(settings: Showcase) -> None:
+    segmenter = Segmenter.from_pretrained(settings.model)
+    rows = [draw_row(segmenter(settings.photos / name, list(texts))) for name, texts in ROWS]
+    picture = Image.new("RGB", (WIDTH, sum(row.height for row in rows)), PAPER)
+    top = 0
+    for row in rows:
+        picture.paste(row, (0, top))
+        top += row.height
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = settings.out.with_suffix(".tmp.jpg")
+    picture.save(temporary, quality=88, optimize=True)
+    os.replace(temporary, settings.out)
+    print(f"{settings.out}: {picture.width} x {picture.height}, {settings.out.stat().st_size / 1024:.0f} KB")
+
+
+def draw_row(results: list[Result]) -> Image.Image:
+    """A photograph, then each result's overlay, all of one size, with the sentences below."""
+    cells = [Image.fromarray(results[0].image), *(result.overlay(caption=False) for result in results)]
+    captions = [("photograph", ""), *((f"\u201c{result.text}\u201d", f"{result.score:.0%}") for result in results)]
+    width = (WIDTH - GAP * (len(cells) - 1)) // len(cells)
+    height = round(width * cells[0].height / cells[0].width)
+    row = Image.new("RGB", (WIDTH, height + STRIP), PAPER)
+    draw = ImageDraw.Draw(row)
+    for i, (cell, (text, score)) in enumerate(zip(cells, captions, strict=True)):
+        left = i * (width + GAP)
+        row.paste(cell.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), (left, 0))
+        baseline = height + STRIP // 2 - 3
+        draw.text((left + 2, baseline), text, QUIET if i == 0 else INK, fitting(text, width - 60), anchor="lm")
+        draw.text((left + width - 2, baseline), score, QUIET, ImageFont.load_default(15), anchor="rm")
+    return row
+
+
+def fitting(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The largest font, of 20 pixels at most, in which ``text`` fits."""
+    for size in range(20, 11, -1):
+        font = ImageFont.load_default(size)
+        if font.getlength(text) <= width:
+            return font
+    return ImageFont.load_default(11)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Showcase))

@@ -1,0 +1,232 @@
+"""Evaluation: a segmenter against samples, each image encoded once, with the shuffled-sentence control beside it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from restr import masks
+from restr.config import PreprocessConfig
+from restr.data.sample import Sample
+from restr.metrics import SegmentationMetrics, intersection_and_union, ratio_interval
+
+LENGTHS = ((1, 2), (3, 4), (5, 7), (8, None))  # words; the bounds are inclusive
+MOST_OVERLAP = 0.1  # of the smaller region: up to here two targets of an image are different things
+
+
+class Segmented(Protocol):
+    """The part of ``restr.Result`` that is measured."""
+
+    @property
+    def mask(self) -> np.ndarray: ...
+
+    @property
+    def score(self) -> float: ...
+
+
+class Segments(Protocol):
+    """The part of ``restr.Segmenter`` that is measured: an image and its sentences in, a result for each out."""
+
+    def __call__(
+        self, image: np.ndarray, text: list[str], *, threshold: float | None = None
+    ) -> Sequence[Segmented]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One sample and how it went. prediction: the predicted mask as COCO run lengths. control_intersection and
+    control_union: this sample's region against the mask of ``control_text``, a sentence for another target of the
+    same image; None where the image offers none."""
+
+    id: str
+    image_id: str
+    text: str
+    kind: str
+    words: int
+    area: int  # pixels of the true region
+    intersection: int
+    union: int
+    iou: float
+    score: float
+    prediction: dict[str, Any]
+    control_text: str | None = None
+    control_intersection: int | None = None
+    control_union: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationResult:
+    """Measures in [0, 1] (see ``restr.metrics``), the protocol that they belong to, and every sample's record.
+
+    intervals: 95% bootstrap over images of oiou and miou, and of each kind's oiou as "oiou/<kind>". control: the
+    measures with each sentence replaced by one for another target of its image; control_paired: the right sentences'
+    measures on those same samples. Both None where the control was not asked for or no image has two targets.
+    """
+
+    protocol: str
+    overall: dict[str, float]
+    by_kind: dict[str, dict[str, float]]
+    by_length: dict[str, dict[str, float]]
+    intervals: dict[str, tuple[float, float]]
+    images: int
+    control: dict[str, float] | None
+    control_paired: dict[str, float] | None
+    records: tuple[Record, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Everything but the records, in JSON's types (NaN becomes None)."""
+        values = {name: value for name, value in vars(self).items() if name != "records"}
+        return _plain(values)
+
+
+def evaluate(
+    segmenter: Segments,
+    samples: Iterable[Sample],
+    *,
+    preprocess: PreprocessConfig,
+    threshold: float = 0.5,
+    empty_iou: float = 1.0,
+    control: bool = True,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> EvaluationResult:
+    """Measure ``segmenter`` on ``samples``, at the photographs' own size, one sample a (region, sentence) pair.
+
+    samples: those of one image must follow each other, so that it is encoded once. preprocess: the model's, for the
+    protocol's wording. empty_iou: see ``SegmentationMetrics``. control: also match each region with a sentence drawn
+    (by seed) for another target of its image; it costs no further prediction. progress: called with the number of
+    samples after each image.
+    """
+    rng = np.random.default_rng(seed)
+    records: list[Record] = []
+    for group in by_image(samples):
+        results = segmenter(group[0].image, [sample.text for sample in group], threshold=threshold)
+        predictions = [result.mask for result in results]
+        others = other_targets(group, rng) if control else [None] * len(group)
+        for sample, result, other in zip(group, results, others, strict=True):
+            shared, union = intersection_and_union(result.mask, sample.mask)
+            wrong = None if other is None else intersection_and_union(predictions[other], sample.mask)
+            records.append(
+                Record(
+                    id=sample.id,
+                    image_id=sample.image_id or sample.id,
+                    text=sample.text,
+                    kind=sample.kind,
+                    words=len(sample.text.split()),
+                    area=int(np.count_nonzero(sample.mask)),
+                    intersection=shared,
+                    union=union,
+                    iou=shared / union if union else empty_iou,
+                    score=round(float(result.score), 4),
+                    prediction=masks.rle_encode(result.mask),
+                    control_text=None if other is None else group[other].text,
+                    control_intersection=wrong[0] if wrong else None,
+                    control_union=wrong[1] if wrong else None,
+                )
+            )
+        if progress:
+            progress(len(group))
+    return summarise(records, describe_protocol(preprocess, threshold, empty_iou), empty_iou=empty_iou)
+
+
+def summarise(records: Sequence[Record], protocol: str, *, empty_iou: float = 1.0) -> EvaluationResult:
+    """The result of records, new or read from a file."""
+    kinds, lengths = SegmentationMetrics(empty_iou=empty_iou), SegmentationMetrics(empty_iou=empty_iou)
+    wrong, paired = SegmentationMetrics(empty_iou=empty_iou), SegmentationMetrics(empty_iou=empty_iou)
+    for record in records:
+        kinds.update_counts(record.intersection, record.union, record.kind)
+        lengths.update_counts(record.intersection, record.union, _length(record.words))
+        if record.control_intersection is not None and record.control_union is not None:
+            wrong.update_counts(record.control_intersection, record.control_union)
+            paired.update_counts(record.intersection, record.union)
+    by_kind = kinds.compute_by_kind()
+    intervals = {"oiou": _oiou_interval(records), "miou": _miou_interval(records)}
+    for kind in by_kind:
+        intervals[f"oiou/{kind}"] = _oiou_interval([record for record in records if record.kind == kind])
+    by_length = lengths.compute_by_kind()
+    return EvaluationResult(
+        protocol=protocol,
+        overall=kinds.compute(),
+        by_kind=dict(sorted(by_kind.items(), key=lambda item: -item[1]["n"])),
+        by_length={name: by_length[name] for name in map(_length_name, LENGTHS) if name in by_length},
+        intervals=intervals,
+        images=len({record.image_id for record in records}),
+        control=wrong.compute() if wrong.compute()["n"] else None,
+        control_paired=paired.compute() if wrong.compute()["n"] else None,
+        records=tuple(records),
+    )
+
+
+def describe_protocol(preprocess: PreprocessConfig, threshold: float, empty_iou: float) -> str:
+    """The conditions without which the numbers mean nothing, in one sentence."""
+    fit = "longest side" if preprocess.fit == "longest" else "letterbox"
+    return (
+        f"input {preprocess.size} ({fit}), IoU at the original size, mask = probability >= {threshold:g}, "
+        f"Pr@X counts IoU >= X, one sample = one (region, sentence) pair, both masks empty: IoU {empty_iou:g}"
+    )
+
+
+def by_image(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
+    """Runs of samples of the same image; a sample without an image_id stands alone."""
+    for _, group in itertools.groupby(samples, key=lambda sample: sample.image_id or f"sample {sample.id}"):
+        yield list(group)
+
+
+def other_targets(group: Sequence[Sample], rng: np.random.Generator) -> list[int | None]:
+    """For each sample of an image, another sample (its index) that names a different region; None if there is none.
+
+    Different means nearly disjoint: for a man and his hat, a mask of the man would rightly meet the hat's.
+    """
+    found: list[int | None] = []
+    for sample in group:
+        choices = [index for index, other in enumerate(group) if _different(sample.mask, other.mask)]
+        found.append(int(rng.choice(choices)) if choices else None)
+    return found
+
+
+def record_lines(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    """Records in JSON's types, one object each."""
+    for record in records:
+        yield asdict(record)
+
+
+def _different(mask: np.ndarray, other: np.ndarray) -> bool:
+    smaller = min(np.count_nonzero(mask), np.count_nonzero(other))
+    return bool(smaller) and bool(np.count_nonzero(mask & other) <= MOST_OVERLAP * smaller)
+
+
+def _length(words: int) -> str:
+    for low, high in LENGTHS:
+        if high is None or words <= high:
+            return _length_name((low, high))
+    raise AssertionError("the last length has no upper bound")
+
+
+def _length_name(bounds: tuple[int, int | None]) -> str:
+    low, high = bounds
+    return f"{low} words or more" if high is None else f"{low}-{high} words"
+
+
+def _oiou_interval(records: Sequence[Record]) -> tuple[float, float]:
+    groups = [record.image_id for record in records]
+    return ratio_interval([record.intersection for record in records], [record.union for record in records], groups)
+
+
+def _miou_interval(records: Sequence[Record]) -> tuple[float, float]:
+    groups = [record.image_id for record in records]
+    return ratio_interval([record.iou for record in records], [1.0] * len(records), groups)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 6)
+    return value

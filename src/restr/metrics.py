@@ -1,0 +1,146 @@
+"""Measures of referring segmentation: overall IoU, mean IoU and Pr@X, counted as samples stream by.
+
+One sample is one (region, sentence) pair. oIoU = sum of intersections / sum of unions, so large regions count more;
+mIoU = mean of each sample's IoU; Pr@X = share of samples whose IoU is at least X. All are shares in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from restr.errors import ConfigError, DataError
+
+PRECISION_AT = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def intersection_and_union(prediction: np.ndarray, target: np.ndarray) -> tuple[int, int]:
+    """Pixels in both masks and in either, for bool masks (H W) of one shape; else ``DataError``."""
+    if prediction.shape != target.shape:
+        raise DataError(
+            f"the prediction is {prediction.shape} but the target is {target.shape}; "
+            "bring the prediction to the photograph's own size before measuring"
+        )
+    if prediction.dtype != np.bool_ or target.dtype != np.bool_:
+        raise DataError(
+            f"got masks of {prediction.dtype} and {target.dtype}; expected bool, for example prob >= 0.5"
+        )
+    return int(np.count_nonzero(prediction & target)), int(np.count_nonzero(prediction | target))
+
+
+@dataclass(kw_only=True)
+class Counts:
+    """Everything that the measures need to know of the samples so far. hits: one number for each Pr@X."""
+
+    n: int = 0
+    intersection: int = 0
+    union: int = 0
+    iou_sum: float = 0.0
+    hits: list[int] = field(default_factory=lambda: [0] * len(PRECISION_AT))
+
+    def add(self, other: Counts) -> None:
+        """Count the other's samples too."""
+        self.n += other.n
+        self.intersection += other.intersection
+        self.union += other.union
+        self.iou_sum += other.iou_sum
+        self.hits = [mine + theirs for mine, theirs in zip(self.hits, other.hits, strict=True)]
+
+    def measures(self, empty_iou: float) -> dict[str, float]:
+        """n, oiou, miou and pr@0.5 ... pr@0.9; NaN where there is no sample."""
+        if not self.n:
+            return {"n": 0, "oiou": np.nan, "miou": np.nan} | {f"pr@{least}": np.nan for least in PRECISION_AT}
+        oiou = self.intersection / self.union if self.union else empty_iou
+        return {"n": self.n, "oiou": oiou, "miou": self.iou_sum / self.n} | {
+            f"pr@{least}": hits / self.n for least, hits in zip(PRECISION_AT, self.hits, strict=True)
+        }
+
+
+class SegmentationMetrics:
+    """Streaming oIoU, mIoU and Pr@X, in all and by kind of sentence; sums only, so merging is exact.
+
+    empty_iou: the IoU of an empty prediction where nothing was to be found: 1 (LISA's rule) or 0 (LAVT's, mmdet's).
+    Such samples never change oIoU, as they add nothing to either sum.
+    """
+
+    def __init__(self, *, empty_iou: float = 1.0) -> None:
+        if empty_iou not in (0.0, 1.0):
+            raise ConfigError(f"empty_iou is {empty_iou}; two empty masks agree wholly (1) or not at all (0)")
+        self.empty_iou = float(empty_iou)
+        self._kinds: dict[str, Counts] = {}
+
+    def update(self, prediction: np.ndarray, target: np.ndarray, kind: str = "all") -> float:
+        """Count one sample, bool masks (H W) of one shape, and return its IoU."""
+        return self.update_counts(*intersection_and_union(prediction, target), kind)
+
+    def update_counts(self, intersection: int, union: int, kind: str = "all") -> float:
+        """Count one sample whose pixels are counted already, and return its IoU."""
+        if not 0 <= intersection <= union:
+            raise DataError(f"intersection {intersection} and union {union}: expected 0 <= intersection <= union")
+        iou = intersection / union if union else self.empty_iou
+        hits = [int(iou >= least) for least in PRECISION_AT]
+        one = Counts(n=1, intersection=intersection, union=union, iou_sum=iou, hits=hits)
+        self._kinds.setdefault(kind, Counts()).add(one)
+        return iou
+
+    def compute(self) -> dict[str, float]:
+        """n, oiou, miou and pr@0.5 ... pr@0.9 over all samples; NaN if there were none."""
+        total = Counts()
+        for counts in self._kinds.values():
+            total.add(counts)
+        return total.measures(self.empty_iou)
+
+    def compute_by_kind(self) -> dict[str, dict[str, float]]:
+        """The same for each kind, in the order in which they first came."""
+        return {kind: counts.measures(self.empty_iou) for kind, counts in self._kinds.items()}
+
+    def merge(self, other: SegmentationMetrics) -> None:
+        """Count what another process has counted. Raises ``ConfigError`` where its empty rule differs."""
+        if other.empty_iou != self.empty_iou:
+            raise ConfigError(
+                f"cannot merge counts with empty_iou {other.empty_iou} into {self.empty_iou}; "
+                "measure both with one rule"
+            )
+        for kind, counts in other._kinds.items():
+            self._kinds.setdefault(kind, Counts()).add(counts)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counts in JSON's types."""
+        return {"empty_iou": self.empty_iou, "kinds": {kind: asdict(counts) for kind, counts in self._kinds.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Replace the counts by those of ``state_dict``."""
+        self.empty_iou = float(state["empty_iou"])
+        self._kinds = {
+            kind: Counts(**{**counts, "hits": list(counts["hits"])}) for kind, counts in state["kinds"].items()
+        }
+
+
+def ratio_interval(
+    numerators: Sequence[float],
+    denominators: Sequence[float],
+    groups: Sequence[str],
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Bootstrap interval of sum(numerators) / sum(denominators), resampling whole groups (images).
+
+    Sentences of one image succeed and fail together, so drawing single samples would promise too much. With
+    intersections and unions it is oIoU's interval, with IoUs and ones mIoU's. NaN for no samples.
+    """
+    _, index = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+    if index.size == 0:
+        return float("nan"), float("nan")
+    count = int(index.max()) + 1
+    top = np.bincount(index, np.asarray(numerators, np.float64), count)
+    bottom = np.bincount(index, np.asarray(denominators, np.float64), count)
+    draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = top[draws].sum(1) / bottom[draws].sum(1)
+    low, high = np.nanquantile(ratios, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,177 @@
+"""The command line: what it prints, what it writes, and that no bad file or word stops it from saying so."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restr import Segmenter, __version__, build_model, presets
+from restr.cli.jobs import UsageError, list_jobs, split_arguments
+from restr.cli.main import main
+from restr.masks import rle_decode
+from restr.model.weights import save_pretrained
+from restr.text.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    vocabulary = Vocabulary(("the", "left", "right", "dog", "cat"))
+    path = tmp_path_factory.mktemp("model")
+    save_pretrained(build_model(presets.restr_tiny(vocab=len(vocabulary)), seed=0), vocabulary, path)
+    return str(path)
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A current folder with two images, a damaged one and a text file."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, size in (("a.png", (40, 60, 3)), ("b.jpg", (50, 30, 3))):
+        Image.fromarray(rng.integers(0, 256, size, dtype=np.uint8)).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def damage(photos):
+    (photos / "broken.jpg").write_bytes((photos / "b.jpg").read_bytes()[:300])
+
+
+def test_help_and_version_load_nothing_heavy():
+    code = (
+        "import sys, restr, restr.cli.main as m; assert m.main(['--help']) == 0 and m.main(['--version']) == 0;"
+        "heavy = {'torch', 'numpy', 'PIL', 'tyro', 'rich'} & set(sys.modules); assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})
+    assert done.returncode == 0, done.stderr
+    assert "predict" in done.stdout and f"restr {__version__}" in done.stdout and done.stderr == ""
+
+
+def test_the_package_offers_what_it_names():
+    import restr
+
+    for name in restr.__all__:
+        assert getattr(restr, name) is not None
+    assert restr.Segmenter is Segmenter
+    with pytest.raises(AttributeError, match="segmenter"):
+        restr.segmenter  # noqa: B018
+
+
+def test_predict_writes_and_names_its_files(photos, model, capsys):
+    assert main(["predict", "photos/a.png", "the left dog", "--model", model]) == 0
+    printed = capsys.readouterr().out
+    assert "'the left dog'" in printed and "out/a-the-left-dog.overlay.png" in printed
+    assert sorted(os.listdir("out")) == ["a-the-left-dog.mask.png", "a-the-left-dog.overlay.png"]
+    mask = np.asarray(Image.open("out/a-the-left-dog.mask.png")) > 0
+    np.testing.assert_array_equal(mask, Segmenter.from_pretrained(model)("photos/a.png", "the left dog").mask)
+
+
+def test_json_is_all_that_standard_output_gets(photos, model, capsys):
+    assert main(["predict", "photos", "--text", "left", "--text", "right", "--json", "--model", model]) == 0
+    captured = capsys.readouterr()
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    assert [(line["image"], line["text"]) for line in lines] == [
+        (f"photos{os.sep}{name}", text) for name in ("a.png", "b.jpg") for text in ("left", "right")
+    ]
+    assert rle_decode(lines[0]["rle"]).shape == (40, 60) and not os.path.exists("out")
+
+
+def test_a_bad_file_is_reported_and_stops_nothing(photos, model, capsys):
+    damage(photos)
+    images = ["photos/broken.jpg", "photos/missing.png", "photos/notes.txt", "photos/a.png", "none*.jpg"]
+    assert main(["predict", *images, "left", "--json", "--model", model]) == 1
+    captured = capsys.readouterr()
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    assert [("error" in line) for line in lines] == [True, True, True, False, True]
+    assert "4 of 5 failed" in captured.err and "broken.jpg" in captured.err and "none*.jpg" in captured.err
+
+
+def test_a_bad_text_is_reported_like_a_bad_file(photos, model, capsys):
+    assert main(["predict", "photos/a.png", "?!", "--model", model]) == 1
+    assert "?!" in capsys.readouterr().err
+
+
+def test_jsonl_brings_its_own_texts_and_paths_are_beside_it(photos, model, capsys):
+    lines = [
+        {"image": "a.png", "text": "left"},
+        {"image": "b.jpg", "text": ["left", "right"]},
+        {"image": "c.jpg", "text": "left"},
+        {"picture": "a.png"},
+    ]
+    (photos / "tasks.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\nnot json\n\n")
+    assert main(["predict", "photos/tasks.jsonl", "--json", "--model", model]) == 1
+    captured = capsys.readouterr()
+    results = [json.loads(line) for line in captured.out.splitlines()]
+    assert [result.get("text") for result in results] == ["left", "left", "right", None, None, None]
+    assert "tasks.jsonl:4" in captured.err and "tasks.jsonl:5" in captured.err
+
+
+def test_stdin(photos, model, capsys, monkeypatch):
+    class Piped(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return False
+
+    monkeypatch.setattr(sys, "stdin", Piped(io.BytesIO((photos / "a.png").read_bytes())))
+    assert main(["predict", "-", "left", "--save", "mask,rle", "--model", model]) == 0
+    assert sorted(os.listdir("out")) == ["stdin-left.mask.png", "stdin-left.rle.json"]
+
+
+def test_equal_names_do_not_overwrite_each_other(photos, model):
+    other = photos / "more"
+    other.mkdir()
+    Image.new("RGB", (25, 25), "red").save(other / "a.png")
+    assert main(["predict", "photos/a.png", "photos/more/a.png", "left", "--save", "mask", "--model", model]) == 0
+    assert sorted(os.listdir("out")) == ["a-left-2.mask.png", "a-left.mask.png"]
+
+
+def test_coco_is_one_file_for_all(photos, model):
+    assert main(["predict", "photos/*.*g", "left", "--save", "coco", "--out", "there", "--model", model]) == 0
+    assert os.listdir("there") == ["results.coco.json"]
+    with open("there/results.coco.json") as file:
+        document = json.load(file)
+    assert len(document["images"]) == len(document["annotations"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "the image and the text are missing"),
+        (["photos/a.png"], "the text is missing"),
+        (["left dog"], "the image is missing"),
+        (["photos/a.png", "photos/b.jpg"], "the last word"),
+        (["photos/a.png", "left", "dog"], '"left dog"'),
+    ],
+)
+def test_a_forgotten_word_is_explained(photos, capsys, words, says):
+    assert main(["predict", *words]) == 2
+    error = capsys.readouterr().err
+    assert says in error and "Traceback" not in error
+
+
+def test_splitting_the_positional_words(photos):
+    assert split_arguments(["photos", "left dog"], []) == (["photos"], ["left dog"])
+    assert split_arguments(["photos/a.png", "photos/b.jpg"], ["dog"]) == (["photos/a.png", "photos/b.jpg"], ["dog"])
+    assert split_arguments(["tasks.jsonl"], []) == (["tasks.jsonl"], [])
+    assert split_arguments(["tasks.jsonl", "dog"], []) == (["tasks.jsonl"], ["dog"])
+    with pytest.raises(UsageError):
+        split_arguments(["-"], [])
+    assert split_arguments(["-", "w/ hat"], []) == (["-"], ["w/ hat"])
+    assert [job.image for job in list_jobs(["photos"], ["dog"])] == ["photos/a.png", "photos/b.jpg"]
+
+
+def test_wrong_options_and_models_are_errors_not_tracebacks(photos, model, capsys):
+    assert main(["predict", "photos/a.png", "left", "--save", "video", "--model", model]) == 1
+    assert "video" in capsys.readouterr().err
+    assert main(["predict", "photos/a.png", "left", "--model", "nowhere"]) == 1
+    assert "nowhere" in capsys.readouterr().err
+    assert main(["predikt"]) == 2
+    assert "did you mean 'predict'" in capsys.readouterr().err
+    assert main([]) == 2

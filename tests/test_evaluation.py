@@ -1,0 +1,286 @@
+"""Evaluation against segmenters whose right score is known."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restr import masks
+from restr.config import PreprocessConfig
+from restr.data.expressions.description import Description, Reference
+from restr.data.sample import Sample
+from restr.data.scene import Instance, Scene
+from restr.errors import ConfigError, DataError
+from restr.evaluation import datasets
+from restr.evaluation.datasets import ListedSamples, PhotoExpressions, choose, drawn_scenes
+from restr.evaluation.evaluate import evaluate, other_targets
+from restr.evaluation.report import choose_cases, draw_cases, markdown, write_report
+
+
+@dataclass
+class Answer:
+    mask: np.ndarray
+    score: float = 0.9
+
+
+class Oracle:
+    """Knows each sentence's mask; ``deaf`` ignores the sentence and gives the image's first mask."""
+
+    def __init__(self, samples, *, deaf=False):
+        self.known = {(sample.image.tobytes(), sample.text): sample.mask for sample in samples}
+        self.first = {}
+        for sample in samples:
+            self.first.setdefault(sample.image.tobytes(), sample.mask)
+        self.deaf, self.images = deaf, 0
+
+    def __call__(self, image, text, *, threshold=None):
+        self.images += 1
+        key = image.tobytes()
+        return [Answer(self.first[key] if self.deaf else self.known[key, each]) for each in text]
+
+
+def make_samples(images=4):
+    """Three regions an image: left half ("left"), right half ("right"), and a part of the left one ("left part")."""
+    samples = []
+    for number in range(images):
+        image = np.full((20, 30, 3), number, np.uint8)
+        left, right, part = np.zeros((3, 20, 30), bool)
+        left[:, :15], right[:, 15:], part[5:10, 2:8] = True, True, True
+        for text, mask, kind in (("left", left, "position"), ("right", right, "position"), ("left part", part, "part")):
+            samples.append(
+                Sample(id=f"{number}/{text}", image=image, text=text, mask=mask, kind=kind, image_id=f"image {number}")
+            )
+    return samples
+
+
+def run(samples, segmenter, **options):
+    return evaluate(segmenter, samples, preprocess=PreprocessConfig(), **options)
+
+
+def test_a_perfect_segmenter_scores_one_and_its_control_collapses():
+    samples = make_samples()
+    oracle = Oracle(samples)
+    result = run(samples, oracle)
+    assert result.overall["oiou"] == result.overall["miou"] == result.overall["pr@0.9"] == 1.0
+    assert (result.overall["n"], result.images, oracle.images) == (12, 4, 4)  # each image encoded once
+    assert result.control and result.control_paired
+    assert result.control["n"] == result.control_paired["n"] == 12
+    assert result.control["oiou"] == 0.0 and result.control_paired["oiou"] == 1.0
+
+
+def test_a_segmenter_that_ignores_the_sentence_is_found_out_by_the_control():
+    samples = [sample for sample in make_samples() if sample.kind == "position"]
+    result = run(samples, Oracle(samples, deaf=True))
+    assert result.control and result.control["oiou"] == result.overall["oiou"] == pytest.approx(1 / 3)
+
+
+def test_control_names_another_target_and_never_one_that_overlaps():
+    left, right, part = make_samples(1)
+    for seed in range(5):
+        assert other_targets([left, right, part], np.random.default_rng(seed))[2] == 1
+        assert other_targets([left, part], np.random.default_rng(seed)) == [None, None]
+
+
+def test_kinds_lengths_and_records_add_up():
+    samples = make_samples()
+    result = run(samples, Oracle(samples, deaf=True))
+    assert {kind: values["n"] for kind, values in result.by_kind.items()} == {"position": 8, "part": 4}
+    assert list(result.by_kind) == ["position", "part"]
+    assert result.by_length == {"1-2 words": result.overall}
+    assert sum(record.intersection for record in result.records) / sum(
+        record.union for record in result.records
+    ) == pytest.approx(result.overall["oiou"])
+    first = result.records[0]
+    assert (masks.rle_decode(first.prediction) == samples[0].mask).all()
+    assert "0.5" in result.protocol and "original size" in result.protocol and "IoU >= X" in result.protocol
+
+
+def test_the_same_seed_gives_the_same_records():
+    samples = make_samples()
+    assert run(samples, Oracle(samples), seed=3).records == run(samples, Oracle(samples), seed=3).records
+
+
+def test_report_files_say_what_was_measured(tmp_path):
+    pytest.importorskip("matplotlib")
+    samples = make_samples(6)
+    result = run(samples, Oracle(samples, deaf=True))
+    paths = write_report(result, tmp_path / "out", title="halves", samples=samples, command="restr eval --data x")
+    assert sorted(paths) == ["by_kind.png", "cases.png", "metrics.json", "records.jsonl", "table.md"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(paths)
+    summary = json.loads(paths["metrics.json"].read_text())
+    assert summary["overall"]["n"] == 18 and summary["command"] == "restr eval --data x"
+    lines = [json.loads(line) for line in paths["records.jsonl"].read_text().splitlines()]
+    assert len(lines) == 18 and lines[0]["prediction"]["size"] == [20, 30]
+    table = paths["table.md"].read_text()
+    for part in ("halves", "| position | 12 |", "control", result.protocol):
+        assert part in table
+    for name in ("by_kind.png", "cases.png"):
+        with Image.open(io.BytesIO(paths[name].read_bytes())) as picture:
+            assert min(picture.size) > 200
+
+
+def test_nothing_but_one_target_an_image_has_no_control_row():
+    samples = make_samples()[::3]
+    result = run(samples, Oracle(samples))
+    assert result.control is None
+    assert "control" not in markdown(result, title="t")
+
+
+def test_cases_go_from_best_to_worst_without_an_image_twice():
+    samples = make_samples(12)
+    result = run(samples, Oracle(samples, deaf=True))
+    cases = choose_cases(result.records, each=4)
+    assert min(record.iou for record in cases["best"]) > max(record.iou for record in cases["worst"])
+    images = [record.image_id for records in cases.values() for record in records]
+    assert len(images) == len(set(images)) == 12
+    with pytest.raises(DataError, match="the samples that were evaluated"):
+        draw_cases(cases, samples[:3])
+
+
+# --- datasets ------------------------------------------------------------------------------------------------------
+
+
+def write_list(folder, **changes):
+    image = np.zeros((6, 8, 3), np.uint8)
+    mask = np.zeros((6, 8), bool)
+    mask[1:3, 2:5] = True
+    Image.fromarray(image).save(folder / "a.png")
+    Image.fromarray(mask.astype(np.uint8) * 255).save(folder / "mask.png")
+    good = {"image": "a.png", "text": "the dog", "mask": "mask.png", "kind": "category"}
+    lines = [good, {"image": "a.png", "text": "it", "mask": masks.rle_encode(mask)}, {**good, **changes}]
+    (folder / "list.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + "\n")
+    return folder / "list.jsonl", mask
+
+
+def test_listed_samples_read_both_kinds_of_mask(tmp_path):
+    file, mask = write_list(tmp_path)
+    samples = list(ListedSamples(file))
+    assert [sample.kind for sample in samples] == ["category", "other", "category"]
+    assert len({sample.id for sample in samples}) == 3
+    for sample in samples:
+        assert (sample.mask == mask).all() and sample.image.shape == (6, 8, 3) and sample.image_id == "a.png"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mask": 3}, "list.jsonl:3: mask must be"),
+        ({"text": None}, "must be strings"),
+        ({"mask": "gone.png"}, "list.jsonl:3: cannot read the mask"),
+        ({"mask": {"size": [2, 2], "counts": [4]}}, r"the mask is \(2, 2\) but"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, changes, message):
+    file, _ = write_list(tmp_path, **changes)
+    with pytest.raises(DataError, match=message):
+        list(ListedSamples(file))
+
+
+def test_a_missing_or_empty_list_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no file"):
+        ListedSamples(tmp_path / "none.jsonl")
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(DataError, match="no lines"):
+        ListedSamples(tmp_path / "empty.jsonl")
+
+
+def candidates(images=30):
+    """Each image offers many sentences of a frequent kind and one of a rare one, for two targets."""
+    pool = []
+    for image in range(images):
+        for number in range(8):
+            kind = "category" if number else "relation"
+            reference = Reference(
+                text=f"{kind} {number}", description=Description(category="dog"), targets=(number % 2,), kind=kind
+            )
+            pool.append(datasets._Candidate(image, reference))
+    return pool
+
+
+def test_choice_is_balanced_over_kinds_images_and_targets():
+    chosen = choose(candidates(), 60, np.random.default_rng(0))
+    kinds = [each.reference.kind for each in chosen]
+    assert kinds.count("relation") == pytest.approx(60 * 0.12 / 0.30, abs=1)
+    per_image = np.bincount([each.image for each in chosen], minlength=30)
+    assert (per_image == 2).all()
+    assert len({(each.image, each.reference.targets) for each in chosen}) >= 50
+
+
+def test_choice_takes_more_of_an_image_only_when_it_must_and_never_twice_the_same():
+    chosen = choose(candidates(images=5), 1000, np.random.default_rng(0))
+    assert len(chosen) == 40
+    assert len({(each.image, each.reference.text) for each in chosen}) == 40
+
+
+def make_scene(number):
+    """Two red squares, left and right, and a bench below."""
+    rng = np.random.default_rng(number)
+    image = rng.integers(60, 90, (120, 160, 3), dtype=np.uint8)
+    boxes = {"left": (20, 60, 10, 55), "right": (20, 60, 100, 145), "below": (80, 110, 30, 130)}
+    instances = []
+    for name, (top, bottom, left, right) in boxes.items():
+        mask = np.zeros((120, 160), bool)
+        mask[top:bottom, left:right] = True
+        image[mask] = (200, 30, 30) if name == "left" else (30, 60, 200)
+        instances.append(Instance(mask=mask, category="bench" if name == "below" else "dog"))
+    return Scene(id=f"scene {number}", image=image, instances=tuple(instances), complete=True)
+
+
+def test_photo_expressions_are_seeded_fair_and_image_by_image():
+    scenes = [make_scene(number) for number in range(6)]
+    first, second = PhotoExpressions(scenes, 24, seed=1), PhotoExpressions(scenes, 24, seed=1)
+    told = [(sample.id, sample.text, sample.kind) for sample in first]
+    assert told == [(sample.id, sample.text, sample.kind) for sample in second]
+    assert len(told) == len({id for id, _, _ in told}) == len(first) == 24
+    assert told != [(sample.id, sample.text, sample.kind) for sample in PhotoExpressions(scenes, 24, seed=2)]
+    images = [sample.image_id for sample in first]
+    assert images == sorted(images)
+    dogs = scenes[0].instances[0].mask | scenes[0].instances[1].mask
+    for sample in first:
+        if sample.kind == "position":  # the only bench is never asked for by its place
+            assert (sample.mask & dogs).any()
+
+
+def test_too_few_sentences_are_said_not_hidden():
+    with pytest.raises(DataError, match="ask for n <="):
+        PhotoExpressions([make_scene(0)], 10_000)
+
+
+def test_drawn_scenes_are_unseen_by_training_seeds():
+    from restr.data.generated import GeneratedScenes
+
+    samples = drawn_scenes(9, seed=0)
+    assert len(samples) == 9
+    assert (samples[0].image != GeneratedScenes(3, 0)[0].image).any()
+
+
+# --- the verb ------------------------------------------------------------------------------------------------------
+
+
+def test_eval_verb_measures_a_model_folder(tmp_path, capsys):
+    from restr.cli.eval import main
+    from restr.data.generated import vocabulary
+    from restr.model.build import build_model
+    from restr.model.weights import save_pretrained
+    from restr.presets import restr_tiny
+
+    words = vocabulary()
+    save_pretrained(build_model(restr_tiny(vocab=len(words)), seed=0), words, tmp_path / "model")
+    arguments = ["--data", "generated", "--n", "12", "--model", str(tmp_path / "model"), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "generated scenes" in printed and "oIoU" in printed and "IoU at the original size" in printed
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["overall"]["n"] == 12
+
+
+@pytest.mark.parametrize("data", ["photos:", "coco", "jsonl"])
+def test_eval_verb_names_the_choices(data):
+    from restr.cli.eval import Eval, open_samples
+
+    with pytest.raises(ConfigError, match="photos:DIR"):
+        open_samples(Eval(data=data), size=64)

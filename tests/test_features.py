@@ -1,0 +1,116 @@
+"""The feature store survives interruption, refuses another model's features, and feeds deterministic batches."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from restr.data.features import INDEX, TOKENS, FeatureStore, cache_features, fingerprint_of
+from restr.data.loader import CachedBatches, Photograph, Sentence
+from restr.errors import DataError
+from restr.masks import rle_encode
+from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import Vocabulary
+
+WIDTH = 4
+
+
+def encode(name: str) -> tuple[np.ndarray, tuple[int, int]]:
+    grid = (2, 3) if name < "m" else (3, 2)
+    return np.full((6, WIDTH), ord(name[0]), np.float32), grid
+
+
+def build(folder: Path, names: str) -> int:
+    return cache_features(names, encode, folder, width=WIDTH, fingerprint="one")
+
+
+def test_tokens_come_back_and_nothing_is_encoded_twice(tmp_path: Path) -> None:
+    assert build(tmp_path, "abz") == 3
+    assert build(tmp_path, "abzy") == 1
+    store = FeatureStore(tmp_path)
+    assert len(store) == 4 and "z" in store and "q" not in store
+    assert store["z"].dtype == np.float16 and (store["z"] == ord("z")).all()
+    assert store.entries["z"].grid == (3, 2)
+
+
+def test_an_interrupted_build_goes_on_where_it_was(tmp_path: Path) -> None:
+    build(tmp_path, "ab")
+    with open(tmp_path / TOKENS, "ab") as file:
+        file.write(b"half a photograph")
+    with open(tmp_path / INDEX, "a") as file:
+        file.write('{"name": "c", "sta')
+    # the broken line has to go before more are appended behind it
+    build(tmp_path, "cd")
+    store = FeatureStore(tmp_path)
+    assert set(store.entries) == {"a", "b", "c", "d"}
+    assert all((store[name] == ord(name)).all() for name in "abcd")
+
+
+def test_features_of_another_model_are_refused(tmp_path: Path) -> None:
+    build(tmp_path, "a")
+    with pytest.raises(DataError, match="other weights or preprocessing"):
+        cache_features("b", encode, tmp_path, width=WIDTH, fingerprint="two")
+
+
+def test_a_fingerprint_sees_weights_and_preprocessing() -> None:
+    state = {"w": torch.ones(2)}
+    assert fingerprint_of(state, "480") == fingerprint_of({"w": torch.ones(2)}, "480")
+    assert len({fingerprint_of(state, "480"), fingerprint_of(state, "384"), fingerprint_of({"w": torch.zeros(2)}, "480")}) == 3
+
+
+def batches(folder: Path, **settings: int) -> CachedBatches:
+    build(folder, "abcdxyz")
+    left, right = np.zeros((20, 30), bool), np.zeros((20, 30), bool)
+    left[:, :15], right[:, 15:] = True, True
+    photographs = [
+        Photograph(
+            name=name,
+            masks=(rle_encode(left), rle_encode(right)),
+            sentences=(Sentence("left", (0,)), Sentence("right", (1,)), Sentence("both", (0, 1)), Sentence("none", ())),
+        )
+        for name in "abcdxyzq"  # q has no features
+    ]
+    tokenizer = Tokenizer(Vocabulary(["left", "right", "both", "none"]))
+    return CachedBatches(photographs, FeatureStore(folder), tokenizer, **({"batch": 4, "per_image": 2, "stride": 4} | settings))
+
+
+def test_a_batch_depends_on_its_step_alone(tmp_path: Path) -> None:
+    first, second = batches(tmp_path), batches(tmp_path)
+    expected = [first.batch(step) for step in range(9)]
+    for step in (8, 2, 5):
+        again = second.batch(step)
+        assert torch.equal(again.ids, expected[step].ids) and torch.equal(again.mask, expected[step].mask)
+        assert again.patches is not None and torch.equal(again.patches, expected[step].patches)
+
+
+def test_masks_are_those_of_the_sentences(tmp_path: Path) -> None:
+    source = batches(tmp_path)
+    share = {2: 0.5, 3: 0.5, 4: 1.0, 5: 0.0}  # left, right, both, none
+    for step in range(source.per_epoch):
+        batch = source.batch(step)
+        assert batch.grid is not None and batch.mask.shape == (4, 1, 4 * batch.grid[0], 4 * batch.grid[1])
+        for ids, mask in zip(batch.ids, batch.mask, strict=True):
+            assert mask.mean().item() == pytest.approx(share[int(ids[0])], abs=0.01)
+            if int(ids[0]) == 2:
+                assert mask[0, :, 0].min() > 0.99 and mask[0, :, -1].max() < 0.01
+
+
+def test_photographs_of_a_batch_share_their_grid_and_an_epoch_repeats_none(tmp_path: Path) -> None:
+    source = batches(tmp_path)
+    seen = [t.item() for step in range(source.per_epoch) for t in source.batch(step).patches[::2, 0, 0]]  # type: ignore[index]
+    assert len(seen) == len(set(seen)) == 6  # 4 of one grid, 2 of the 3 others
+
+
+def test_unknown_words_can_be_practised(tmp_path: Path) -> None:
+    build(tmp_path, "ab")
+    source = batches(tmp_path)
+    source.word_dropout = 1.0
+    assert (source.batch(0).ids == 1).all()
+
+
+def test_too_large_a_batch_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="choose a smaller batch"):
+        batches(tmp_path, batch=32)
+    with pytest.raises(DataError, match="multiple of per_image"):
+        batches(tmp_path, batch=5)

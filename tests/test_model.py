@@ -1,0 +1,168 @@
+"""The contract of every preset's model: shapes, padding, batches, gradients; and the parts against the paper's text."""
+
+import dataclasses
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from restr.config import ModelConfig
+from restr.errors import ImageError
+from restr.losses import dice_loss, segmentation_loss
+from restr.model.build import build_model
+from restr.model.decoder import Decoder
+from restr.model.restr import ReSTR, ReSTROutput
+from restr.model.vision import PatchFeatures
+from restr.presets import restr_base, restr_small, restr_tiny
+
+IDS = torch.tensor([[2, 3, 4, 5], [6, 7, 0, 0]])
+PAD = IDS == 0
+
+
+def shallow(config: ModelConfig) -> ModelConfig:
+    """The preset with one vision block and 32 x 32 pixels: its structure without its cost."""
+    blocks = dataclasses.replace(config.vision.blocks, depth=1)
+    language = dataclasses.replace(config.language, vocab=12)
+    return dataclasses.replace(
+        config, vision=dataclasses.replace(config.vision, blocks=blocks), language=language
+    )
+
+
+@pytest.fixture(params=[restr_tiny, restr_small, restr_base], ids=lambda preset: preset.__name__)
+def model(request: pytest.FixtureRequest) -> ReSTR:
+    return build_model(shallow(request.param()), seed=0).eval()
+
+
+def images(model: ReSTR, rows: int = 2) -> Tensor:
+    patch = model.config.vision.patch
+    return torch.randn(rows, 3, 2 * patch, 3 * patch, generator=torch.Generator().manual_seed(1))
+
+
+def test_shapes(model: ReSTR) -> None:
+    image = images(model)
+    output = model(image, IDS, PAD)
+    assert output.grid == (2, 3)
+    assert output.logits.shape == (2, 1, *image.shape[-2:])
+    assert output.patch_logits.shape == (2, 6)
+
+
+def test_padding_and_neighbours_in_the_batch_change_nothing(model: ReSTR) -> None:
+    image = images(model)
+    together = model(image, IDS, PAD)
+    alone = model(image[1:], IDS[1:, :2], PAD[1:, :2])
+    torch.testing.assert_close(together.logits[1:], alone.logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(together.patch_logits[1:], alone.patch_logits, rtol=1e-4, atol=1e-5)
+
+
+def test_one_image_meets_many_sentences(model: ReSTR) -> None:
+    image = images(model, rows=1)
+    once = model.segment(model.encode_image(image), model.encode_words(IDS, PAD), PAD)
+    repeated = model(image.expand(2, -1, -1, -1), IDS, PAD)
+    torch.testing.assert_close(once.logits, repeated.logits, rtol=1e-4, atol=1e-5)
+
+
+def test_the_words_decide(model: ReSTR) -> None:
+    image = images(model)
+    assert not torch.allclose(model(image, IDS, PAD).logits, model(image, IDS + 1, PAD).logits)
+
+
+def test_every_trainable_weight_gets_a_gradient(model: ReSTR) -> None:
+    model.train()
+    ids = torch.tensor([[2, 1, 4, 5], [6, 7, 0, 0]])  # 1: the unknown word, whose vector is learnt too
+    output = model(images(model), ids, ids == 0)
+    segmentation_loss(output, torch.ones_like(output.logits), dice_weight=1.0).total.backward()
+    without = {name for name, p in model.named_parameters() if p.requires_grad and p.grad is None}
+    assert not without
+    frozen = {name.split(".")[0] for name, p in model.named_parameters() if not p.requires_grad}
+    assert ("vision" in frozen) == model.config.vision.frozen
+
+
+def test_a_frozen_encoder_stays_in_eval_mode() -> None:
+    model = build_model(shallow(restr_small()), seed=0).train()
+    assert model.training and not model.vision.training
+
+
+def test_a_size_that_the_patch_does_not_divide_is_refused(model: ReSTR) -> None:
+    patch = model.config.vision.patch
+    with pytest.raises(ImageError, match=f"multiples of the patch, {patch}"):
+        model.encode_image(torch.zeros(1, 3, patch, patch + 1))
+
+
+def test_a_seed_gives_the_same_weights_and_leaves_the_random_state_alone() -> None:
+    before = torch.random.get_rng_state()
+    first, second = (build_model(restr_tiny(), seed=3).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_positions_follow_new_weights() -> None:
+    model = build_model(shallow(restr_small()), seed=0).eval()
+    before = model.vision.positions((2, 3)).clone()
+    state = model.state_dict()
+    state["vision.pos_embed"] = state["vision.pos_embed"] + 1
+    model.load_state_dict(state)
+    torch.testing.assert_close(model.vision.positions((2, 3)), before + 1)
+
+
+def test_projecting_first_equals_upsampling_first() -> None:
+    """The decoder's order is the paper's, commuted: the same numbers for a quarter of the multiplications."""
+    config = restr_tiny()
+    decoder = Decoder(config.decoder, 16, 3).double()
+    patches, patch_logits = torch.randn(2, 6, 16).double(), torch.randn(2, 6).double()
+    features = torch.cat([patches, patches * patch_logits.sigmoid()[..., None]], dim=-1)
+    features = features.transpose(1, 2).unflatten(2, (2, 3))
+    for block in decoder.blocks:
+        features = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+        features = torch.einsum("bchw,dc->bdhw", features, block.proj.weight) + block.proj.bias[:, None, None]
+        features = F.leaky_relu(features, config.decoder.negative_slope)
+    expected = torch.einsum("bchw,c->bhw", features, decoder.head.weight[0])[:, None] + decoder.head.bias
+    torch.testing.assert_close(decoder(patches, patch_logits, (2, 3)), expected)
+
+
+def test_coarse_logits_are_near_the_full_ones() -> None:
+    decoder = Decoder(restr_tiny().decoder, 16, 3)
+    patches, patch_logits = torch.randn(1, 6, 16), torch.randn(1, 6)
+    full = decoder(patches, patch_logits, (2, 3))
+    decoder.coarse = 1
+    coarse = decoder(patches, patch_logits, (2, 3))
+    assert coarse.shape == (1, 1, 8, 12)
+    assert F.mse_loss(F.avg_pool2d(full, 2), coarse) < 0.05 * full.var()
+
+
+def output(logits: Tensor, patch_logits: Tensor) -> ReSTROutput:
+    return ReSTROutput(logits, patch_logits, (2, 2))
+
+
+def test_the_loss_is_bce_plus_a_tenth_of_the_patches_bce() -> None:
+    logits, patch_logits = torch.randn(1, 1, 4, 4), torch.randn(1, 4)
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., :2, :2] = 1  # one whole patch ...
+    mask[..., 3, 3] = 1  # ... and a quarter of another, below the paper's share of 0.8
+    terms = segmentation_loss(output(logits, patch_logits), mask)
+    p = logits.sigmoid()
+    bce = -(mask * p.log() + (1 - mask) * (1 - p).log()).mean()
+    labels = torch.tensor([[1.0, 0, 0, 0]])
+    patch = -(labels * patch_logits.sigmoid().log() + (1 - labels) * (1 - patch_logits.sigmoid()).log()).mean()
+    torch.testing.assert_close(terms.total, bce + 0.1 * patch)
+    soft = segmentation_loss(output(logits, patch_logits), mask, patch_share=None)
+    shares = torch.tensor([[1.0, 0, 0, 0.25]])
+    torch.testing.assert_close(soft.patch, F.binary_cross_entropy_with_logits(patch_logits, shares))
+
+
+def test_dice_counts_every_mask_alike() -> None:
+    target = torch.zeros(2, 1, 10, 10)
+    target[0, :, :1, :1] = target[1, :, :9, :9] = 1
+    right, wrong = (target - 0.5) * 100, (0.5 - target) * 100
+    assert dice_loss(right, target) < 1e-3
+    assert dice_loss(wrong, target) > 0.7
+    torch.testing.assert_close(dice_loss(right, target), torch.zeros(()), atol=1e-3, rtol=0)
+
+
+def test_features_of_a_bfloat16_cache_are_welcome() -> None:
+    model = build_model(shallow(restr_small()), seed=0).eval()
+    patches, grid = model.encode_image(images(model))
+    half = PatchFeatures(patches.half().float(), grid)
+    words = model.encode_words(IDS, PAD)
+    exact, cached = (model.segment(f, words, PAD).logits for f in (PatchFeatures(patches, grid), half))
+    torch.testing.assert_close(exact, cached, rtol=0.02, atol=0.02)

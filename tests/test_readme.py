@@ -1,0 +1,117 @@
+"""The README and the documentation are run: what they show must work, word for word."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from restr.cli.main import VERBS, main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BUNDLED = ROOT / "src" / "restr" / "assets" / "restr_small" / "model.safetensors"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+needs_model = pytest.mark.skipif(not BUNDLED.is_file(), reason="no bundled model in this checkout")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [body for found, body in BLOCK.findall(page.read_text(encoding="utf-8")) if found == language]
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """(page, command) of every line that a console block asks the reader to type."""
+    for page in PAGES:
+        for block in blocks(page, "console"):
+            for line in block.splitlines():
+                assert line.startswith("$ "), f"{page.name}: a console block shows commands only, not {line!r}"
+                yield page.name, line.removeprefix("$ ")
+
+
+COMMANDS = sorted(set(commands()))
+PREDICT = [
+    command
+    for command in sorted({command for _, command in COMMANDS})
+    if command.startswith("restr predict") and "--model" not in command
+]
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the examples, where the reader types the commands."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@needs_model
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_python_blocks_run(page: Path, reader: Path) -> None:
+    names: dict[str, object] = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, page.name, "exec"), names)
+    assert list((reader / "out").glob("*.overlay.png"))
+
+
+@needs_model
+@pytest.mark.parametrize("command", PREDICT)
+def test_predict_commands_run(command: str, reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(shlex.split(command)[1:]) == 0
+    printed = capsys.readouterr().out
+    if "--json" in command:
+        assert all("score" in json.loads(line) for line in printed.splitlines())
+    else:
+        assert list(reader.rglob("*.overlay.png"))
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_commands_exist(page: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in re.split(r"&&|\|", command):
+        words = shlex.split(part)
+        if words[0] == "make":
+            assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        elif words[0] == "python":
+            script = ROOT / words[1]
+            assert script.is_file()
+            for option in options(words):
+                assert_option(script.read_text(), option)
+        elif words[0] == "restr":
+            assert words[1] in VERBS
+            with pytest.raises(SystemExit, match="0"):
+                main([words[1], "--help"])
+            text = capsys.readouterr().out
+            for option in options(words):
+                assert option in text
+        else:
+            assert words[0] in {"pip", "git", "cd", "cat"}
+
+
+def options(words: list[str]) -> list[str]:
+    return [word for word in words if word.startswith("--")]
+
+
+def assert_option(source: str, option: str) -> None:
+    """A script knows an option by its field's name (tyro) or by the option itself (argparse)."""
+    field = option.removeprefix("--").replace("-", "_")
+    assert re.search(rf"^\s+{field}:|\"{option}\"", source, re.MULTILINE), option
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_example_is_attributed_and_small() -> None:
+    attribution = (ROOT / "examples" / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    photographs = sorted((ROOT / "examples").glob("*.jpg"))
+    assert len(photographs) >= 3
+    for photograph in photographs:
+        assert f"`{photograph.name}`" in attribution
+        assert photograph.stat().st_size <= 100 * 1024
