@@ -205,7 +205,7 @@ def candidates(images=30):
 def test_choice_is_balanced_over_kinds_images_and_targets():
     chosen = choose(candidates(), 60, np.random.default_rng(0))
     kinds = [each.reference.kind for each in chosen]
-    assert kinds.count("relation") == pytest.approx(60 * 0.12 / 0.30, abs=1)
+    assert 60 * datasets.SHARES["relation"] <= kinds.count("relation") <= 30  # its share, and of what others lack
     per_image = np.bincount([each.image for each in chosen], minlength=30)
     assert (per_image == 2).all()
     assert len({(each.image, each.reference.targets) for each in chosen}) >= 50

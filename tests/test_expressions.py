@@ -86,7 +86,7 @@ def random_scene(rng: np.random.Generator) -> Scene:
         elif rng.random() < 0.5:
             canvas.disc(kind, x + 12, y + 12, int(rng.integers(3, 24)), paint)
         else:
-            canvas.box(kind, x, y, *(int(v) for v in rng.integers(8, 60, 2)), paint)
+            canvas.box(kind, x, y, int(rng.integers(8, 60)), int(rng.integers(8, 60)), paint)
     return canvas.scene(complete=bool(rng.random() < 0.9))
 
 

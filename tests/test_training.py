@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -54,9 +55,9 @@ def batches(config: ModelConfig) -> SampleBatches:
 SETTINGS = TrainConfig(steps=8, lr=1e-2, ema=0.9, log_every=1, save_every=3, evaluate_every=2, warmup=0.25)
 
 
-def trainer(folder: Path, settings: TrainConfig = SETTINGS, **arguments) -> Trainer:
+def trainer(folder: Path, settings: TrainConfig = SETTINGS, **arguments: Any) -> Trainer:
     config = small_config()
-    arguments = {"evaluate": lambda model: {"miou": float(model.decoder.head.weight.sum())}} | arguments
+    arguments.setdefault("evaluate", lambda model: {"miou": float(model.decoder.head.weight.sum())})
     return Trainer(build_model(config, seed=1), batches(config), settings, folder, **arguments)
 
 
@@ -242,12 +243,23 @@ def test_the_command_trains_saves_and_resumes(tmp_path: Path) -> None:
     from restr.cli.train import main
     from restr.model.weights import load_pretrained
 
-    arguments = ["--out", str(tmp_path), "--scenes", "2", "--batch", "4", "--validation-scenes", "2"]
+    arguments = [
+        "--out",
+        str(tmp_path),
+        "--scenes",
+        "2",
+        "--batch",
+        "4",
+        "--validation-scenes",
+        "2",
+        "--per-scene",
+        "4",
+    ]
     assert main([*arguments, "--steps", "1"]) == 0
     assert main([*arguments, "--steps", "2", "--resume"]) == 0
     model, words = load_pretrained(tmp_path / "model")
     assert model.config.name == "restr_tiny" and len(words) == len(WORDS)
-    assert {"log.jsonl", "curves.png", "best.pt", "step-00000002.pt"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"log.jsonl", "metrics.json", "best.pt", "step-00000002.pt"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_the_tiny_model_learns_a_few_scenes_by_heart(tmp_path: Path) -> None:

@@ -161,7 +161,9 @@ def read_words(package: Path, count: int, wanted: list[str]) -> tuple[list[str],
     words = [word for word in content["words"] if any(c.isalnum() for c in word)]
     words = list(dict.fromkeys(words[:count] + [word for word in wanted if word in content["vectors"]]))
     dimensions = content["dimensions"]
-    return words, torch.tensor([content["vectors"][word][:dimensions] for word in words])
+    vectors = torch.tensor([content["vectors"][word][:dimensions] for word in words])
+    # GloVe's components share a mean and differ in scale; at unit variance a word outweighs its sinusoidal position
+    return words, (vectors - vectors.mean(0)) / vectors.std(0)
 
 
 def worst_row_error(state: dict[str, Tensor]) -> float:

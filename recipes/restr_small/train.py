@@ -37,9 +37,10 @@ class Recipe:
     out: Path = Path("runs/small")
     val_sentences: Path | None = None
     batch: int = 16
-    per_image: int = 2
+    per_image: int = 4
     word_dropout: float = 0.03
     dice: float = 1.0
+    patch_weight: float = 1.0  # 0.1 in the paper; the shortest way from the words to the patches, and time is short
     patch_share: float | None = None  # soft patch labels: few small objects fill 0.8 of any patch
     coarse: int = 2  # decoder blocks that keep the resolution (1/4 of the pixels' side); finish with 0
     start: Path | None = None  # a model folder to start from instead of the untrained one
@@ -79,7 +80,7 @@ def main(recipe: Recipe) -> None:
         recipe.train,
         recipe.out,
         resume=bool(checkpoint.saved(recipe.out)),
-        loss=partial(segmentation_loss, dice_weight=recipe.dice, patch_share=recipe.patch_share),
+        loss=partial(segmentation_loss, dice_weight=recipe.dice, patch_weight=recipe.patch_weight, patch_share=recipe.patch_share),
         evaluate=partial(quick_scores, validation) if validation else None,
     )
     if recipe.export is None:

@@ -25,9 +25,7 @@ def intersection_and_union(prediction: np.ndarray, target: np.ndarray) -> tuple[
             "bring the prediction to the photograph's own size before measuring"
         )
     if prediction.dtype != np.bool_ or target.dtype != np.bool_:
-        raise DataError(
-            f"got masks of {prediction.dtype} and {target.dtype}; expected bool, for example prob >= 0.5"
-        )
+        raise DataError(f"got masks of {prediction.dtype} and {target.dtype}; expected bool, for example prob >= 0.5")
     return int(np.count_nonzero(prediction & target)), int(np.count_nonzero(prediction | target))
 
 

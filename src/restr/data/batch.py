@@ -117,7 +117,10 @@ class SampleBatches:
 
 
 def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig) -> Batch:
-    """Samples of one size as a batch; samples that share an image (the same array) share its row. Raises ``DataError`` where an image is not at the model's input size."""
+    """Samples of one size as a batch; samples that share an image (the same array) share its row.
+
+    Raises ``DataError`` where an image is not at the model's input size.
+    """
     size, patch = config.preprocess.size, config.vision.patch
     for sample in samples:
         height, width = sample.mask.shape

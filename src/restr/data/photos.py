@@ -2,24 +2,31 @@
 
 Beside COCO's fields an image has ``split``, ``source`` ("coco", "ccp", "composite") and ``complete`` (every object of
 the known categories has a mask), and an annotation may have ``owner``, the id of the annotation of the person who
-wears it.
+wears it, and ``partly_visible`` (so little of it shows that it is a rival, but no good target).
+
+``write_photos`` writes the same layout, in shards, so that several processes can share the work and a stopped one
+loses at most its shard: a shard's masks appear only after all of its images.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from restr.data.augment import PARTLY
 from restr.data.scene import Instance, Scene
 from restr.errors import DataError
-from restr.masks import rle_decode
+from restr.masks import box_of, box_xywh, rle_decode, rle_encode
 
-ANNOTATIONS, IMAGES = "instances.json", "images"
+ANNOTATIONS, IMAGES, SHARDS = "instances.json", "images", "shards"
+QUALITY = 92  # of the JPEGs
 CARRIED = frozenset({"bag", "purse", "wallet"})  # belong to a person without being part of the person's mask
 
 
@@ -64,7 +71,7 @@ class PhotoSet:
             raise DataError(f"{path} cannot be read ({error}), but {ANNOTATIONS} lists it") from error
         source = entry.get("source", "coco")
         instances = self._instances(self.annotations[entry["id"]], image.shape[:2], path)
-        if source == "ccp":
+        if source == "ccp" and all(instance.owner is None for instance in instances):
             instances = with_wearer(instances)
         return Scene(
             id=entry["file_name"],
@@ -83,7 +90,8 @@ class PhotoSet:
                 raise DataError(f"{path}: mask {annotation['id']} is {mask.shape}, the photograph is {shape}")
             name, stuff = self.categories[annotation["category_id"]]
             owner = place.get(annotation["owner"]) if annotation.get("owner") is not None else None
-            instances.append(Instance(mask=mask, category=name, stuff=stuff, owner=owner))
+            attributes = {PARTLY: "yes"} if annotation.get(PARTLY) else {}
+            instances.append(Instance(mask=mask, category=name, stuff=stuff, owner=owner, attributes=attributes))
         return instances
 
 
@@ -103,3 +111,87 @@ def with_wearer(instances: list[Instance]) -> list[Instance]:
     person = Instance(mask=np.logical_or.reduce(worn), category="person")
     garments = [Instance(mask=i.mask, category=i.category, stuff=i.stuff, owner=0) for i in instances]
     return [person, *garments]
+
+
+def write_photos(scenes: Iterable[Scene], root: str | Path, *, split: str = "train") -> int:
+    """Write scenes as a folder of photographs, replacing its ``instances.json``; returns how many there are."""
+    write_shard(scenes, root, "all", split=split)
+    return join_shards(root)
+
+
+def has_shard(root: str | Path, name: str) -> bool:
+    """Whether a shard is complete."""
+    return (Path(root) / SHARDS / f"{name}.json").is_file()
+
+
+def write_shard(scenes: Iterable[Scene], root: str | Path, name: str, *, split: str = "train") -> int:
+    """Write some of a folder's scenes: their images, then in one step their masks. Returns how many.
+
+    A scene's id is its file name and must end in .jpg. ``join_shards`` makes the folder readable.
+    """
+    root = Path(root)
+    (root / IMAGES).mkdir(parents=True, exist_ok=True)
+    (root / SHARDS).mkdir(exist_ok=True)
+    entries = []
+    for scene in scenes:
+        if not scene.id.endswith(".jpg") or "/" in scene.id:
+            raise DataError(f"scene id {scene.id!r} must be a file name that ends in .jpg, as it names the image")
+        temporary = root / IMAGES / f".{scene.id}.tmp"
+        Image.fromarray(scene.image).save(temporary, format="JPEG", quality=QUALITY)
+        os.replace(temporary, root / IMAGES / scene.id)
+        height, width = scene.image.shape[:2]
+        image = {"file_name": scene.id, "width": width, "height": height, "split": split}
+        image |= {"source": scene.source, "complete": int(scene.complete)}
+        entries.append({"image": image, "instances": [_entry(instance) for instance in scene.instances]})
+    _write_json(root / SHARDS / f"{name}.json", entries)
+    return len(entries)
+
+
+def join_shards(root: str | Path) -> int:
+    """Write ``instances.json`` from all complete shards; returns the number of photographs."""
+    root = Path(root)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    categories: dict[str, dict[str, Any]] = {}
+    seen: set[str] = set()
+    for path in sorted((root / SHARDS).glob("*.json")):
+        for entry in json.loads(path.read_text(encoding="utf-8")):
+            name = entry["image"]["file_name"]
+            if name in seen:
+                raise DataError(f"{path} has {name}, which another shard has too; delete the shard that is wrong")
+            seen.add(name)
+            images.append({"id": len(images) + 1, **entry["image"]})
+            first = len(annotations) + 1
+            for instance in entry["instances"]:
+                known = {"id": len(categories) + 1, "name": instance["category"], "isthing": instance["isthing"]}
+                category = categories.setdefault(instance["category"], known)
+                kept = {k: v for k, v in instance.items() if k not in ("category", "isthing", "owner")}
+                owner = {} if instance["owner"] is None else {"owner": first + instance["owner"]}
+                ids = {"id": len(annotations) + 1, "image_id": len(images), "category_id": category["id"]}
+                annotations.append({**ids, **kept, **owner})
+    if not images:
+        raise DataError(f"{root / SHARDS} has no shards; write some with write_shard first")
+    content = {"images": images, "categories": list(categories.values()), "annotations": annotations}
+    _write_json(root / ANNOTATIONS, content)
+    return len(images)
+
+
+def _entry(instance: Instance) -> dict[str, Any]:
+    """An instance in COCO's form, its category by name and its owner by position: a shard knows no ids."""
+    box = box_of(instance.mask)
+    return {
+        "category": instance.category,
+        "isthing": int(not instance.stuff),
+        "bbox": box_xywh(box) if box else [0, 0, 0, 0],
+        "area": int(instance.mask.sum()),
+        "iscrowd": 0,
+        "segmentation": rle_encode(instance.mask),
+        "owner": instance.owner,
+        PARTLY: int(PARTLY in instance.attributes),
+    }
+
+
+def _write_json(path: Path, content: Any) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content), encoding="utf-8")
+    os.replace(temporary, path)

@@ -100,33 +100,43 @@ class PhotoExpressions:
 
 
 def choose(pool: Sequence[_Candidate], n: int, rng: np.random.Generator) -> list[_Candidate]:
-    """``n`` of the pool: always of the kind that lags most behind its share, of an image that was asked least."""
-    waiting: dict[str, list[_Candidate]] = defaultdict(list)
+    """``n`` of the pool in ``SHARES``, the kinds that few photographs offer first, each of the photograph asked least.
+
+    What a kind lacks goes to the others, and a photograph is asked more than ``PER_IMAGE`` times only where it must.
+    """
+    waiting: dict[str, dict[tuple[int, str], _Candidate]] = defaultdict(dict)
     for index in rng.permutation(len(pool)):
-        waiting[pool[index].reference.kind].append(pool[index])
-    chosen: list[_Candidate] = []
-    of_kind: Counter[str] = Counter()
+        candidate = pool[index]
+        waiting[candidate.reference.kind][candidate.image, candidate.reference.text] = candidate
+    offering = {kind: len({image for image, _ in left}) for kind, left in waiting.items()}
+    quota = {kind: round(n * SHARES.get(kind, 0.0)) for kind in waiting}
+    chosen: dict[tuple[int, str], _Candidate] = {}
     of_image: Counter[int] = Counter()
     of_target: Counter[tuple[int, tuple[int, ...]]] = Counter()
-    said: set[tuple[int, str]] = set()
-    most = PER_IMAGE
-    while len(chosen) < n and any(waiting.values()):
-        open_kinds = [kind for kind, left in waiting.items() if any(of_image[c.image] < most for c in left)]
-        if not open_kinds:
-            most += 1  # the kinds that are left need more of the same photographs
-            continue
-        kind = min(open_kinds, key=lambda kind: of_kind[kind] / SHARES.get(kind, 0.01))
-        left = [candidate for candidate in waiting[kind] if of_image[candidate.image] < most]
+
+    def take(kind: str, most: int) -> bool:
+        """One more sentence of a kind, if a photograph that was asked less than ``most`` times offers it."""
+        left = [c for key, c in waiting[kind].items() if of_image[c.image] < most and key not in chosen]
+        if not left:
+            return False
         best = min(left, key=lambda c: (of_image[c.image], of_target[c.image, c.reference.targets]))
-        waiting[kind].remove(best)
-        if (best.image, best.reference.text) in said:
-            continue
-        said.add((best.image, best.reference.text))
-        chosen.append(best)
-        of_kind[kind] += 1
+        chosen[best.image, best.reference.text] = waiting[kind].pop((best.image, best.reference.text))
         of_image[best.image] += 1
         of_target[best.image, best.reference.targets] += 1
-    return chosen
+        return True
+
+    for kind in sorted(waiting, key=lambda kind: offering[kind] / (1 + quota[kind])):
+        for _ in range(min(quota[kind], n - len(chosen))):
+            if not take(kind, PER_IMAGE):
+                break
+    by_share = sorted(waiting, key=lambda kind: -SHARES.get(kind, 0.0))
+    for most in range(PER_IMAGE, PER_IMAGE + POOL + 1):
+        taken = True
+        while taken and len(chosen) < n:
+            taken = False
+            for kind in by_share:
+                taken = (len(chosen) < n and take(kind, most)) or taken
+    return list(chosen.values())
 
 
 def drawn_scenes(n: int, seed: int = 0, *, size: int = 64) -> list[Sample]:

@@ -20,13 +20,14 @@ MOST_OVERLAP = 0.1  # of the smaller region: up to here two targets of an image 
 
 
 class Segmented(Protocol):
-    """The part of ``restr.Result`` that is measured."""
+    """The part of ``restr.Result`` that is measured: mask, bool (H W), and score."""
+
+    # Any, as type checkers do not take Result's cached properties for plain ones in a protocol.
+    @property
+    def mask(self) -> Any: ...
 
     @property
-    def mask(self) -> np.ndarray: ...
-
-    @property
-    def score(self) -> float: ...
+    def score(self) -> Any: ...
 
 
 class Segments(Protocol):

@@ -87,8 +87,12 @@ class Transformer(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """ViT's initialisation: linear weights from a truncated normal of 0.02, biases 0. Use with ``Module.apply``."""
+    """Linear weights that keep their input's variance (1 / sqrt(fan-in)), biases 0. Use with ``Module.apply``.
+
+    ViT's usual 0.02 suits a width of 2,500: at 256 it leaves every attention nearly uniform, and a handful of words
+    among hundreds of patches is then not heard for thousands of steps.
+    """
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.trunc_normal_(module.weight, std=module.in_features**-0.5)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

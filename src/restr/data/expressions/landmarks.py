@@ -45,7 +45,7 @@ def relations_of(facts: SceneFacts, i: int) -> Iterator[Relation]:
             continue
         if facts.stuff[j] and facts.categories[j] not in TABLES:  # nobody sits "to the right of the wall"
             continue
-        names = [name for name in SPATIAL if relation_truth(facts, name, i, (j,)) == YES]
+        names: list[RelationName] = [name for name in SPATIAL if relation_truth(facts, name, i, (j,)) == YES]
         if not names:
             continue
         landmarks = _landmarks(facts, j)
