@@ -207,7 +207,7 @@ def test_choice_is_balanced_over_kinds_images_and_targets():
     kinds = [each.reference.kind for each in chosen]
     assert 60 * datasets.SHARES["relation"] <= kinds.count("relation") <= 30  # its share, and of what others lack
     per_image = np.bincount([each.image for each in chosen], minlength=30)
-    assert (per_image == 2).all()
+    assert per_image.min() >= 1 and per_image.max() <= 3
     assert len({(each.image, each.reference.targets) for each in chosen}) >= 50
 
 

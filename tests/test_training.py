@@ -264,17 +264,16 @@ def test_the_command_trains_saves_and_resumes(tmp_path: Path) -> None:
 
 def test_the_tiny_model_learns_a_few_scenes_by_heart(tmp_path: Path) -> None:
     """The small version of recipes/restr_tiny's over-fitting run."""
-    torch.manual_seed(0)
     config = restr_tiny(vocab=len(WORDS))
     scenes = GeneratedScenes(4, 11, per_scene=2)
     few = [scenes[index] for index in range(len(scenes))]
     tokenizer = Tokenizer(WORDS, config.language.max_words)
-    settings = TrainConfig(steps=150, lr=2e-3, vision_lr_scale=1.0, ema=0.9, weight_decay=0.0, save_every=1000)
+    settings = TrainConfig(steps=100, lr=1e-3, vision_lr_scale=1.0, warmup=0.1, ema=0.9, save_every=1000)
     run = Trainer(
         build_model(config, seed=0), SampleBatches(few, tokenizer, config, size=8), settings, tmp_path,
-        loss=functools.partial(segmentation_loss, dice_weight=0.5),
+        loss=functools.partial(segmentation_loss, dice_weight=1.0),
     )  # fmt: skip
     run.fit()
     model = run.load_averaged()
-    assert measure(model, few, tokenizer)["miou"] > 0.7
+    assert measure(model, few, tokenizer)["miou"] > 0.6  # 0.81 where it was written
     assert measure_swaps(model, scenes, tokenizer)["swaps"] >= 1

@@ -1,6 +1,6 @@
 """Make the training photographs of restr_small: the train split, its mirror images, and composites of them.
 
-    python recipes/restr_small/make_photos.py --photos PHOTOS --out runs/photos --composites 5000
+    python recipes/restr_small/make_photos.py --photos PHOTOS --out runs/photos --composites 2600
 
 The output has the layout of the input (``restr.data.photos``), so ``make_sentences.py`` and ``cache.py`` read either.
 Composite i depends on the seed and i alone: a stopped run goes on where it was, a larger ``--composites`` adds to a
@@ -15,37 +15,43 @@ would stand beside parked ones that have no mask.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import json
 import multiprocessing
+import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import tyro
 from rich.progress import track
 
-from restr.data.augment import PARTLY, SHAPES, closest_shapes, crop, flip, jitter
+from restr.data.augment import PARTLY, SHAPES, crop, flip, jitter, nearby_shape
 from restr.data.copy_paste import CutOut, arrange, cut_out
-from restr.data.mosaic import grid, street_row
-from restr.data.photos import PhotoSet, has_shard, join_shards, load_photos, write_shard
+from restr.data.mosaic import SHOWN, grid, street_row
+from restr.data.photos import ANNOTATIONS, PhotoSet, has_shard, join_shards, load_photos, write_json, write_shard
 from restr.data.scene import Scene
 from restr.errors import DataError
 
+T = TypeVar("T")
 ANIMALS = frozenset("bird cat dog horse sheep cow elephant bear zebra giraffe".split())
-# Built in, or seen only in part, or something that others lie on: implausible anywhere else.
-FIXED = frozenset(["dining table", "bed", "sink", "oven", "microwave", "refrigerator", "toilet", "couch", "parking meter"])
+FIXED = frozenset(["dining table", "bed"])  # others stand or lie on them: implausible elsewhere without
+SETTINGS = "made_with.json"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Shares:
     """How often each kind of composite is made; need not add up to 1."""
 
-    crop: float = 0.15
+    crop: float = 0.18
     paste: float = 0.45
-    street: float = 0.2
-    grid: float = 0.2
+    street: float = 0.22
+    grid: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,8 @@ class Photos:
     photos: Path  # a folder with images/ and instances.json
     out: Path = Path("runs/photos")
     originals: bool = True  # the train photographs as they are ...
-    mirrored: bool = True  # ... and the mirror images of the completely annotated ones
-    composites: int = 5000
+    mirrored: bool = True  # ... and the mirror images of the completely annotated ones of COCO
+    composites: int = 2600  # rounded up to whole shards
     shares: Shares = field(default_factory=Shares)
     seed: int = 0
     shard: int = 100  # photographs that a worker makes before it saves their masks
@@ -83,7 +89,7 @@ class Composites:
         self.objects = objects_of(photos)
         self.names = sorted(self.objects)
         popularity = np.array([min(len(self.objects[name]), 40) ** 0.6 for name in self.names])
-        popularity[[name == "person" for name in self.names]] *= 6  # people speak mostly of people
+        popularity[[name == "person" for name in self.names]] *= 4  # people speak mostly of people
         self.popularity = popularity / popularity.sum()
         self.scene = functools.lru_cache(maxsize=64)(photos.__getitem__)
 
@@ -100,34 +106,39 @@ class Composites:
     def crop(self, rng: np.random.Generator) -> Scene:
         """Part of a photograph, larger."""
         scene = self._any(self.whole if rng.random() < 0.8 else self.streets, rng)
-        return jitter(crop(scene, _pick(closest_shapes(scene), rng), rng, share=(0.55, 0.9)), rng)
+        return jitter(crop(scene, nearby_shape(scene, rng), rng, share=(0.55, 0.9)), rng)
 
     def paste(self, rng: np.random.Generator) -> Scene | None:
         """A photograph with one to four things more, mostly of one category, often one that it has already."""
         on_street = rng.random() < 0.15
         scene = self._any(self.streets if on_street else self.whole, rng)
-        scene = crop(scene, _pick(closest_shapes(scene), rng), rng, share=(0.85, 1.0))
+        height, width = scene.image.shape[:2]
+        scene = crop(scene, (height, width) if on_street else _pick(SHAPES, rng), rng, share=SHOWN)
+        # clothes are all that is named on the street: a pasted car would stand beside parked ones without a mask
         allowed = [name for name in self.names if not on_street or name in ANIMALS | {"person"}]
+        if not allowed:
+            return None
         there = sorted({x.category for x in scene.instances if not x.stuff} & set(allowed))
-        count = int(rng.choice([1, 2, 3, 4], p=[0.2, 0.35, 0.3, 0.15]))
-        name = _pick(there, rng) if there and rng.random() < 0.45 else self._name(allowed, rng)
-        wanted = [name] * count + ([self._name(allowed, rng)] if rng.random() < 0.25 else [])
+        if there and rng.random() < 0.5:
+            wanted = [_pick(there, rng)] * int(rng.integers(1, 4))
+        else:
+            wanted = [self._name(allowed, rng)] * int(rng.choice([1, 2, 3, 4], p=[0.15, 0.4, 0.3, 0.15]))
+        if rng.random() < 0.3:
+            wanted.append(self._name(allowed, rng))
         cuts = [cut for cut in (self._cut_out(name, rng) for name in wanted) if cut is not None]
-        size = rng.uniform(0.35, 0.85) if name == "person" else rng.uniform(0.2, 0.5)
-        pasted = arrange(scene, cuts, rng, size=size)
-        return jitter(pasted, rng) if pasted is not scene else None
+        pasted = arrange(scene, cuts, rng, size=rng.uniform(0.2, 0.75))
+        return pasted if pasted is not scene else None
 
     def street(self, rng: np.random.Generator) -> Scene | None:
         """Two to four people on the street in a row."""
-        shape = SHAPES[rng.integers(len(SHAPES))]
-        most = 3 if shape[1] <= 360 else 4
-        people = [self._any(self.streets, rng) for _ in range(int(rng.integers(2, most + 1)))]
+        shape = _pick([shape for shape in SHAPES if shape[1] > 320], rng)
+        people = [self._any(self.streets, rng) for _ in range(int(rng.choice([2, 3, 4], p=[0.4, 0.4, 0.2])))]
         return street_row(people, shape, rng)
 
     def grid(self, rng: np.random.Generator) -> Scene:
         """Two photographs side by side or one below the other, or four."""
         rows, count = [(1, 2), (2, 2), (2, 4)][rng.choice(3, p=[0.4, 0.25, 0.35])]
-        return grid([self._any(self.whole, rng) for _ in range(count)], SHAPES[rng.integers(len(SHAPES))], rng, rows=rows)
+        return grid([self._any(self.whole, rng) for _ in range(count)], _pick(SHAPES, rng), rng, rows=rows)
 
     def _any(self, among: list[int], rng: np.random.Generator) -> Scene:
         scene = self.scene(among[rng.integers(len(among))])
@@ -140,13 +151,16 @@ class Composites:
     def _cut_out(self, name: str, rng: np.random.Generator) -> CutOut | None:
         for _ in range(3):
             photo, instance = _pick(self.objects[name], rng)
-            cut = cut_out(self.scene(photo), instance, mirror=bool(rng.random() < 0.5))
-            if cut is not None:
-                return cut
+            scene, mirror = self.scene(photo), bool(rng.random() < 0.5)
+            # a street photograph with nothing but a bag labelled has no person in it
+            if instance < len(scene.instances) and scene.instances[instance].category == name:
+                cut = cut_out(scene, instance, mirror=mirror)
+                if cut is not None:
+                    return cut
         return None
 
 
-def objects_of(photos: PhotoSet, least: float = 0.012) -> dict[str, list[tuple[int, int]]]:
+def objects_of(photos: PhotoSet, least: float = 0.01) -> dict[str, list[tuple[int, int]]]:
     """By category, the (photograph, instance) that are large enough and whole enough to be cut out."""
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for i, entry in enumerate(photos.images):
@@ -157,12 +171,17 @@ def objects_of(photos: PhotoSet, least: float = 0.012) -> dict[str, list[tuple[i
             name, stuff = photos.categories[annotation["category_id"]]
             x, y, w, _ = annotation["bbox"]
             inside = x >= 2 and y >= 2 and x + w <= entry["width"] - 2
-            if not stuff and name not in FIXED and inside and annotation["area"] >= least * entry["width"] * entry["height"]:
+            if (
+                not stuff
+                and name not in FIXED
+                and inside
+                and annotation["area"] >= least * entry["width"] * entry["height"]
+            ):
                 found[name].append((i, k))
     return {name: places for name, places in found.items() if len(places) >= 3}
 
 
-def _pick(among: list, rng: np.random.Generator):  # noqa: ANN - any list, one of its members
+def _pick(among: Sequence[T], rng: np.random.Generator) -> T:
     return among[rng.integers(len(among))]
 
 
@@ -178,10 +197,12 @@ def _composites(root: Path, shares: Shares, seed: int) -> Composites:
 
 def _shards(settings: Photos) -> Iterator[tuple[str, str, int, int]]:
     """The work: (shard's name, kind, first, one past the last)."""
-    counts = {"original": 0, "mirrored": 0, "composite": settings.composites}
     total = len(_train_photos(settings.photos))
-    counts["original"] = total if settings.originals else 0
-    counts["mirrored"] = total if settings.mirrored else 0
+    counts = {
+        "original": total if settings.originals else 0,
+        "mirrored": total if settings.mirrored else 0,
+        "composite": -(-settings.composites // settings.shard) * settings.shard,  # a larger number only adds shards
+    }
     for kind, count in counts.items():
         for first in range(0, count, settings.shard):
             last = min(first + settings.shard, count)
@@ -195,15 +216,34 @@ def make_shard(settings: Photos, name: str, kind: str, first: int, last: int) ->
         make = _composites(settings.photos, settings.shares, settings.seed)
         scenes = (make(i) for i in range(first, last))
     elif kind == "mirrored":
-        complete = (i for i in range(first, last) if photos.images[i].get("complete"))
-        scenes = (replace(flip(scene), id=f"flip_{scene.id}") for scene in map(photos.__getitem__, complete))
+        entries = photos.images[first:last]
+        whole = (first + i for i, e in enumerate(entries) if e.get("complete") and e.get("source") != "ccp")
+        scenes = (replace(flip(scene), id=f"flip_{scene.id}") for scene in map(photos.__getitem__, whole))
     else:
         scenes = (photos[i] for i in range(first, last))
     return write_shard(scenes, settings.out, name)
 
 
+def check_settings(settings: Photos) -> None:
+    """Keep what the folder's photographs depend on; ``DataError`` if it was begun with something else."""
+    annotations = (settings.photos / ANNOTATIONS).read_bytes()
+    now = {"photos": zlib.crc32(annotations), "seed": settings.seed, "shares": dataclasses.asdict(settings.shares)}
+    path = settings.out / SETTINGS
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != now:
+        raise DataError(
+            f"{settings.out} was begun with other photos, seed or shares; choose another --out or delete it"
+        )
+    settings.out.mkdir(parents=True, exist_ok=True)
+    write_json(path, now)
+
+
 def main(settings: Photos) -> None:
-    todo = [(settings, *shard) for shard in _shards(settings) if not has_shard(settings.out, shard[0])]
+    if settings.shard < 1 or settings.composites < 0:
+        raise DataError(f"--shard must be at least 1 and --composites at least 0; got {settings}")
+    _train_photos(settings.photos)  # says what is wrong with the folder before anything is written
+    check_settings(settings)
+    plan = list(_shards(settings))
+    todo = [(settings, *shard) for shard in plan if not has_shard(settings.out, shard[0])]
     if settings.workers > 1:
         with multiprocessing.get_context("spawn").Pool(settings.workers) as pool:
             done = [pool.apply_async(make_shard, work) for work in todo]
@@ -212,7 +252,7 @@ def main(settings: Photos) -> None:
     else:
         for work in track(todo, description="photographs"):
             make_shard(*work)
-    print(f"{join_shards(settings.out)} photographs in {settings.out}")
+    print(f"{join_shards(settings.out, [name for name, *_ in plan])} photographs in {settings.out}")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
     python recipes/restr_small/make_sentences.py --photos runs/photos --out runs/sentences.jsonl
 
 A line holds the photograph's name, its masks (COCO RLE) and its sentences with the masks that each one names.
+Several processes can share the work: each takes its ``--part`` of ``--parts`` and an ``--out`` of its own.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -40,11 +42,10 @@ class Sentences:
 
 def main(settings: Sentences) -> None:
     photos = load_photos(settings.photos, split=settings.split)
-    done = set()
-    if settings.out.exists():
-        done = {json.loads(line)["name"] for line in settings.out.read_text().splitlines() if line.endswith("}")}
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    done = finished(settings.out)
     kinds: Counter[str] = Counter()
-    with open(settings.out, "a") as out:
+    with open(settings.out, "a", encoding="utf-8") as out:
         for i in track(range(settings.part, len(photos), settings.parts), description="sentences"):
             scene = photos[i]
             if scene.id in done:
@@ -59,6 +60,17 @@ def main(settings: Sentences) -> None:
             }
             out.write(json.dumps(line) + "\n")
     print(f"{sum(kinds.values())} sentences: " + ", ".join(f"{kind} {n}" for kind, n in kinds.most_common()))
+
+
+def finished(path: Path) -> set[str]:
+    """The photographs that the file has already; the half line that a stopped run left at its end is cut off."""
+    if not path.exists():
+        return set()
+    lines = path.read_bytes().splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        os.truncate(path, sum(map(len, lines[:-1])))
+        lines.pop()
+    return {json.loads(line)["name"] for line in lines}
 
 
 def thin_out(found: list[Reference], rng: np.random.Generator, settings: Sentences) -> list[Reference]:

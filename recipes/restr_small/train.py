@@ -80,7 +80,9 @@ def main(recipe: Recipe) -> None:
         recipe.train,
         recipe.out,
         resume=bool(checkpoint.saved(recipe.out)),
-        loss=partial(segmentation_loss, dice_weight=recipe.dice, patch_weight=recipe.patch_weight, patch_share=recipe.patch_share),
+        loss=partial(
+            segmentation_loss, dice_weight=recipe.dice, patch_weight=recipe.patch_weight, patch_share=recipe.patch_share
+        ),
         evaluate=partial(quick_scores, validation) if validation else None,
     )
     if recipe.export is None:

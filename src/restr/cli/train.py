@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("restr")
 
 VALIDATION_SEED = 1_000_003  # scenes that no training seed below it draws
-SETTINGS = TrainConfig(steps=12_000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", evaluate_every=1000, ema=0.998)
+SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", evaluate_every=1000, ema=0.998)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Train:
     validation_scenes: int = 256
     overfit: bool = False
     resume: bool = False
-    dice_weight: float = 0.5
+    dice_weight: float = 1.0
     threads: int = 0
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = SETTINGS
 

@@ -19,14 +19,14 @@ from restr.errors import DataError
 Box = tuple[int, int, int, int]  # x0 y0 x1 y1, x1 and y1 exclusive
 Shape = tuple[int, int]  # H W
 
-SHAPES: tuple[Shape, ...] = ((360, 480), (320, 480), (480, 480), (480, 320), (480, 360))
-"""What composites measure, H x W: the usual aspect ratios, few enough for batches of one shape."""
+SHAPES: tuple[Shape, ...] = ((360, 480), (360, 480), (320, 480), (480, 480), (480, 360), (480, 320))
+"""What composites measure, H x W: few enough for batches of one shape; the most usual one counts twice."""
 
 PARTLY = "partly_visible"
 """Attribute of an instance that shows little of itself: no good target, but still a rival of what it resembles."""
 
 LEAST_VISIBLE = 0.4  # less of an instance than this is flagged with PARTLY
-LEAST_PIXELS = 16  # and fewer pixels than this are dropped: nobody sees them
+LEAST_PIXELS = 13  # and fewer pixels than this are dropped: nobody sees them
 
 
 def view(scene: Scene, box: Box | None = None, shape: Shape | None = None, *, mirror: bool = False) -> Scene:
@@ -116,7 +116,7 @@ def jitter(scene: Scene, rng: np.random.Generator) -> Scene:
 
 def jitter_image(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """``jitter`` of pixels, uint8 (H W 3)."""
-    brightness, contrast, saturation = rng.uniform(0.85, 1.15), rng.uniform(0.85, 1.15), rng.uniform(0.85, 1.15)
+    brightness, contrast, saturation = rng.uniform(0.8, 1.2), rng.uniform(0.85, 1.15), rng.uniform(0.85, 1.15)
     pixels = image.astype(np.float32) * np.float32(brightness)
     pixels = (pixels - pixels.mean()) * np.float32(contrast) + pixels.mean()
     grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
@@ -124,7 +124,9 @@ def jitter_image(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
-def closest_shapes(scene: Scene, count: int = 2) -> list[Shape]:
-    """The ``SHAPES`` nearest to a scene's own aspect ratio, nearest first."""
-    aspect = np.log(scene.image.shape[1] / scene.image.shape[0])
-    return sorted(SHAPES, key=lambda shape: abs(np.log(shape[1] / shape[0]) - aspect))[:count]
+def nearby_shape(scene: Scene, rng: np.random.Generator, *, longest: int = 480) -> Shape:
+    """About the scene's own aspect ratio (each side up to 18% off) at a longest side of ``longest`` pixels."""
+    stretch = rng.uniform(0.85, 1.18)
+    height, width = scene.image.shape[0] * stretch, scene.image.shape[1] / stretch
+    scale = longest / max(height, width)
+    return max(16, round(height * scale)), max(16, round(width * scale))

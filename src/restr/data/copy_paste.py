@@ -2,7 +2,7 @@
 
 Several of one category beside each other are what makes "left", "second from the right", "the red one" necessary;
 photographs with one mask a category teach none of it. (Copy-paste after Ghiasi et al., CVPR 2021; here the pasted
-instances are chosen alike and placed side by side, far ones first.)
+instances are chosen alike, of about one size, far ones first.)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from restr.data.augment import PARTLY, Shape, jitter_image, still_seen, view
+from restr.data.augment import LEAST_PIXELS, PARTLY, Shape, jitter_image, still_seen, view
 from restr.data.scene import Scene
 from restr.errors import DataError
 from restr.masks import box_of, polygons_of, signed_area
@@ -47,7 +47,8 @@ def cut_out(scene: Scene, index: int, *, mirror: bool = False) -> CutOut | None:
     x0, y0, x1, y1 = box
     if x0 < MARGIN or y0 < MARGIN or x1 > width - MARGIN or x1 - x0 < 12 or y1 - y0 < 16:
         return None
-    if not in_one_piece(scene.instances[index].mask[y0:y1, x0:x1]):
+    alone_mask = scene.instances[index].mask[y0:y1, x0:x1]
+    if alone_mask.sum() < LEAST_PIXELS or not in_one_piece(alone_mask):
         return None
     alone = tuple(replace(scene.instances[i], owner=None if i == index else 0) for i in members)
     part = view(replace(scene, instances=alone), box, mirror=mirror)
@@ -103,22 +104,23 @@ def paste(scene: Scene, cut: CutOut, place: tuple[int, int], shape: Shape) -> Sc
 
 
 def arrange(scene: Scene, cuts: Sequence[CutOut], rng: np.random.Generator, *, size: float) -> Scene:
-    """The scene with the cut-outs side by side in it: about ``size`` of its height each, near ones lower and in front.
+    """The scene with the cut-outs in it, each about ``size`` of its height (people) or shorter side (the rest).
 
-    A place that would nearly hide something larger than half a percent of the picture is tried again elsewhere.
+    Near ones are lower and in front. A place that would nearly hide something larger than half a percent of the picture
+    is tried again elsewhere.
     """
     height, width = scene.image.shape[:2]
     sized = []
     for cut in cuts:
         h, w = cut.outline.shape
-        scale = min(size * height * rng.uniform(0.8, 1.25) / h, 0.7 * width / w, 1.15 * height / h, 1.6)
-        sized.append((cut, (round(h * scale), round(w * scale))))
-    sized = [(cut, shape) for cut, shape in sized if min(shape) >= 12]
-    slots = rng.permutation(len(sized))
-    for slot, (cut, shape) in sorted(zip(slots, sized, strict=True), key=lambda item: item[1][1][0]):
+        side = height if cut.scene.instances[0].category == "person" else min(height, width)
+        wanted = size * rng.uniform(0.7, 1.3) * side / max(h, 0.8 * w)
+        scale = min(wanted, 1.1 * height / h, 0.8 * width / w, 2.0)
+        if h * scale >= 24 and w * scale >= 16:
+            sized.append((cut, (int(h * scale), int(w * scale))))
+    for cut, shape in sorted(sized, key=lambda item: item[1][0]):
         for _ in range(4):
-            centre = (slot + rng.uniform(0.15, 0.85)) / len(sized) * width
-            x = int(np.clip(centre - shape[1] / 2, -0.2 * shape[1], width - 0.8 * shape[1]))
+            x = int(rng.uniform(-0.15 * shape[1], width - 0.85 * shape[1]))
             placed = paste(scene, jittered(cut, rng), (x, foot(cut, shape, height, rng) - shape[0]), shape)
             if placed is not None and not _hides(scene, placed):
                 scene = placed
@@ -130,8 +132,8 @@ def foot(cut: CutOut, shape: Shape, height: int, rng: np.random.Generator) -> in
     """The row of a cut-out's lower edge: larger is nearer and so lower; what was cut off below is cut off again."""
     if cut.grounded:
         return int(height + rng.uniform(0, 0.08) * shape[0])
-    near = min(1.0, shape[0] / height)
-    return int(np.clip(rng.normal(height * (0.6 + 0.38 * near), 0.06 * height), shape[0] * 0.7, height + 0.1 * shape[0]))
+    usual = rng.normal(0.55 * height + 0.45 * shape[0], 0.08 * height)
+    return int(np.clip(usual, 0.6 * shape[0], height + 0.15 * shape[0]))
 
 
 def jittered(cut: CutOut, rng: np.random.Generator) -> CutOut:

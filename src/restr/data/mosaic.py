@@ -16,6 +16,8 @@ from restr.data.scene import Instance, Scene
 from restr.errors import DataError
 from restr.masks import box_of
 
+SHOWN = (1 / 1.15, 1.0)  # of a photograph that fills a place of another aspect ratio, as a share of what could be
+
 
 def join(scenes: Sequence[Scene], axis: int) -> Scene:
     """Scenes side by side (axis 1) or one below the other (axis 0) as one; owners stay with their people.
@@ -46,26 +48,26 @@ def join(scenes: Sequence[Scene], axis: int) -> Scene:
 
 
 def street_row(people: Sequence[Scene], shape: Shape, rng: np.random.Generator) -> Scene | None:
-    """Street photographs in a row of ``shape``, each cut to its person (the scene's first instance)."""
-    widths = parts(shape[1], len(people), rng, even=14)
+    """Street photographs in a row of ``shape``, each cut to its person."""
+    widths = parts(shape[1], len(people), rng, even=12)
     row = [portrait(scene, (shape[0], width), rng) for scene, width in zip(people, widths, strict=True)]
     return join([scene for scene in row if scene is not None], 1) if None not in row else None
 
 
 def portrait(scene: Scene, shape: Shape, rng: np.random.Generator) -> Scene | None:
     """A street photograph cut to its person and to ``shape``: all of it, or the upper part. None if nobody is there."""
-    box = box_of(scene.instances[0].mask) if scene.instances else None
+    box = next((box_of(i.mask) for i in scene.instances if i.category == "person"), None)
     if box is None:
         return None
     height, width = scene.image.shape[:2]
     x0, y0, x1, y1 = box
     if rng.random() < 0.3:
-        y1 = y0 + int((y1 - y0) * rng.uniform(0.45, 0.75))
+        y1 = y0 + int((y1 - y0) * rng.uniform(0.45, 0.7))
     aspect = shape[1] / shape[0]
-    h = max((y1 - y0) * rng.uniform(1.03, 1.3), (x1 - x0) * rng.uniform(0.9, 1.1) / aspect)
+    h = max((y1 - y0) * rng.uniform(1.02, 1.35), (x1 - x0) * 1.05 / aspect)
     h = min(h, height, width / aspect)
     w = h * aspect
-    x = np.clip((x0 + x1 - w) / 2 + rng.uniform(-0.06, 0.06) * w, 0, width - w)
+    x = np.clip((x0 + x1 - w) / 2 + rng.uniform(-0.1, 0.1) * w, 0, width - w)
     y = np.clip(y0 - rng.uniform(0.02, 0.5) * max(0.0, h - (y1 - y0)), 0, height - h)
     return jitter(view(scene, (int(x), int(y), int(x) + max(8, int(w)), int(y) + max(8, int(h))), shape), rng)
 
@@ -79,11 +81,8 @@ def grid(scenes: Sequence[Scene], shape: Shape, rng: np.random.Generator, *, row
     for line, height in enumerate(parts(shape[0], rows, rng)):
         widths = parts(shape[1], each, rng)
         chosen = scenes[line * each : (line + 1) * each]
-        line_parts = [
-            jitter(crop(scene, (height, width), rng, share=(0.85, 1.0)), rng)
-            for scene, width in zip(chosen, widths, strict=True)
-        ]
-        lines.append(join(line_parts, 1))
+        sized = [crop(scene, (height, width), rng, share=SHOWN) for scene, width in zip(chosen, widths, strict=True)]
+        lines.append(join(sized, 1))
     return join(lines, 0)
 
 

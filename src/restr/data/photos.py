@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,9 @@ class PhotoSet:
             images: list[dict[str, Any]] = content["images"]
             annotations: list[dict[str, Any]] = content["annotations"]
         except (json.JSONDecodeError, KeyError) as error:
-            raise DataError(f"{path} is not in COCO's form ({error!r}); expected images, annotations, categories") from error
+            raise DataError(
+                f"{path} is not in COCO's form ({error!r}); expected images, annotations, categories"
+            ) from error
         splits = sorted({str(i.get("split")) for i in images})
         if split is not None and split not in splits:
             raise DataError(f"{path} has no split {split!r}; it has {', '.join(splits)}")
@@ -116,7 +118,7 @@ def with_wearer(instances: list[Instance]) -> list[Instance]:
 def write_photos(scenes: Iterable[Scene], root: str | Path, *, split: str = "train") -> int:
     """Write scenes as a folder of photographs, replacing its ``instances.json``; returns how many there are."""
     write_shard(scenes, root, "all", split=split)
-    return join_shards(root)
+    return join_shards(root, ["all"])
 
 
 def has_shard(root: str | Path, name: str) -> bool:
@@ -143,18 +145,28 @@ def write_shard(scenes: Iterable[Scene], root: str | Path, name: str, *, split: 
         image = {"file_name": scene.id, "width": width, "height": height, "split": split}
         image |= {"source": scene.source, "complete": int(scene.complete)}
         entries.append({"image": image, "instances": [_entry(instance) for instance in scene.instances]})
-    _write_json(root / SHARDS / f"{name}.json", entries)
+    write_json(root / SHARDS / f"{name}.json", entries)
     return len(entries)
 
 
-def join_shards(root: str | Path) -> int:
-    """Write ``instances.json`` from all complete shards; returns the number of photographs."""
+def join_shards(root: str | Path, names: Sequence[str] | None = None) -> int:
+    """Write ``instances.json`` from these shards (all, if None), in order; returns the number of photographs.
+
+    Other shards in the folder, say of a larger run, are left out. ``DataError`` if one is missing or there is none, or if
+    two hold the same photograph.
+    """
     root = Path(root)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     categories: dict[str, dict[str, Any]] = {}
     seen: set[str] = set()
-    for path in sorted((root / SHARDS).glob("*.json")):
+    if names is None:
+        names = sorted(path.stem for path in (root / SHARDS).glob("*.json"))
+    if not names:
+        raise DataError(f"{root / SHARDS} has no shards; write some with write_shard first")
+    for path in (root / SHARDS / f"{name}.json" for name in names):
+        if not path.is_file():
+            raise DataError(f"{path} is missing; write it with write_shard before the shards are joined")
         for entry in json.loads(path.read_text(encoding="utf-8")):
             name = entry["image"]["file_name"]
             if name in seen:
@@ -169,10 +181,8 @@ def join_shards(root: str | Path) -> int:
                 owner = {} if instance["owner"] is None else {"owner": first + instance["owner"]}
                 ids = {"id": len(annotations) + 1, "image_id": len(images), "category_id": category["id"]}
                 annotations.append({**ids, **kept, **owner})
-    if not images:
-        raise DataError(f"{root / SHARDS} has no shards; write some with write_shard first")
     content = {"images": images, "categories": list(categories.values()), "annotations": annotations}
-    _write_json(root / ANNOTATIONS, content)
+    write_json(root / ANNOTATIONS, content)
     return len(images)
 
 
@@ -191,7 +201,8 @@ def _entry(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write a file of JSON in one step: whoever reads it meets all of the old content or all of the new."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(content), encoding="utf-8")
     os.replace(temporary, path)

@@ -125,7 +125,7 @@ def choose(pool: Sequence[_Candidate], n: int, rng: np.random.Generator) -> list
         of_target[best.image, best.reference.targets] += 1
         return True
 
-    for kind in sorted(waiting, key=lambda kind: offering[kind] / (1 + quota[kind])):
+    for kind in sorted(waiting, key=lambda kind: offering[kind]):
         for _ in range(min(quota[kind], n - len(chosen))):
             if not take(kind, PER_IMAGE):
                 break
