@@ -53,7 +53,7 @@ $(VENV)/.torch:
 	@test -n '$(PYTHON)' || { echo 'restr needs Python 3.11 or 3.12; install one, or name it: make PYTHON=/path/to/python demo' >&2; exit 1; }
 	@echo 'creating $(VENV) with $(PYTHON) and installing PyTorch, about a minute ...'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) '$(TORCH)' || { echo 'no $(TORCH) here; taking the newest that restr supports' >&2; $(PIP) 'torch>=2.11,<2.14'; }
+	@$(PIP) --no-compile '$(TORCH)' || { echo 'no $(TORCH) here; taking the newest that restr supports' >&2; $(PIP) 'torch>=2.11,<2.14'; }
 	@touch $@
 
 $(VENV)/.restr: $(VENV)/.torch pyproject.toml

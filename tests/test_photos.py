@@ -50,6 +50,7 @@ def test_written_scenes_are_read_back(tmp_path: Path) -> None:
             assert read.attributes == written.attributes
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside pycocotools
 def test_the_annotations_are_valid_coco(tmp_path: Path) -> None:
     from pycocotools import mask as coco
 

@@ -182,7 +182,7 @@ def objects_of(photos: PhotoSet, least: float = 0.01) -> dict[str, list[tuple[in
 
 
 def _pick(among: Sequence[T], rng: np.random.Generator) -> T:
-    return among[rng.integers(len(among))]
+    return among[int(rng.integers(len(among)))]
 
 
 @functools.cache

@@ -42,6 +42,7 @@ class Recipe:
     dice: float = 1.0
     patch_weight: float = 1.0  # 0.1 in the paper; the shortest way from the words to the patches, and time is short
     patch_share: float | None = None  # soft patch labels: few small objects fill 0.8 of any patch
+    every: int = 1  # 2: a quarter of the patches, 4 times the sentences an hour
     coarse: int = 2  # decoder blocks that keep the resolution (1/4 of the pixels' side); finish with 0
     start: Path | None = None  # a model folder to start from instead of the untrained one
     export: Path | None = None  # only write the averaged weights of the last checkpoint into this folder
@@ -69,6 +70,7 @@ def main(recipe: Recipe) -> None:
         stride=stride,
         seed=recipe.train.seed,
         word_dropout=recipe.word_dropout,
+        every=recipe.every,
     )
     validation = None
     if recipe.val_sentences:

@@ -116,9 +116,9 @@ def with_wearer(instances: list[Instance]) -> list[Instance]:
 
 
 def write_photos(scenes: Iterable[Scene], root: str | Path, *, split: str = "train") -> int:
-    """Write scenes as a folder of photographs, replacing its ``instances.json``; returns how many there are."""
-    write_shard(scenes, root, "all", split=split)
-    return join_shards(root, ["all"])
+    """Write scenes as a split of a folder of photographs, instead of those it had; returns how many all splits have."""
+    write_shard(scenes, root, split, split=split)
+    return join_shards(root)
 
 
 def has_shard(root: str | Path, name: str) -> bool:

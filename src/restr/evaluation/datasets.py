@@ -37,7 +37,7 @@ SHARES: Mapping[str, float] = {
 }
 CONTRASTIVE = frozenset({"position", "ordinal", "size"})  # asked only where the image has another of the category
 POOL = 40  # sentences made for a photograph, from which a few are drawn
-PER_IMAGE = 4  # preferred most sentences a photograph
+PER_IMAGE = 6  # preferred most sentences a photograph; few photographs offer places and relations, so not fewer
 UNSEEN = 1_000_003  # added to the seed of drawn scenes: ``restr train`` starts from small seeds
 
 
