@@ -19,6 +19,7 @@ import numpy as np
 import tyro
 from rich.progress import track
 
+from restr.data.augment import PARTLY
 from restr.data.expressions.description import Description, Reference
 from restr.data.expressions.facts import GARMENTS
 from restr.data.expressions.generate import references
@@ -51,7 +52,12 @@ def main(settings: Sentences) -> None:
             if scene.id in done:
                 continue
             rng = np.random.default_rng((settings.seed, zlib.crc32(scene.id.encode())))
-            found = thin_out(references(scene, rng, n=settings.each), rng, settings)
+            # slivers stay rivals of what they resemble, but nobody would ask for one
+            shown = {k for k, instance in enumerate(scene.instances) if PARTLY not in instance.attributes}
+            found = [
+                r for r in references(scene, rng, n=settings.each) if not r.targets or shown.intersection(r.targets)
+            ]
+            found = thin_out(found, rng, settings)
             kinds.update(r.kind for r in found)
             line = {
                 "name": scene.id,
