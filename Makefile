@@ -15,7 +15,7 @@ DEMO_IMAGE ?= examples/astronaut.jpg
 DEMO_TEXT ?= the woman in the orange suit
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -qq
 
 .PHONY: help demo test test-slow lint format showcase clean
 

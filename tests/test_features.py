@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from restr.data.batch import Batch
 from restr.data.features import INDEX, TOKENS, FeatureStore, cache_features, fingerprint_of
 from restr.data.loader import CachedBatches, Photograph, Sentence
 from restr.errors import DataError
@@ -56,7 +57,10 @@ def test_features_of_another_model_are_refused(tmp_path: Path) -> None:
 def test_a_fingerprint_sees_weights_and_preprocessing() -> None:
     state = {"w": torch.ones(2)}
     assert fingerprint_of(state, "480") == fingerprint_of({"w": torch.ones(2)}, "480")
-    assert len({fingerprint_of(state, "480"), fingerprint_of(state, "384"), fingerprint_of({"w": torch.zeros(2)}, "480")}) == 3
+    assert (
+        len({fingerprint_of(state, "480"), fingerprint_of(state, "384"), fingerprint_of({"w": torch.zeros(2)}, "480")})
+        == 3
+    )
 
 
 def batches(folder: Path, **settings: int) -> CachedBatches:
@@ -72,7 +76,14 @@ def batches(folder: Path, **settings: int) -> CachedBatches:
         for name in "abcdxyzq"  # q has no features
     ]
     tokenizer = Tokenizer(Vocabulary(["left", "right", "both", "none"]))
-    return CachedBatches(photographs, FeatureStore(folder), tokenizer, **({"batch": 4, "per_image": 2, "stride": 4} | settings))
+    return CachedBatches(
+        photographs, FeatureStore(folder), tokenizer, **({"batch": 4, "per_image": 2, "stride": 4} | settings)
+    )
+
+
+def patches(batch: Batch) -> torch.Tensor:
+    assert batch.patches is not None
+    return batch.patches
 
 
 def test_a_batch_depends_on_its_step_alone(tmp_path: Path) -> None:
@@ -81,7 +92,7 @@ def test_a_batch_depends_on_its_step_alone(tmp_path: Path) -> None:
     for step in (8, 2, 5):
         again = second.batch(step)
         assert torch.equal(again.ids, expected[step].ids) and torch.equal(again.mask, expected[step].mask)
-        assert again.patches is not None and torch.equal(again.patches, expected[step].patches)
+        assert torch.equal(patches(again), patches(expected[step]))
 
 
 def test_masks_are_those_of_the_sentences(tmp_path: Path) -> None:
@@ -98,8 +109,18 @@ def test_masks_are_those_of_the_sentences(tmp_path: Path) -> None:
 
 def test_photographs_of_a_batch_share_their_grid_and_an_epoch_repeats_none(tmp_path: Path) -> None:
     source = batches(tmp_path)
-    seen = [t.item() for step in range(source.per_epoch) for t in source.batch(step).patches[::2, 0, 0]]  # type: ignore[index]
+    seen = [t.item() for step in range(source.per_epoch) for t in patches(source.batch(step))[::2, 0, 0]]
     assert len(seen) == len(set(seen)) == 6  # 4 of one grid, 2 of the 3 others
+
+
+def test_every_second_patch_is_a_quarter_of_them_and_masks_follow(tmp_path: Path) -> None:
+    whole, thinned = batches(tmp_path), batches(tmp_path, every=2)
+    for step in range(whole.per_epoch):
+        batch = thinned.batch(step)
+        assert batch.grid in {(1, 1), (1, 2), (2, 1)}  # of (2, 3) and (3, 2), from a random first patch
+        assert patches(batch).shape[1] == batch.grid[0] * batch.grid[1]
+        assert batch.mask.shape[-2:] == (4 * batch.grid[0], 4 * batch.grid[1])
+        assert set(patches(batch)[:, 0, 0].tolist()) == set(patches(whole.batch(step))[:, 0, 0].tolist())
 
 
 def test_unknown_words_can_be_practised(tmp_path: Path) -> None:

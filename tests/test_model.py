@@ -11,7 +11,7 @@ from restr.config import ModelConfig
 from restr.errors import ImageError
 from restr.losses import dice_loss, segmentation_loss
 from restr.model.build import build_model
-from restr.model.decoder import Decoder
+from restr.model.decoder import Decoder, Upsample
 from restr.model.restr import ReSTR, ReSTROutput
 from restr.model.vision import PatchFeatures
 from restr.presets import restr_base, restr_small, restr_tiny
@@ -24,9 +24,7 @@ def shallow(config: ModelConfig) -> ModelConfig:
     """The preset with one vision block and 32 x 32 pixels: its structure without its cost."""
     blocks = dataclasses.replace(config.vision.blocks, depth=1)
     language = dataclasses.replace(config.language, vocab=12)
-    return dataclasses.replace(
-        config, vision=dataclasses.replace(config.vision, blocks=blocks), language=language
-    )
+    return dataclasses.replace(config, vision=dataclasses.replace(config.vision, blocks=blocks), language=language)
 
 
 @pytest.fixture(params=[restr_tiny, restr_small, restr_base], ids=lambda preset: preset.__name__)
@@ -113,6 +111,7 @@ def test_projecting_first_equals_upsampling_first() -> None:
     features = torch.cat([patches, patches * patch_logits.sigmoid()[..., None]], dim=-1)
     features = features.transpose(1, 2).unflatten(2, (2, 3))
     for block in decoder.blocks:
+        assert isinstance(block, Upsample)
         features = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
         features = torch.einsum("bchw,dc->bdhw", features, block.proj.weight) + block.proj.bias[:, None, None]
         features = F.leaky_relu(features, config.decoder.negative_slope)

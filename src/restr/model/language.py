@@ -38,6 +38,8 @@ class LanguageEncoder(nn.Module):
 
     def forward(self, ids: Tensor, word_pad: Tensor) -> Tensor:
         """ids (b l) rows of the word table, word_pad bool (b l) True = padding -> words (b l D)."""
-        vectors = torch.where((ids == UNKNOWN)[..., None], self.unknown.to(self.vectors.weight.dtype), self.vectors(ids))
+        vectors = torch.where(
+            (ids == UNKNOWN)[..., None], self.unknown.to(self.vectors.weight.dtype), self.vectors(ids)
+        )
         tokens = self.proj_in(vectors) + self.positions[: ids.shape[1]]  # type: ignore[index]
         return self.norm(self.proj_out(self.encoder(tokens, word_pad)))
