@@ -128,3 +128,17 @@ def test_every_example_is_attributed_and_small() -> None:
     for photograph in photographs:
         assert f"`{photograph.name}`" in attribution
         assert photograph.stat().st_size <= 100 * 1024
+
+
+def test_the_bundled_model_finds_the_demo() -> None:
+    """What ``make demo`` shows must be right: her face and her sleeve, not the flag, not the shuttle."""
+    makefile = (ROOT / "Makefile").read_text()
+    photograph, text = (
+        re.search(rf"^{name} \?= (.+)$", makefile, re.MULTILINE) for name in ("DEMO_IMAGE", "DEMO_TEXT")
+    )
+    assert photograph and text
+    assert photograph[1] == "examples/astronaut.jpg"  # the points below are in this one
+    mask = Segmenter.from_pretrained()(ROOT / photograph[1], text[1]).mask
+    assert mask[120, 215] and mask[300, 90]
+    assert not mask[40, 30] and not mask[160, 410]
+    assert 0.2 < mask.mean() < 0.6
