@@ -94,13 +94,18 @@ def test_a_seed_gives_the_same_weights_and_leaves_the_random_state_alone() -> No
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_positions_follow_new_weights() -> None:
-    model = build_model(shallow(restr_small()), seed=0).eval()
-    before = model.vision.positions((2, 3)).clone()
-    state = model.state_dict()
-    state["vision.pos_embed"] = state["vision.pos_embed"] + 1
-    model.load_state_dict(state)
-    torch.testing.assert_close(model.vision.positions((2, 3)), before + 1)
+def test_positions_follow_the_weights_however_they_change() -> None:
+    vision = build_model(shallow(restr_small()), seed=0).eval().vision
+    before = vision.positions((2, 3)).clone()
+    assert vision.positions((2, 3)) is vision.positions((2, 3))
+    state = vision.state_dict()
+    state["pos_embed"] = state["pos_embed"] + 1
+    vision.load_state_dict(state)
+    torch.testing.assert_close(vision.positions((2, 3)), before + 1)
+    with torch.no_grad():
+        vision.pos_embed.add_(1)
+    torch.testing.assert_close(vision.positions((2, 3)), before + 2)
+    torch.testing.assert_close(vision.double().positions((2, 3)), before.double() + 2)
 
 
 def test_projecting_first_equals_upsampling_first() -> None:

@@ -13,6 +13,9 @@ from restr.nn.patches import PatchEmbed, resize_positions
 from restr.nn.transformer import Transformer
 
 
+MOST_GRIDS = 64  # kept resized position embeddings; photographs come in few shapes
+
+
 class PatchFeatures(NamedTuple):
     """What the vision encoder sees: one token a patch, ``patches`` (b n d_v), laid out as ``grid`` = (h, w)."""
 
@@ -33,7 +36,8 @@ class VisionEncoder(Transformer):
         self.patch_embed = PatchEmbed(config.patch, width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.randn(1, 1 + config.grid**2, width) * 0.02)
-        self._resized: dict[tuple[int, int], Tensor] = {}
+        self._resized: dict[tuple[int, int], Tensor] = {}  # by patch grid ...
+        self._resized_from: tuple[object, ...] = ()  # ... and from which weights
         if config.frozen:
             self.requires_grad_(False)
 
@@ -61,17 +65,15 @@ class VisionEncoder(Transformer):
         return height // patch, width // patch
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
-        """The position embedding for a patch grid, (1 h*w d); resized once a grid while it is not being trained."""
+        """The position embedding for a patch grid, (1 h*w d); kept for the next image while the weights stay."""
         trained = self.pos_embed[:, 1:]
         if torch.is_grad_enabled() and self.pos_embed.requires_grad:
             return resize_positions(trained, grid)
-        known = self._resized.get(grid)
-        if known is None or known.device != trained.device or known.dtype != trained.dtype:
-            if len(self._resized) > 64:
+        version = (self.pos_embed.data_ptr(), self.pos_embed._version, self.pos_embed.dtype)
+        if version != self._resized_from:
+            self._resized, self._resized_from = {}, version
+        if grid not in self._resized:
+            if len(self._resized) == MOST_GRIDS:
                 self._resized.clear()
-            known = self._resized[grid] = resize_positions(trained.detach(), grid).clone()
-        return known
-
-    def _load_from_state_dict(self, *args, **kwargs) -> None:  # type: ignore[no-untyped-def]
-        self._resized.clear()
-        super()._load_from_state_dict(*args, **kwargs)
+            self._resized[grid] = resize_positions(trained.detach(), grid).clone()
+        return self._resized[grid]
