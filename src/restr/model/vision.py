@@ -12,7 +12,6 @@ from restr.errors import ImageError
 from restr.nn.patches import PatchEmbed, resize_positions
 from restr.nn.transformer import Transformer
 
-
 MOST_GRIDS = 64  # kept resized position embeddings; photographs come in few shapes
 
 
