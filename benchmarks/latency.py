@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from restr.files import write_whole
 from restr.inference import segmenter as segmenter_module
 from restr.inference.segmenter import Segmenter
 
@@ -259,9 +260,7 @@ def main() -> None:
     print(markdown(report))
     print(json.dumps(report))
     if chosen.json:
-        partial = chosen.json.with_name(f".{chosen.json.name}.partial")
-        partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, chosen.json)
+        write_whole(chosen.json, json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

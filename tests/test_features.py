@@ -26,6 +26,14 @@ def build(folder: Path, names: str) -> int:
     return cache_features(names, encode, folder, width=WIDTH, fingerprint="one")
 
 
+def test_tokens_that_were_lost_are_noticed(tmp_path: Path) -> None:
+    build(tmp_path, "ab")
+    with open(tmp_path / TOKENS, "r+b") as file:
+        file.truncate(8)
+    with pytest.raises(DataError, match="shorter than its index"):
+        build(tmp_path, "abc")
+
+
 def test_tokens_come_back_and_nothing_is_encoded_twice(tmp_path: Path) -> None:
     assert build(tmp_path, "abz") == 3
     assert build(tmp_path, "abzy") == 1

@@ -14,7 +14,6 @@ from restr.masks import (
     polygons_of,
     rle_decode,
     rle_encode,
-    share_of_patches,
     signed_area,
 )
 
@@ -101,12 +100,3 @@ def test_polygons_are_outer_outlines_largest_first():
     assert polygons[1] == [360.0, 5.0, 400.0, 5.0, 400.0, 61.0, 360.0, 61.0]
     assert polygons_of(mask, min_area=10_000) == polygons[:1]
     assert polygons_of(np.zeros((3, 3), bool)) == []
-
-
-def test_share_of_patches():
-    mask = np.zeros((4, 8), bool)
-    mask[:2, :2] = mask[0, 4] = True
-    np.testing.assert_allclose(share_of_patches(mask, 4), [[0.25, 0.0625]])
-    np.testing.assert_allclose(share_of_patches(mask, 2), [[1, 0, 0.25, 0], [0, 0, 0, 0]])
-    with pytest.raises(DataError, match="patches of 3"):
-        share_of_patches(mask, 3)

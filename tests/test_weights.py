@@ -36,7 +36,13 @@ def test_a_saved_model_gives_the_same_answer(folder: Path) -> None:
     assert tuple(vocabulary.words) == tuple(WORDS)
     torch.testing.assert_close(loaded(image, ids, ids == 0).logits, model(image, ids, ids == 0).logits)
     assert not loaded.training
-    assert not list(folder.glob("*.tmp"))
+    assert not list(folder.glob(".*"))
+
+
+def test_a_vocabulary_of_another_model_is_refused(folder: Path) -> None:
+    Vocabulary([*WORDS, "more"]).save(folder / "vocab.txt")
+    with pytest.raises(WeightsError, match="belong together"):
+        load_pretrained(folder)
 
 
 def test_int8_is_a_quarter_of_the_size_and_close() -> None:

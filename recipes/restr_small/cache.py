@@ -25,7 +25,7 @@ from restr.presets import restr_small
 
 @dataclass(frozen=True)
 class Cache:
-    photos: tuple[Path, ...]  # folders with images/*.jpg
+    photos: tuple[Path, ...]  # folders with images/*.jpg; of two photographs of one name the last folder's is read
     parts: Path = Path("runs/parts")
     out: Path = Path("runs/features")
 
@@ -40,7 +40,8 @@ def main(settings: Cache) -> None:
     files = {p.name: p for folder in settings.photos for p in sorted((folder / "images").glob("*.jpg"))}
 
     def encode(name: str) -> tuple[np.ndarray, tuple[int, int]]:
-        pixels = np.asarray(Image.open(files[name]).convert("RGB"))
+        with Image.open(files[name]) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
         image = torch.from_numpy(prepare(pixels, config.preprocess, config.vision.patch))[None]
         with torch.inference_mode():
             patches, grid = encoder(image.to(torch.bfloat16))

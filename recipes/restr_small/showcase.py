@@ -7,7 +7,6 @@ A row shows one photograph and what two sentences single out in it. Nothing is r
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import tyro
 from PIL import Image, ImageDraw, ImageFont
 
 from restr import Result, Segmenter
+from restr.files import written_whole
 
 # photograph -> its sentences, as many for each
 ROWS = (
@@ -42,9 +42,8 @@ def main(settings: Showcase) -> None:
         picture.paste(row, (0, top))
         top += row.height
     settings.out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = settings.out.with_suffix(".tmp.jpg")
-    picture.save(temporary, quality=88, optimize=True)
-    os.replace(temporary, settings.out)
+    with written_whole(settings.out) as partial:
+        picture.save(partial, "JPEG", quality=88, optimize=True)
     print(f"{settings.out}: {picture.width} x {picture.height}, {settings.out.stat().st_size / 1024:.0f} KB")
 
 

@@ -2,7 +2,8 @@
 
     python recipes/restr_small/train.py --sentences runs/sentences.jsonl --features runs/features --out runs/small
 
-Resumes by itself. The model folder to ship is written at the end (and by ``--export`` alone at any time).
+Resumes by itself. The model folder to ship is written at the end, or from the last checkpoint at any time: the same
+command with ``--export DIR``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from pathlib import Path
 import torch
 import tyro
 
-from restr.data.features import FeatureStore
+from restr.data.features import FeatureStore, fingerprint_of
 from restr.data.loader import CachedBatches, Photograph, Sentence
+from restr.errors import CheckpointError, DataError
 from restr.losses import segmentation_loss
+from restr.metrics import SegmentationMetrics
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.model.weights import dequantise, load_pretrained, load_state, read_tensors, save_pretrained
@@ -26,6 +29,7 @@ from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
 from restr.training import checkpoint
 from restr.training.config import TrainConfig
+from restr.training.curves import plot_curves
 from restr.training.trainer import Trainer, forward_batch
 
 
@@ -37,7 +41,7 @@ class Recipe:
     out: Path = Path("runs/small")
     val_sentences: Path | None = None
     batch: int = 16
-    per_image: int = 4
+    per_image: int = 2
     word_dropout: float = 0.03
     dice: float = 1.0
     patch_weight: float = 1.0  # 0.1 in the paper; the shortest way from the words to the patches, and time is short
@@ -48,7 +52,15 @@ class Recipe:
     export: Path | None = None  # only write the averaged weights of the last checkpoint into this folder
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
-            steps=2800, lr=6e-4, weight_decay=0.02, warmup=0.05, autocast="bf16", ema=0.998, best="oiou"
+            steps=2000,
+            lr=3e-4,
+            betas=(0.9, 0.98),
+            weight_decay=0.02,
+            clip=0.5,
+            accumulate=2,
+            autocast="bf16",
+            ema=0.995,
+            best="oiou",
         )
     )
 
@@ -59,7 +71,7 @@ def main(recipe: Recipe) -> None:
     model.decoder.coarse = recipe.coarse
     stride = model.config.vision.patch >> recipe.coarse
     tokenizer = Tokenizer(vocabulary, model.config.language.max_words)
-    store = FeatureStore(recipe.features)
+    store = open_features(recipe.features, recipe.parts)
     photographs = [p for path in recipe.sentences for p in read_photographs(path)]
     batches = CachedBatches(
         photographs,
@@ -76,12 +88,15 @@ def main(recipe: Recipe) -> None:
     if recipe.val_sentences:
         held_out = read_photographs(recipe.val_sentences)
         validation = CachedBatches(held_out, store, tokenizer, batch=8, per_image=2, stride=stride, seed=1)
+    resume = bool(checkpoint.saved(recipe.out))
+    if recipe.export and not resume:
+        raise CheckpointError(f"{recipe.out} has no checkpoint to export; train first, or name the run with --out")
     trainer = Trainer(
         model,
         batches,
         recipe.train,
         recipe.out,
-        resume=bool(checkpoint.saved(recipe.out)),
+        resume=resume,
         loss=partial(
             segmentation_loss, dice_weight=recipe.dice, patch_weight=recipe.patch_weight, patch_share=recipe.patch_share
         ),
@@ -91,6 +106,8 @@ def main(recipe: Recipe) -> None:
         print(f"{len(photographs)} photographs, {batches.per_epoch} steps an epoch")
         print(trainer.fit())
     save_pretrained(trainer.load_averaged(), vocabulary, recipe.export or recipe.out / "model", int8=True)
+    if recipe.export is None:
+        plot_curves(recipe.out / "log.jsonl", recipe.out / "curves.png")
 
 
 def initial_model(parts: Path, vocabulary: Vocabulary) -> ReSTR:
@@ -102,8 +119,18 @@ def initial_model(parts: Path, vocabulary: Vocabulary) -> ReSTR:
     return model
 
 
+def open_features(folder: Path, parts: Path) -> FeatureStore:
+    """The cached features. Raises ``DataError`` where they are not those of the parts' vision encoder."""
+    store = FeatureStore(folder)
+    state = dequantise(read_tensors(parts / "vision.safetensors"))
+    if store.fingerprint != fingerprint_of(state, restr_small().preprocess):
+        raise DataError(f"{folder} was not made with {parts} and today's preprocessing; build it again with cache.py")
+    return store
+
+
 def read_photographs(path: Path) -> list[Photograph]:
-    rows = map(json.loads, path.read_text().splitlines())
+    """The lines of ``make_sentences.py``."""
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return [
         Photograph(
             name=row["name"],
@@ -116,16 +143,18 @@ def read_photographs(path: Path) -> list[Photograph]:
 
 def quick_scores(batches: CachedBatches, model: ReSTR) -> dict[str, float]:
     """oIoU and mIoU at the model's input size over one epoch of held-out photographs: to watch, not to report."""
-    intersection = union = mean = count = 0.0
+    device = next(model.parameters()).device
+    metrics = SegmentationMetrics()
     for step in range(batches.per_epoch):
-        batch = batches.batch(step)
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = batches.batch(step).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
             predicted = forward_batch(model, batch).logits.flatten(1) > 0
         target = batch.mask.flatten(1) > 0.5
-        both, either = (predicted & target).sum(1).float(), (predicted | target).sum(1).float()
-        intersection, union = intersection + both.sum().item(), union + either.sum().item()
-        mean, count = mean + (both / either.clamp(min=1)).sum().item(), count + len(target)
-    return {"oiou": 100 * intersection / union, "miou": 100 * mean / count, "n": count}
+        both, either = (predicted & target).sum(1), (predicted | target).sum(1)
+        for intersection, union in zip(both.tolist(), either.tolist(), strict=True):
+            metrics.update_counts(intersection, union)
+    scores = metrics.compute()
+    return {name: scores[name] for name in ("oiou", "miou")}
 
 
 if __name__ == "__main__":

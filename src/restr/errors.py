@@ -25,5 +25,9 @@ class DataError(RestrError):
     """A dataset on disk is incomplete or contradicts itself."""
 
 
+class DivergedError(RestrError):
+    """The loss or a gradient is no longer a number."""
+
+
 class CheckpointError(RestrError):
     """A training checkpoint is missing, unreadable or belongs to another run."""

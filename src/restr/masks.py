@@ -1,4 +1,4 @@
-"""Masks in every form that they are stored or drawn in: run lengths, boxes, polygons, shares of patches.
+"""Masks in every form that they are stored or drawn in: run lengths, boxes, polygons.
 
 numpy and the standard library only. Run lengths are COCO's (column by column, counts of False and True in turn),
 so pycocotools and annotation tools read them.
@@ -12,7 +12,7 @@ import numpy as np
 
 from restr.errors import DataError
 
-Box = tuple[int, int, int, int]
+Box = tuple[int, int, int, int]  # x0 y0 x1 y1, x1 and y1 exclusive
 
 
 def rle_encode(mask: np.ndarray) -> dict[str, Any]:
@@ -56,18 +56,6 @@ def box_xywh(box: Box) -> list[int]:
     """(x0, y0, x1, y1) as COCO's [x, y, width, height]."""
     x0, y0, x1, y1 = box
     return [x0, y0, x1 - x0, y1 - y0]
-
-
-def share_of_patches(mask: np.ndarray, patch: int) -> np.ndarray:
-    """The share of each ``patch`` x ``patch`` cell that the mask covers: float32 (H/P W/P) in [0, 1].
-
-    mask: bool or float (H W), both sides multiples of ``patch`` (else ``DataError``).
-    """
-    height, width = mask.shape
-    if height % patch or width % patch:
-        raise DataError(f"a mask of {height} x {width} cannot be cut into patches of {patch}; fit it first")
-    cells = mask.reshape(height // patch, patch, width // patch, patch)
-    return cells.mean(axis=(1, 3), dtype=np.float32)
 
 
 def polygons_of(mask: np.ndarray, *, min_area: float = 0.0) -> list[list[float]]:

@@ -44,8 +44,8 @@ class Eval:
     out: Path | None = None
     """Folder for table.md, metrics.json, records.jsonl, by_kind.png and cases.png (default: print the table only)."""
 
-    threshold: float = 0.5
-    """The least probability of a pixel of the mask."""
+    threshold: float | None = None
+    """The least probability of a pixel of the mask (default: the model's own, 0.5)."""
 
     empty_iou: Literal[0, 1] = 1
     """The IoU of an empty mask where nothing was to be found."""
@@ -70,9 +70,8 @@ def main(arguments: Sequence[str]) -> int:
 def run(settings: Eval, *, command: str = "") -> EvaluationResult:
     """Evaluate as the settings say, print the table, and write the report where ``out`` is given."""
     import torch
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from restr.cli.progress import progress_bar
     from restr.evaluation.evaluate import evaluate
     from restr.evaluation.report import markdown, write_report
     from restr.inference.segmenter import Segmenter
@@ -88,9 +87,7 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
         "photos": f"photos {settings.split}, generated expressions (seed {settings.seed})",
         "generated": f"generated scenes, unseen (seed {settings.seed})",
     }.get(source, Path(where).name)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("evaluating", total=len(samples))
         result = evaluate(
             segmenter,

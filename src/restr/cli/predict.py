@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tyro.conf import arg
 
 from restr.cli.jobs import STDIN, Job, UsageError, list_jobs, split_arguments
+from restr.cli.progress import progress_bar
 from restr.errors import ImageError, RestrError
 
 if TYPE_CHECKING:
@@ -88,9 +87,7 @@ def predict(options: PredictOptions, jobs: Sequence[Job]) -> int:
     folder = options.out or Path("out")
     segmenter = Segmenter.from_pretrained(options.model, device=options.device)
     report = Report()
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bar() as progress:
         for job in progress.track(jobs, description="segmenting"):
             try:
                 _run(job, segmenter, options, kinds, folder, report)

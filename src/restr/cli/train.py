@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from restr.errors import ConfigError, DataError
-from restr.presets import PRESETS, preset
+from restr.errors import DataError
+from restr.files import write_whole
+from restr.presets import preset
 from restr.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -21,38 +21,58 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("restr")
 
-VALIDATION_SEED = 1_000_003  # scenes that no training seed below it draws
 SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", evaluate_every=1000, ema=0.998)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train a model and save it as a folder that ``Segmenter.from_pretrained`` reads.
+    """Train a model and save it as a folder that ``restr predict --model`` and ``Segmenter.from_pretrained`` read.
 
-    data: "generated" draws shapes and sentences (photographs are trained by recipes/restr_small). out: checkpoints,
-    log, curves and, at the end, the model under out/model. scenes: how many different ones to train on. overfit:
-    measure on the training scenes, not on unseen ones. grammar: "plain" is 70 words, "everyday" the photographs'
-    grammar with synonyms and typos. resume: continue the run in out. threads: for torch, 0 leaves it the choice.
+    Photographs are trained by recipes/restr_small.
     """
 
     out: Path
+    """Folder for checkpoints, log, curves and, at the end, the model (DIR/model)."""
+
     data: Literal["generated"] = "generated"
+    """What to train on; "generated" draws shapes and sentences as they are used."""
+
     preset: str = "restr_tiny"
+    """Which model."""
+
     scenes: int = 20_000
+    """How many different scenes to train on."""
+
     per_scene: int = 8
+    """Sentences a scene."""
+
     batch: int = 32
+    """Sentences a step, a multiple of per-scene."""
+
     grammar: Literal["plain", "everyday"] = "plain"
+    """The words: "plain" is about 70 words, "everyday" the photographs' grammar with synonyms and typos."""
+
     validation_scenes: int = 256
+    """How many unseen scenes to measure on."""
+
     overfit: bool = False
+    """Measure on the training scenes, not on unseen ones."""
+
     resume: bool = False
+    """Continue the run in DIR."""
+
     dice_weight: float = 1.0
+    """Weight of the Dice term of the loss."""
+
     threads: int = 0
+    """For torch; 0 leaves the choice to it."""
+
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = SETTINGS
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Parse, train, report; 0 when finished or out of time, 128 + n when stopped by signal n."""
-    settings = tyro.cli(Train, args=None if argv is None else list(argv), prog="restr train", description=Train.__doc__)
+    settings = tyro.cli(Train, prog="restr train", args=list(arguments))
     result = train(settings)
     if result.stopped and result.stopped.startswith("SIG"):
         print(f"stopped by {result.stopped} after step {result.step}; add --resume to continue in {settings.out}")
@@ -71,7 +91,7 @@ def train(settings: Train) -> TrainResult:
     import torch
 
     from restr.data.batch import SampleBatches
-    from restr.data.generated import GeneratedScenes, vocabulary
+    from restr.data.generated import UNSEEN_SEED, GeneratedScenes, vocabulary
     from restr.losses import segmentation_loss
     from restr.model.build import build_model
     from restr.model.weights import save_pretrained
@@ -80,10 +100,6 @@ def train(settings: Train) -> TrainResult:
     from restr.training.trainer import Trainer
     from restr.training.validate import measure, measure_swaps
 
-    if settings.preset not in PRESETS:
-        raise ConfigError(f"no preset {settings.preset!r}; choose one of {', '.join(PRESETS)}")
-    if settings.batch % settings.per_scene:
-        raise ConfigError(f"batch {settings.batch} must be a multiple of per_scene {settings.per_scene}")
     if settings.threads:
         torch.set_num_threads(settings.threads)
     words = vocabulary(settings.grammar)
@@ -92,7 +108,7 @@ def train(settings: Train) -> TrainResult:
     side = config.preprocess.size
     scenes, unseen = (
         GeneratedScenes(count, first, size=side, per_scene=settings.per_scene, grammar=settings.grammar)
-        for count, first in ((settings.scenes, seed), (settings.validation_scenes, VALIDATION_SEED))
+        for count, first in ((settings.scenes, seed), (settings.validation_scenes, UNSEEN_SEED))
     )
     measured = scenes if settings.overfit else unseen
     tokenizer = Tokenizer(words, config.language.max_words)
@@ -110,16 +126,9 @@ def train(settings: Train) -> TrainResult:
     save_pretrained(model, words, settings.out / "model")
     if result.stopped is None and settings.grammar == "plain":
         result = dataclasses.replace(result, metrics=result.metrics | measure_swaps(model, measured, tokenizer))
-    write_atomically(settings.out / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
+    write_whole(settings.out / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
     try:
         plot_curves(settings.out / "log.jsonl", settings.out / "curves.png")
     except DataError as error:  # matplotlib comes with an extra; a finished run is not to fail for a picture
         logger.warning("no curves: %s", error)
     return result
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write beside the target, then move."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

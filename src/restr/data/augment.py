@@ -15,8 +15,8 @@ from PIL import Image
 
 from restr.data.scene import Instance, Scene
 from restr.errors import DataError
+from restr.masks import Box
 
-Box = tuple[int, int, int, int]  # x0 y0 x1 y1, x1 and y1 exclusive
 Shape = tuple[int, int]  # H W
 
 SHAPES: tuple[Shape, ...] = ((360, 480), (360, 480), (320, 480), (480, 480), (480, 360), (480, 320))

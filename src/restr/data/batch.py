@@ -14,6 +14,7 @@ from torch import Tensor
 from restr.config import ModelConfig
 from restr.data.sample import Sample
 from restr.errors import DataError
+from restr.preprocess import normalise
 from restr.text.tokenizer import Tokenizer
 
 
@@ -86,7 +87,8 @@ class SampleBatches:
     ) -> None:
         if size < 1 or size % together or len(samples) % together:
             raise DataError(
-                f"batch size {size} and {len(samples)} samples must be multiples of the {together} kept together"
+                f"batch size {size} and {len(samples)} samples must be multiples of the {together} kept together; "
+                "change the batch size"
             )
         self.samples, self.tokenizer, self.config = samples, tokenizer, config
         self.size, self.seed, self.together, self.shuffle = size, seed, together, shuffle
@@ -131,13 +133,12 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig
             )
     images: dict[int, np.ndarray] = {id(sample.image): sample.image for sample in samples}
     rows = {key: row for row, key in enumerate(images)}
-    pixels = np.stack(list(images.values())).astype(np.float32) / 255
-    pixels = (pixels - np.array(config.preprocess.mean, np.float32)) / np.array(config.preprocess.std, np.float32)
+    pixels = np.stack([normalise(image, config.preprocess) for image in images.values()])
     ids, word_pad = tokenizer([sample.text for sample in samples])
     return Batch(
         ids=torch.from_numpy(ids),
         word_pad=torch.from_numpy(word_pad),
         mask=torch.from_numpy(np.stack([sample.mask for sample in samples])[:, None].astype(np.float32)),
-        image=torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))),
+        image=torch.from_numpy(pixels),
         image_of=torch.tensor([rows[id(sample.image)] for sample in samples]),
     )

@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from restr.errors import DataError
+from restr.files import write_whole
 
 TOKENS, INDEX, META = "tokens.f16", "index.jsonl", "meta.json"
 
@@ -57,7 +59,9 @@ class FeatureStore:
     def __getitem__(self, name: str) -> np.ndarray:
         entry = self.entries[name]
         if self._tokens is None or entry.start + entry.count > len(self._tokens):
-            raise DataError(f"{self.folder / TOKENS} is shorter than its index says; build the store again")
+            raise DataError(
+                f"{self.folder / TOKENS} is shorter than its index says; delete {self.folder} and build it again"
+            )
         return self._tokens[entry.start : entry.start + entry.count]
 
 
@@ -79,12 +83,14 @@ def cache_features(
     meta = {"width": width, "fingerprint": fingerprint}
     if (folder / META).exists() and json.loads((folder / META).read_text()) != meta:
         raise DataError(f"{folder} was made with other weights or preprocessing; delete it or choose another folder")
-    (folder / META).write_text(json.dumps(meta))
+    write_whole(folder / META, json.dumps(meta))
     entries = _read_index(folder / INDEX)
     _write_index(entries, folder / INDEX)  # without the half-written line of an interrupted run
     end = max((e.start + e.count for e in entries.values()), default=0)
     new = 0
-    with open(folder / TOKENS, "ab") as tokens_file, open(folder / INDEX, "a") as index_file:
+    with open(folder / TOKENS, "ab") as tokens_file, open(folder / INDEX, "a", encoding="utf-8") as index_file:
+        if tokens_file.tell() < end * width * 2:
+            raise DataError(f"{folder / TOKENS} is shorter than its index says; delete {folder} and build it again")
         tokens_file.truncate(end * width * 2)
         for name in names:
             if name in entries:
@@ -101,7 +107,7 @@ def cache_features(
     return new
 
 
-def fingerprint_of(state: dict, preprocess: object) -> str:  # state: tensors by name
+def fingerprint_of(state: Mapping[str, torch.Tensor], preprocess: object) -> str:
     """A short hash of encoder weights and preprocessing facts, so that a cache is never used with another model."""
     digest = hashlib.sha256(repr(preprocess).encode())
     for name in sorted(state):
@@ -115,15 +121,13 @@ def _line(name: str, entry: Entry) -> str:
 
 
 def _write_index(entries: dict[str, Entry], path: Path) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("".join(_line(name, entry) for name, entry in entries.items()))
-    os.replace(temporary, path)
+    write_whole(path, "".join(_line(name, entry) for name, entry in entries.items()))
 
 
 def _read_index(path: Path) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     if path.exists():
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8").splitlines():
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:  # the last line of an interrupted run

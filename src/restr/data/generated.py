@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from restr.text.vocabulary import Vocabulary
 
 Grammar = Literal["plain", "everyday"]
+UNSEEN_SEED = 1_000_003  # and above: scenes to measure on, as long as training draws with smaller seeds
 
 
 class GeneratedScenes:

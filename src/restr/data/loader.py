@@ -20,6 +20,7 @@ from restr.data.features import FeatureStore
 from restr.errors import DataError
 from restr.masks import rle_decode
 from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class CachedBatches:
     """Batches from cached features: every photograph once an epoch, ``per_image`` of its sentences each time.
 
     Photographs of one patch grid share a batch, so nothing is padded. Several sentences of one photograph in a
-    batch are the contrast that teaches which of the instances is meant. ``stride``: mask pixels a patch side, the
+    batch are the contrast that teaches which of the instances is meant. ``word_dropout``: share of the words that
+    become the unknown word, so that it is learnt. ``stride``: mask pixels a patch side, the
     patch or, with ``Decoder.coarse``, a power of 2 less. ``every``: keep each so-many-th row and column of patches, from
     a random first one: a quarter of the tokens at 2, for the part of training that is about words, not borders.
     """
@@ -63,7 +65,7 @@ class CachedBatches:
         every: int = 1,
     ) -> None:
         if batch % per_image:
-            raise DataError(f"batch {batch} is not a multiple of per_image {per_image}")
+            raise DataError(f"batch {batch} is not a multiple of per_image {per_image}; change one of them")
         self.store, self.tokenizer = store, tokenizer
         self.per_image, self.images, self.stride, self.seed = per_image, batch // per_image, stride, seed
         self.word_dropout, self.every = word_dropout, every
@@ -101,7 +103,7 @@ class CachedBatches:
                 masks.append(self._mask(photograph, sentence, grid))
         ids, word_pad = self.tokenizer(texts)
         if self.word_dropout:
-            ids = np.where((ids > 1) & (rng.random(ids.shape) < self.word_dropout), 1, ids)
+            ids = np.where((ids > UNKNOWN) & (rng.random(ids.shape) < self.word_dropout), UNKNOWN, ids)
         return Batch(
             ids=torch.from_numpy(ids),
             word_pad=torch.from_numpy(word_pad),

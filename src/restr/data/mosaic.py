@@ -26,7 +26,9 @@ def join(scenes: Sequence[Scene], axis: int) -> Scene:
     """
     sides = {scene.image.shape[1 - axis] for scene in scenes}
     if len(sides) != 1:
-        raise DataError(f"scenes to be joined along axis {axis} need one length across it; got {sorted(sides)}")
+        raise DataError(
+            f"scenes to be joined along axis {axis} need one length across it; got {sorted(sides)}: crop them first"
+        )
     image = np.concatenate([scene.image for scene in scenes], axis)
     instances: list[Instance] = []
     start = 0

@@ -11,7 +11,6 @@ loses at most its shard: a shard's masks appear only after all of its images.
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,13 +20,14 @@ import numpy as np
 from PIL import Image
 
 from restr.data.augment import PARTLY
+from restr.data.expressions.facts import CARRIED
 from restr.data.scene import Instance, Scene
 from restr.errors import DataError
+from restr.files import write_whole, written_whole
 from restr.masks import box_of, box_xywh, rle_decode, rle_encode
 
 ANNOTATIONS, IMAGES, SHARDS = "instances.json", "images", "shards"
 QUALITY = 92  # of the JPEGs
-CARRIED = frozenset({"bag", "purse", "wallet"})  # belong to a person without being part of the person's mask
 
 
 class PhotoSet:
@@ -138,14 +138,13 @@ def write_shard(scenes: Iterable[Scene], root: str | Path, name: str, *, split: 
     for scene in scenes:
         if not scene.id.endswith(".jpg") or "/" in scene.id:
             raise DataError(f"scene id {scene.id!r} must be a file name that ends in .jpg, as it names the image")
-        temporary = root / IMAGES / f".{scene.id}.tmp"
-        Image.fromarray(scene.image).save(temporary, format="JPEG", quality=QUALITY)
-        os.replace(temporary, root / IMAGES / scene.id)
+        with written_whole(root / IMAGES / scene.id) as partial:
+            Image.fromarray(scene.image).save(partial, format="JPEG", quality=QUALITY)
         height, width = scene.image.shape[:2]
         image = {"file_name": scene.id, "width": width, "height": height, "split": split}
         image |= {"source": scene.source, "complete": int(scene.complete)}
         entries.append({"image": image, "instances": [_entry(instance) for instance in scene.instances]})
-    write_json(root / SHARDS / f"{name}.json", entries)
+    write_whole(root / SHARDS / f"{name}.json", json.dumps(entries))
     return len(entries)
 
 
@@ -182,7 +181,7 @@ def join_shards(root: str | Path, names: Sequence[str] | None = None) -> int:
                 ids = {"id": len(annotations) + 1, "image_id": len(images), "category_id": category["id"]}
                 annotations.append({**ids, **kept, **owner})
     content = {"images": images, "categories": list(categories.values()), "annotations": annotations}
-    write_json(root / ANNOTATIONS, content)
+    write_whole(root / ANNOTATIONS, json.dumps(content))
     return len(images)
 
 
@@ -199,10 +198,3 @@ def _entry(instance: Instance) -> dict[str, Any]:
         "owner": instance.owner,
         PARTLY: int(PARTLY in instance.attributes),
     }
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a file of JSON in one step: whoever reads it meets all of the old content or all of the new."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(temporary, path)

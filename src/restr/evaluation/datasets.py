@@ -16,7 +16,7 @@ from PIL import Image
 from restr import masks
 from restr.data.expressions.description import Reference
 from restr.data.expressions.generate import references
-from restr.data.generated import GeneratedScenes
+from restr.data.generated import UNSEEN_SEED, GeneratedScenes
 from restr.data.sample import Sample
 from restr.data.scene import Scene
 from restr.errors import DataError
@@ -38,7 +38,6 @@ SHARES: Mapping[str, float] = {
 CONTRASTIVE = frozenset({"position", "ordinal", "size"})  # asked only where the image has another of the category
 POOL = 40  # sentences made for a photograph, from which a few are drawn
 PER_IMAGE = 6  # preferred most sentences a photograph; few photographs offer places and relations, so not fewer
-UNSEEN = 1_000_003  # added to the seed of drawn scenes: ``restr train`` starts from small seeds
 
 
 class Scenes(Protocol):
@@ -51,7 +50,7 @@ class Scenes(Protocol):
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A sentence that may be asked. target: the instances whose union it names."""
+    """A sentence that may be asked of a photograph. image: its number among the photographs."""
 
     image: int
     reference: Reference
@@ -141,7 +140,7 @@ def choose(pool: Sequence[_Candidate], n: int, rng: np.random.Generator) -> list
 
 def drawn_scenes(n: int, seed: int = 0, *, size: int = 64) -> list[Sample]:
     """``n`` sentences for drawn scenes of ``size`` pixels that no training run with a small seed has seen."""
-    scenes = GeneratedScenes(-(-n // 4), UNSEEN + seed, size=size, per_scene=4)
+    scenes = GeneratedScenes(-(-n // 4), UNSEEN_SEED + seed, size=size, per_scene=4)
     return [scenes[index] for index in range(min(n, len(scenes)))]
 
 

@@ -90,7 +90,7 @@ def evaluate(
     samples: Iterable[Sample],
     *,
     preprocess: PreprocessConfig,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     empty_iou: float = 1.0,
     control: bool = True,
     seed: int = 0,
@@ -99,10 +99,11 @@ def evaluate(
     """Measure ``segmenter`` on ``samples``, at the photographs' own size, one sample a (region, sentence) pair.
 
     samples: those of one image must follow each other, so that it is encoded once. preprocess: the model's, for the
-    protocol's wording. empty_iou: see ``SegmentationMetrics``. control: also match each region with a sentence drawn
-    (by seed) for another target of its image; it costs no further prediction. progress: called with the number of
-    samples after each image.
+    protocol's wording. threshold: of the masks, the model's own if not given. empty_iou: see ``SegmentationMetrics``.
+    control: also match each region with a sentence drawn (by seed) for another target of its image; it costs no further
+    prediction. progress: called with the number of samples after each image.
     """
+    threshold = preprocess.threshold if threshold is None else threshold
     rng = np.random.default_rng(seed)
     records: list[Record] = []
     for group in by_image(samples):
@@ -202,10 +203,7 @@ def _different(mask: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _length(words: int) -> str:
-    for low, high in LENGTHS:
-        if high is None or words <= high:
-            return _length_name((low, high))
-    raise AssertionError("the last length has no upper bound")
+    return next(_length_name((low, high)) for low, high in LENGTHS if high is None or words <= high)
 
 
 def _length_name(bounds: tuple[int, int | None]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from restr import masks
 from restr.data.sample import Sample
 from restr.errors import DataError
 from restr.evaluation.evaluate import EvaluationResult, Record, record_lines
+from restr.files import write_whole
 
 CELL = 300  # pixels, of a case's picture
 CAPTION = 58  # pixels, below it
@@ -49,9 +49,7 @@ def write_report(
         contents["cases.png"] = buffer.getvalue()
     paths = {name: folder / name for name in contents}
     for name, content in contents.items():
-        partial = folder / f".{name}.partial"
-        partial.write_bytes(content)
-        os.replace(partial, paths[name])
+        write_whole(paths[name], content)
     return paths
 
 

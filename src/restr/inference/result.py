@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from PIL import Image
 
 from restr import masks
 from restr.errors import ConfigError
+from restr.files import write_whole
 from restr.inference import render
 
 KINDS = ("overlay", "mask", "cutout", "heatmap", "rle", "polygon", "coco")
@@ -194,19 +194,6 @@ def write_new(folder: Path, stem: str, contents: Mapping[str, bytes]) -> dict[st
     for kind, path in paths.items():
         write_whole(path, contents[kind])
     return paths
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place and move it there, so that nobody ever reads half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp's own 0600 would hide the result from other users
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _suffix(content: bytes) -> str:

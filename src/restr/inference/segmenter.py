@@ -16,6 +16,7 @@ import torch
 from restr.errors import ConfigError, ImageError, TextError, WeightsError
 from restr.inference.result import Result
 from restr.inference.sources import ImageSource, image_name, read_image
+from restr.model.device import choose_device
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
 from restr.model.weights import WEIGHTS, load_pretrained
@@ -48,7 +49,7 @@ class Segmenter:
 
     def __init__(self, model: ReSTR, vocabulary: Vocabulary, *, device: str | torch.device = "auto") -> None:
         """model and vocabulary belong together; ``from_pretrained`` loads both."""
-        self.device = _device(device)
+        self.device = choose_device(device)
         self.model = model.to(self.device).eval()
         self.config = model.config
         self.tokenizer = Tokenizer(vocabulary, model.config.language.max_words)
@@ -149,20 +150,6 @@ class Segmenter:
         for each in texts:
             self.tokenizer.words(each)
         return texts
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise ConfigError(f"device is {device!r}; choose 'auto', 'cpu', 'cuda' or 'cuda:1'") from error
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"device is {str(device)!r}, but torch sees {torch.cuda.device_count()} GPUs; use 'auto' or 'cpu'"
-        )
-    return chosen
 
 
 def _model_folder(path: str | PathLike[str] | None) -> Path:

@@ -96,7 +96,7 @@ def _decode(file: Path | io.BytesIO, name: str) -> np.ndarray:
         hint = " (HEIC photographs: convert them to JPEG first)" if name.lower().endswith((".heic", ".heif")) else ""
         raise ImageError(f"{name} is not an image that can be read; expected JPEG, PNG, WebP, ...{hint}") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name} is too large to open safely: {error}") from error
+        raise ImageError(f"{name} is too large to open safely: {error}; make it smaller") from error
     except ImageError:
         raise
     except _DAMAGED as error:

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from restr.config import LanguageConfig
 from restr.nn.positions import sinusoidal_positions
 from restr.nn.transformer import Transformer
-
-PADDING, UNKNOWN = 0, 1  # rows of the word table
+from restr.text.vocabulary import PADDING, UNKNOWN
 
 
 class LanguageEncoder(nn.Module):

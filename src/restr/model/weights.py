@@ -1,12 +1,11 @@
 """Weights on disk: a folder with ``config.json``, ``model.safetensors`` and ``vocab.txt``; never a pickle.
 
 ``int8`` stores each matrix as one byte a weight with one fp16 scale a row, and gives it back as float32: a quarter
-of the size for a mean cosine above 0.9997 in the encoder's features (measured in ``recipes/restr_small``).
+of the size (``recipes/restr_small/fetch.py`` prints the largest relative error that it makes).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
+from restr.files import write_whole, written_whole
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
@@ -32,9 +32,7 @@ def save_pretrained(model: ReSTR, vocabulary: Vocabulary, folder: str | Path, *,
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     write_tensors(quantise(state) if int8 else state, folder / WEIGHTS)
     vocabulary.save(folder / VOCABULARY)
-    temporary = folder / (CONFIG + ".tmp")
-    temporary.write_text(model.config.to_json(), encoding="utf-8")
-    os.replace(temporary, folder / CONFIG)
+    write_whole(folder / CONFIG, model.config.to_json())
 
 
 def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
@@ -52,7 +50,13 @@ def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
     model.to_empty(device="cpu")
     load_state(model, dequantise(read_tensors(folder / WEIGHTS)))
     model.language.reset_positions()
-    return model.eval(), Vocabulary.from_file(folder / VOCABULARY)
+    vocabulary = Vocabulary.from_file(folder / VOCABULARY)
+    if len(vocabulary) != config.language.vocab:
+        raise WeightsError(
+            f"{folder / VOCABULARY} makes {len(vocabulary)} rows but {CONFIG} says language.vocab {config.language.vocab}; "
+            "the files of a model folder belong together: copy all of them from one place"
+        )
+    return model.eval(), vocabulary
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -72,10 +76,9 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def write_tensors(state: Mapping[str, Tensor], path: Path) -> None:
-    """A safetensors file, written beside its place and moved there."""
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(dict(state), temporary)
-    os.replace(temporary, path)
+    """Write a safetensors file, whole or not at all."""
+    with written_whole(path) as partial:
+        save_file(dict(state), partial)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

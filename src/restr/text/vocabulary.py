@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from restr.errors import WeightsError
+from restr.files import write_whole
 
 PADDING = 0
 UNKNOWN = 1
@@ -87,10 +88,7 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what ``from_file`` reads, whole or not at all."""
-        target = Path(path)
-        partial = target.with_name(target.name + ".partial")
-        partial.write_text("".join(f"{word}\n" for word in self.words), encoding="utf-8", newline="\n")
-        os.replace(partial, target)
+        write_whole(Path(path), "".join(f"{word}\n" for word in self.words))
 
     def __len__(self) -> int:
         """Rows of the word table, padding and unknown included."""

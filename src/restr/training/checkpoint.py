@@ -11,22 +11,18 @@ import numpy as np
 import torch
 
 from restr.errors import CheckpointError
+from restr.files import written_whole
 
 FORMAT = 1
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
-    """Write beside the target, then move: a run killed while it writes leaves the previous file whole."""
+    """Write a checkpoint, on disk when this returns: older ones are deleted next."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as partial, open(partial, "wb") as file:
+        torch.save({"format": FORMAT, **state}, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class TrainConfig:
     for none. ema: decay of the running mean of the weights, 0 for none. autocast: "bf16" computes in bfloat16
     where that is safe, on CPU and GPU. accumulate: batches that make up one step. max_minutes: stop this call
     after so long, 0 for no limit; the schedule's horizon stays ``steps``. best: the metric of ``evaluate`` whose
-    highest value is kept as best.pt. workers: processes that prepare batches, 0 for none.
+    highest value is kept as best.pt. evaluate_every: steps between evaluations, 0 for one at the end. keep: newest
+    checkpoints that are not deleted. workers: processes that prepare batches, 0 for none.
     """
 
     steps: int = 10_000
@@ -54,6 +55,9 @@ class TrainConfig:
         for name in ("ema", "warmup"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1)")
+        for name, known in (("schedule", ("poly", "cosine")), ("autocast", ("off", "bf16"))):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}")
         if self.lr <= 0 or self.save_minutes <= 0:
             raise ConfigError(f"lr is {self.lr}, save_minutes {self.save_minutes}; both must be above 0")
 

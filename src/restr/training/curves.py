@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from restr.errors import DataError
+from restr.files import written_whole
 from restr.training.log import read
 
 
@@ -40,6 +40,5 @@ def plot_curves(log: Path, target: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
-    partial = target.with_name(f".{target.name}.partial")
-    figure.savefig(partial, dpi=110, format="png")
-    os.replace(partial, target)
+    with written_whole(target) as partial:
+        figure.savefig(partial, dpi=110, format="png")

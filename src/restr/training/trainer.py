@@ -6,8 +6,6 @@ import contextlib
 import dataclasses
 import logging
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,24 +17,22 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from restr.data.batch import Batch, Batches
-from restr.errors import CheckpointError, RestrError
+from restr.errors import CheckpointError, DivergedError
 from restr.losses import LossTerms, segmentation_loss
+from restr.model.device import choose_device
 from restr.model.restr import ReSTR, ReSTROutput
 from restr.model.vision import PatchFeatures
 from restr.training import checkpoint
 from restr.training.config import WATCHING, TrainConfig
 from restr.training.log import Progress, RunLog
 from restr.training.optim import Ema, build_optimizer, learning_rate, set_learning_rate, trained
+from restr.training.signals import caught_signals, leave_signals_to_the_trainer
 
 logger = logging.getLogger("restr")
 
 Loss = Callable[[ReSTROutput, Tensor], LossTerms]
 Forward = Callable[[ReSTR, Batch], ReSTROutput]
 Evaluate = Callable[[ReSTR], dict[str, float]]
-
-
-class DivergedError(RestrError):
-    """The loss or a gradient is no longer a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +80,7 @@ class Trainer:
     ) -> None:
         self.config, self.folder = config, Path(folder)
         self.batches, self.loss, self.forward, self.evaluate = batches, loss, forward, evaluate
-        self.device = torch.device(_device(config.device))
+        self.device = choose_device(config.device)
         self.model = model.to(self.device)
         self.optimizer = build_optimizer(self.model, config)
         self.ema = Ema(self.model, config.ema) if config.ema else None
@@ -113,7 +109,7 @@ class Trainer:
         else:
             torch.manual_seed(config.seed)
         self.model.train()
-        with _signals() as caught, Progress(config.steps, self.step) as progress, contextlib.closing(log):
+        with caught_signals() as caught, Progress(config.steps, self.step) as progress, contextlib.closing(log):
             stream = self._stream()
             while self.step < config.steps:
                 line = self._train_step(stream)
@@ -189,12 +185,11 @@ class Trainer:
         """Batches from the present step on; with workers, prepared in other processes while this one computes."""
         first, last = self.step * self.config.accumulate, self.config.steps * self.config.accumulate
         loader = DataLoader(
-            _ByStep(self.batches),  # type: ignore[arg-type]
+            range(first, last),  # type: ignore[arg-type]  # the "dataset" is the steps, each "collated" into its batch
             batch_size=None,
-            sampler=range(first, last),
             num_workers=self.config.workers,
-            collate_fn=_as_it_is,  # type: ignore[arg-type]
-            worker_init_fn=_ignore_signals,
+            collate_fn=self.batches.batch,  # type: ignore[arg-type]
+            worker_init_fn=_worker,
             generator=torch.Generator(),  # the loader draws a seed: not from the generator that a resume restores
         )
         return iter(loader)
@@ -272,46 +267,10 @@ class Trainer:
         self._random = state["random"]
 
 
-class _ByStep(torch.utils.data.Dataset):
-    """``batches[step]`` for the DataLoader."""
-
-    def __init__(self, batches: Batches) -> None:
-        self.batches = batches
-
-    def __getitem__(self, step: int) -> Batch:
-        return self.batches.batch(step)
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
-
-
-def _ignore_signals(_: int) -> None:
-    """Ctrl-C reaches the whole process group: only the trainer answers, after the step."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _worker(_: int) -> None:
+    """How a process that prepares batches begins: one thread, since each core has a process of its own to feed."""
+    leave_signals_to_the_trainer()
     torch.set_num_threads(1)
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[str]]:
-    """The names of SIGINT/SIGTERM received so far; a second Ctrl-C interrupts at once."""
-    caught: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught  # only the main thread may handle signals
-        return
-
-    def note(number: int, _: Any) -> None:
-        if caught and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        caught.append(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _load(model: ReSTR, weights: dict[str, Tensor]) -> None:
@@ -320,18 +279,14 @@ def _load(model: ReSTR, weights: dict[str, Tensor]) -> None:
 
 
 def _fingerprint(model: ReSTR) -> float:
+    """A number that another set of frozen weights would hardly have."""
     frozen = [value for value in model.parameters() if not value.requires_grad]
     return float(sum(value.double().abs().sum().item() for value in frozen))
 
 
 @torch.no_grad()
 def _mean_iou(logits: Tensor, mask: Tensor) -> float:
+    """Of the batch, at the logits' size; two empty masks agree (1), as in ``restr.metrics``."""
     predicted, target = logits.flatten(1) > 0, mask.flatten(1) > 0.5
-    union = (predicted | target).sum(1)
-    return ((predicted & target).sum(1) / union.clamp(min=1)).mean().item()
-
-
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    both, either = (predicted & target).sum(1), (predicted | target).sum(1)
+    return torch.where(either > 0, both / either.clamp(min=1), 1.0).mean().item()

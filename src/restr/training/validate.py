@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 import torch
 
 from restr.data.batch import Samples, collate
 from restr.data.generated import GeneratedScenes
 from restr.data.sample import Sample
+from restr.metrics import SegmentationMetrics
 from restr.model.restr import ReSTR
 from restr.text.tokenizer import Tokenizer
 from restr.training.trainer import forward_batch
@@ -38,16 +37,13 @@ def iou(masks: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def measure(model: ReSTR, samples: Samples, tokenizer: Tokenizer) -> dict[str, float]:
     """miou and oiou over all samples, and miou by kind of sentence."""
     listed = [samples[index] for index in range(len(samples))]
-    masks = predict(model, listed, tokenizer)
-    targets = np.stack([sample.mask for sample in listed])
-    scores = iou(masks, targets)
-    kinds: dict[str, list[float]] = defaultdict(list)
-    for sample, score in zip(listed, scores, strict=True):
-        kinds[sample.kind].append(float(score))
-    return {
-        "miou": float(scores.mean()),
-        "oiou": float((masks & targets).sum() / max((masks | targets).sum(), 1)),
-    } | {f"miou_{kind}": float(np.mean(kinds[kind])) for kind in sorted(kinds)}
+    metrics = SegmentationMetrics()
+    for sample, mask in zip(listed, predict(model, listed, tokenizer), strict=True):
+        metrics.update(mask, sample.mask, sample.kind)
+    overall, kinds = metrics.compute(), metrics.compute_by_kind()
+    return {name: overall[name] for name in ("miou", "oiou")} | {
+        f"miou_{kind}": kinds[kind]["miou"] for kind in sorted(kinds)
+    }
 
 
 def measure_swaps(model: ReSTR, scenes: GeneratedScenes, tokenizer: Tokenizer) -> dict[str, float]:

@@ -64,4 +64,4 @@ class Reference:
     text: str
     description: Description
     targets: tuple[int, ...]
-    kind: str  # "category", "position", "ordinal", "size", "colour", "relation", "clothing", "part", "stuff", "group", "none"
+    kind: str  # of generate.WEIGHTS ("category", "position", "colour", ...), or "none" where it names nothing

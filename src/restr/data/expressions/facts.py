@@ -35,7 +35,7 @@ ELSEWHERE = _names(
     "glasses sunglasses gloves necklace bracelet watch ring earrings bra swimwear intimate panties"
 )
 WORN = UPPER | LOWER | ELSEWHERE
-CARRIED = _names("bag purse wallet")
+CARRIED = _names("bag purse wallet")  # belong to a person without being part of the mask
 BODY = _names("hair skin accessories")
 GARMENTS = WORN | CARRIED | BODY
 FEMALE = _names("skirt dress bra heels tights pumps stockings blouse romper bodysuit leggings earrings wedges purse")

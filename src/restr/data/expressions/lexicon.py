@@ -171,10 +171,6 @@ COUNTED_FROM = Choices.of(lexicon_sides.COUNTED_FROM)
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def is_plural(noun: str) -> bool:
-    return noun.rpartition(" ")[2] in PLURAL_FORMS
-
-
 @functools.cache
 def known_words() -> frozenset[str]:
     """``all_words`` and the little words of the frames: what a typing slip must not turn another word into."""

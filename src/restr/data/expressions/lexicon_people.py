@@ -111,4 +111,3 @@ skin: skin:10
 """
 
 BAGS = frozenset({"bag", "purse", "wallet", "handbag", "backpack", "suitcase", "umbrella"})
-BARE_BODY = frozenset({"hair", "skin"})
