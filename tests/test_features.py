@@ -143,3 +143,22 @@ def test_too_large_a_batch_is_refused(tmp_path: Path) -> None:
         batches(tmp_path, batch=32)
     with pytest.raises(DataError, match="multiple of per_image"):
         batches(tmp_path, batch=5)
+
+
+def test_a_thinned_mask_lies_in_the_middle_of_its_cells(tmp_path: Path) -> None:
+    """One patch is the target: whatever patch the thinning begins with, the mask is where its cell is."""
+    side, patch = 6, 8
+    cache_features("a", lambda _: (np.zeros((side * side, WIDTH), np.float32), (side, side)), tmp_path, width=WIDTH, fingerprint="one")  # fmt: skip
+    target = np.zeros((side * patch, side * patch), bool)
+    target[2 * patch : 3 * patch, 3 * patch : 4 * patch] = True
+    photograph = Photograph(name="a", masks=(rle_encode(target),), sentences=(Sentence("it", (0,)),))
+    tokenizer = Tokenizer(Vocabulary(["it"]))
+    source = CachedBatches([photograph], FeatureStore(tmp_path), tokenizer, batch=1, per_image=1, stride=8, every=2)
+    centres = set()
+    for step in range(12):
+        mask = source.batch(step).mask[0, 0]
+        rows, columns = mask.nonzero(as_tuple=True)
+        centres.add((rows.float().mean().item(), columns.float().mean().item()))
+        assert mask.sum() == 16  # a cell is 8 x 8 and stands for 2 x 2 patches
+    # kept rows 0, 2, 4: patch 2 is the middle of cell 1; kept rows 1, 3, 5: it lies between cells 0 and 1
+    assert centres == {(y, x) for y in (11.5, 7.5) for x in (15.5, 11.5)}

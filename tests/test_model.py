@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restr.config import ModelConfig
-from restr.errors import ImageError
+from restr.errors import ConfigError, ImageError
 from restr.losses import dice_loss, segmentation_loss
 from restr.model.build import build_model
 from restr.model.decoder import Decoder, Upsample
 from restr.model.restr import ReSTR, ReSTROutput
-from restr.model.vision import PatchFeatures
+from restr.model.vision import PatchFeatures, VisionEncoder
 from restr.presets import restr_base, restr_small, restr_tiny
 
 IDS = torch.tensor([[2, 3, 4, 5], [6, 7, 0, 0]])
@@ -21,8 +21,8 @@ PAD = IDS == 0
 
 
 def shallow(config: ModelConfig) -> ModelConfig:
-    """The preset with one vision block and 32 x 32 pixels: its structure without its cost."""
-    blocks = dataclasses.replace(config.vision.blocks, depth=1)
+    """The preset with as few vision blocks as its taps allow: its structure without its cost."""
+    blocks = dataclasses.replace(config.vision.blocks, depth=max(config.vision.taps, default=0) + 1)
     language = dataclasses.replace(config.language, vocab=12)
     return dataclasses.replace(config, vision=dataclasses.replace(config.vision, blocks=blocks), language=language)
 
@@ -170,3 +170,23 @@ def test_features_of_a_bfloat16_cache_are_welcome() -> None:
     words = model.encode_words(IDS, PAD)
     exact, cached = (model.segment(f, words, PAD).logits for f in (PatchFeatures(patches, grid), half))
     torch.testing.assert_close(exact, cached, rtol=0.02, atol=0.02)
+
+
+def test_taps_stand_beside_the_last_block_and_change_nothing_of_it() -> None:
+    config = restr_tiny().vision
+    plain, tapped = VisionEncoder(config).eval(), VisionEncoder(dataclasses.replace(config, taps=(1, 2))).eval()
+    tapped.load_state_dict(plain.state_dict())  # a tap has no weights
+    image = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    seen: list[Tensor] = []
+    plain.blocks[1].register_forward_hook(lambda block, inputs, output: seen.append(output[:, 1:]))
+    width = config.blocks.width
+    last, tokens = plain(image).patches, tapped(image).patches
+    assert tokens.shape[-1] == tapped.config.width_out == 3 * width
+    assert torch.equal(tokens[..., :width], last)
+    torch.testing.assert_close(tokens[..., 2 * width :], F.layer_norm(seen[0], (width,)))
+
+
+@pytest.mark.parametrize("taps", [(0,), (3,), (2, 1), (1, 1)])
+def test_taps_must_be_depths_in_order(taps: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match="depths between 1 and 2"):
+        dataclasses.replace(restr_tiny().vision, taps=taps)

@@ -35,7 +35,7 @@ def main(settings: Cache) -> None:
     encoder = VisionEncoder(config.vision).eval()
     state = dequantise(read_tensors(settings.parts / "vision.safetensors"))
     load_state(encoder, state)
-    fingerprint = fingerprint_of(state, config.preprocess)
+    fingerprint = fingerprint_of(state, (config.preprocess, config.vision.taps))
     encoder.to(torch.bfloat16)
     files = {p.name: p for folder in settings.photos for p in sorted((folder / "images").glob("*.jpg"))}
 
@@ -51,7 +51,7 @@ def main(settings: Cache) -> None:
         track(list(files), description="encoding"),
         encode,
         settings.out,
-        width=config.vision.blocks.width,
+        width=config.vision.width_out,
         fingerprint=fingerprint,
     )
     print(f"{new} photographs encoded, {len(files)} in all")

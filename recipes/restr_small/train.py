@@ -48,7 +48,7 @@ class Recipe:
     patch_share: float | None = None  # soft patch labels: few small objects fill 0.8 of any patch
     every: int = 1  # 2: a quarter of the patches, 4 times the sentences an hour
     coarse: int = 2  # decoder blocks that keep the resolution (1/4 of the pixels' side); finish with 0
-    start: Path | None = None  # a model folder to start from instead of the untrained one
+    start: Path | None = None  # a model folder to start from; what it lacks (taps, blocks) is added without effect
     export: Path | None = None  # only write the averaged weights of the last checkpoint into this folder
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
@@ -67,7 +67,9 @@ class Recipe:
 
 def main(recipe: Recipe) -> None:
     vocabulary = Vocabulary.from_file(recipe.parts / "vocab.txt")
-    model = load_pretrained(recipe.start)[0] if recipe.start else initial_model(recipe.parts, vocabulary)
+    model = initial_model(recipe.parts, vocabulary)
+    if recipe.start:
+        grow_from(model, load_pretrained(recipe.start)[0])
     model.decoder.coarse = recipe.coarse
     stride = model.config.vision.patch >> recipe.coarse
     tokenizer = Tokenizer(vocabulary, model.config.language.max_words)
@@ -119,11 +121,30 @@ def initial_model(parts: Path, vocabulary: Vocabulary) -> ReSTR:
     return model
 
 
+@torch.no_grad()
+def grow_from(model: ReSTR, smaller: ReSTR) -> None:
+    """Give ``model`` the weights of one with fewer taps or visual-linguistic blocks, so that it begins as that one.
+
+    Added blocks begin as the identity (their last layers are zero), added inputs of ``proj_vision`` unheard.
+    """
+    known = smaller.state_dict()
+    state = model.state_dict()
+    for name, value in state.items():
+        if name == "fusion.proj_vision.weight":
+            value.zero_()
+            value[:, : known[name].shape[1]] = known[name]
+        elif name in known:
+            value.copy_(known[name])
+        elif name.endswith(("attn.proj.weight", "attn.proj.bias", "mlp.fc2.weight", "mlp.fc2.bias")):
+            value.zero_()
+    model.load_state_dict(state)
+
+
 def open_features(folder: Path, parts: Path) -> FeatureStore:
     """The cached features. Raises ``DataError`` where they are not those of the parts' vision encoder."""
-    store = FeatureStore(folder)
+    store, config = FeatureStore(folder), restr_small()
     state = dequantise(read_tensors(parts / "vision.safetensors"))
-    if store.fingerprint != fingerprint_of(state, restr_small().preprocess):
+    if store.fingerprint != fingerprint_of(state, (config.preprocess, config.vision.taps)):
         raise DataError(f"{folder} was not made with {parts} and today's preprocessing; build it again with cache.py")
     return store
 

@@ -53,12 +53,17 @@ class TransformerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VisionConfig:
-    """The vision encoder: a ViT over P x P patches, its class token dropped before fusion."""
+    """The vision encoder: a ViT over P x P patches, its class token dropped before fusion.
+
+    ``taps``: depths (1 is the first block) whose output goes to the fusion beside the last one's. The paper has none
+    and fine-tunes the encoder; a frozen one has forgotten at its end what a sentence may ask for, colour above all.
+    """
 
     patch: int
     blocks: TransformerConfig
     grid: int = 30  # side of the stored position embedding, in patches
     frozen: bool = False  # True: its weights are never trained and it always runs in eval mode
+    taps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.patch < 2 or self.patch & (self.patch - 1):
@@ -66,6 +71,15 @@ class VisionConfig:
                 f"patch is {self.patch}; the decoder doubles the resolution log2(patch) times, so it must be a power of 2"
             )
         _at_least(self, "grid", 1)
+        if sorted(set(self.taps)) != list(self.taps) or any(not 1 <= tap < self.blocks.depth for tap in self.taps):
+            raise ConfigError(
+                f"taps is {self.taps}; name depths between 1 and {self.blocks.depth - 1}, the shallowest first, none twice"
+            )
+
+    @property
+    def width_out(self) -> int:
+        """The width D_v of a patch as the fusion sees it: the last block's output and one more for each tap."""
+        return self.blocks.width * (1 + len(self.taps))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,7 @@ def restr_small(*, vocab: int = 30_002) -> ModelConfig:
             patch=16,
             grid=37,  # DINOv2's own, 518 / 14; resized to the input's grid when it runs
             frozen=True,
+            taps=(4,),  # colour: R2 0.9 by a linear probe here, 0.1 after the last block (recipes/restr_small/probe.py)
             blocks=TransformerConfig(width=384, depth=12, heads=6, mlp=1536, layer_scale=True),
         ),
         language=LanguageConfig(
@@ -59,7 +60,7 @@ def restr_small(*, vocab: int = 30_002) -> ModelConfig:
             blocks=TransformerConfig(width=256, depth=2, heads=4, mlp=512),
         ),
         fusion=FusionConfig(
-            visual_linguistic=TransformerConfig(width=256, depth=2, heads=4, mlp=1024),
+            visual_linguistic=TransformerConfig(width=256, depth=3, heads=4, mlp=1024),
             linguistic_seed=TransformerConfig(width=256, depth=2, heads=4, mlp=1024),
             patch_positions=True,
         ),

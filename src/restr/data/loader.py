@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from restr.errors import DataError
 from restr.masks import rle_decode
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN
+
+KEPT_MASKS = 100_000  # a few kB each
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class CachedBatches:
     ) -> None:
         if batch % per_image:
             raise DataError(f"batch {batch} is not a multiple of per_image {per_image}; change one of them")
+        if stride % every or (every - 1) * (stride // every) % 2:
+            raise DataError(
+                f"stride {stride} and every {every}: a mask pixel would lie across two patches; use a stride of "
+                f"{2 * every} or a power of 2 more"
+            )
         self.store, self.tokenizer = store, tokenizer
         self.per_image, self.images, self.stride, self.seed = per_image, batch // per_image, stride, seed
         self.word_dropout, self.every = word_dropout, every
@@ -73,6 +81,8 @@ class CachedBatches:
         for photograph in photographs:
             if photograph.name in store and photograph.sentences:
                 self.buckets[store.entries[photograph.name].grid].append(photograph)
+        self.masks = {photograph.name: photograph.masks for photograph in photographs}
+        self._resized = lru_cache(maxsize=KEPT_MASKS)(self._resize)  # decoding them is most of a batch's cost
         self.per_epoch = sum(len(bucket) // self.images for bucket in self.buckets.values())
         if not self.per_epoch:
             raise DataError(
@@ -90,7 +100,8 @@ class CachedBatches:
         rng = np.random.default_rng((self.seed, 1, step))
         photographs = self._epoch[1][position]
         grid = whole = self.store.entries[photographs[0].name].grid
-        rows, columns = (slice(int(rng.integers(self.every)), None, self.every) for _ in whole)
+        first = int(rng.integers(self.every)), int(rng.integers(self.every))
+        rows, columns = (slice(start, None, self.every) for start in first)
         patches, texts, masks = [], [], []
         for photograph in photographs:
             tokens = self.store[photograph.name].reshape(*whole, -1)[rows, columns]
@@ -100,7 +111,7 @@ class CachedBatches:
             for i in rng.choice(count, self.per_image, replace=count < self.per_image):
                 sentence = photograph.sentences[i]
                 texts.append(sentence.text)
-                masks.append(self._mask(photograph, sentence, grid))
+                masks.append(self._mask(photograph, sentence, whole, grid, first))
         ids, word_pad = self.tokenizer(texts)
         if self.word_dropout:
             ids = np.where((ids > UNKNOWN) & (rng.random(ids.shape) < self.word_dropout), UNKNOWN, ids)
@@ -122,10 +133,33 @@ class CachedBatches:
             batches += [[bucket[i] for i in row] for row in order[:whole].reshape(-1, self.images)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def _mask(self, photograph: Photograph, sentence: Sentence, grid: tuple[int, int]) -> Tensor:
-        size = (grid[0] * self.stride, grid[1] * self.stride)
+    def _mask(
+        self,
+        photograph: Photograph,
+        sentence: Sentence,
+        whole: tuple[int, int],
+        grid: tuple[int, int],
+        first: tuple[int, int],
+    ) -> Tensor:
+        """The target's mask (1 stride*h stride*w) on the kept patches, each in the middle of its cell."""
+        size = grid[0] * self.stride, grid[1] * self.stride
         if not sentence.targets:
             return torch.zeros(1, *size)
-        union = np.logical_or.reduce([rle_decode(photograph.masks[i]) for i in sentence.targets])
+        mask = self._resized(photograph.name, sentence.targets, whole)
+        if self.every > 1:
+            # the cell of patch p, ``every`` patches wide, begins (every - 1) / 2 patches before p
+            fine = self.stride // self.every
+            mask = np.pad(mask, self.stride, mode="edge")
+            top, left = (self.stride + start * fine - (self.every - 1) * fine // 2 for start in first)
+            mask = mask[top : top + size[0], left : left + size[1]]
+        return torch.from_numpy(mask.astype(np.float32) / 255)[None]
+
+    def _resize(self, name: str, targets: tuple[int, ...], whole: tuple[int, int]) -> np.ndarray:
+        """The union of these masks over the whole grid, stride / every pixels a patch: uint8, 255 = foreground."""
+        union = np.logical_or.reduce([rle_decode(self.masks[name][i]) for i in targets])
+        fine = self.stride // self.every
         mask = torch.from_numpy(union.astype(np.float32))[None, None]
-        return F.interpolate(mask, size=size, mode="bilinear", align_corners=False, antialias=True)[0]
+        mask = F.interpolate(
+            mask, size=(whole[0] * fine, whole[1] * fine), mode="bilinear", align_corners=False, antialias=True
+        )
+        return (mask[0, 0] * 255).round().byte().numpy()

@@ -31,7 +31,7 @@ class ReSTR(nn.Module):
         width = config.fusion.width
         self.vision = VisionEncoder(config.vision)
         self.language = LanguageEncoder(config.language, width)
-        self.fusion = FUSIONS[config.fusion.variant](config.fusion, config.vision.blocks.width)
+        self.fusion = FUSIONS[config.fusion.variant](config.fusion, config.vision.width_out)
         self.classifier = AdaptiveClassifier()
         self.decoder = Decoder(config.decoder, width, config.decoder_blocks)
         self.apply(initialise)

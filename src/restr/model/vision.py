@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restr.config import VisionConfig
@@ -16,7 +17,10 @@ MOST_GRIDS = 64  # kept resized position embeddings; photographs come in few sha
 
 
 class PatchFeatures(NamedTuple):
-    """What the vision encoder sees: one token a patch, ``patches`` (b n d_v), laid out as ``grid`` = (h, w)."""
+    """What the vision encoder sees: one token a patch, ``patches`` (b n d_v), laid out as ``grid`` = (h, w).
+
+    d_v is the blocks' width, and once more for each of the config's taps.
+    """
 
     patches: Tensor
     grid: tuple[int, int]
@@ -45,11 +49,17 @@ class VisionEncoder(Transformer):
         return super().train(mode and not self.config.frozen)
 
     def forward(self, image: Tensor) -> PatchFeatures:  # type: ignore[override]
-        """image (b 3 H W), normalised -> patches (b h*w d). Raises ``ImageError`` where P does not divide H or W."""
+        """image (b 3 H W), normalised -> patches (b h*w d_v). Raises ``ImageError`` where P does not divide H or W."""
         grid = self.grid_of(image)
         tokens = self.patch_embed(image) + self.positions(grid)
         first = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
-        tokens = super().forward(torch.cat([first, tokens], dim=1))
+        tokens = torch.cat([first, tokens], dim=1)
+        tapped = []
+        for depth, block in enumerate(self.blocks, start=1):
+            tokens = block(tokens)
+            if depth in self.config.taps:
+                tapped.append(F.layer_norm(tokens, tokens.shape[-1:]))
+        tokens = torch.cat([self.norm(tokens), *tapped], dim=-1)
         return PatchFeatures(tokens[:, 1:], grid)
 
     def grid_of(self, image: Tensor) -> tuple[int, int]:

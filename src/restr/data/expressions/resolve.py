@@ -65,7 +65,10 @@ def _resolve(description: Description, facts: SceneFacts) -> Candidates:
     truths = _cue_truths(description, facts)
     kept = [i for i, truth in truths.items() if truth != NO]
     places = place_truths(description, facts, [i for i in kept if i != UNSEEN])
-    truths = {i: min(truths[i], places.get(i, MAYBE)) for i in kept}
+    # who is in the middle, or second, depends on how many there are: a doubtful rival makes it doubtful
+    counted = description.ordinal is not None or description.side == "middle"
+    best = MAYBE if counted and any(truths[i] == MAYBE for i in kept) else YES
+    truths = {i: min(truths[i], places.get(i, MAYBE), best) for i in kept}
     return Candidates(
         certain=tuple(sorted(i for i, truth in truths.items() if truth == YES)),
         possible=tuple(sorted(i for i, truth in truths.items() if truth != NO)),
