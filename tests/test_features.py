@@ -148,7 +148,13 @@ def test_too_large_a_batch_is_refused(tmp_path: Path) -> None:
 def test_a_thinned_mask_lies_in_the_middle_of_its_cells(tmp_path: Path) -> None:
     """One patch is the target: whatever patch the thinning begins with, the mask is where its cell is."""
     side, patch = 6, 8
-    cache_features("a", lambda _: (np.zeros((side * side, WIDTH), np.float32), (side, side)), tmp_path, width=WIDTH, fingerprint="one")  # fmt: skip
+    cache_features(
+        "a",
+        lambda _: (np.zeros((side * side, WIDTH), np.float32), (side, side)),
+        tmp_path,
+        width=WIDTH,
+        fingerprint="one",
+    )
     target = np.zeros((side * patch, side * patch), bool)
     target[2 * patch : 3 * patch, 3 * patch : 4 * patch] = True
     photograph = Photograph(name="a", masks=(rle_encode(target),), sentences=(Sentence("it", (0,)),))

@@ -1,6 +1,7 @@
 """The contract of every preset's model: shapes, padding, batches, gradients; and the parts against the paper's text."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -9,9 +10,9 @@ from torch import Tensor
 
 from restr.config import ModelConfig
 from restr.errors import ConfigError, ImageError
-from restr.losses import dice_loss, segmentation_loss
+from restr.losses import dice_loss, near_boundary, segmentation_loss
 from restr.model.build import build_model
-from restr.model.decoder import Decoder, Upsample
+from restr.model.decoder import Decoder, Judged, Upsample
 from restr.model.restr import ReSTR, ReSTROutput
 from restr.model.vision import PatchFeatures, VisionEncoder
 from restr.presets import restr_base, restr_small, restr_tiny
@@ -121,15 +122,15 @@ def test_projecting_first_equals_upsampling_first() -> None:
         features = torch.einsum("bchw,dc->bdhw", features, block.proj.weight) + block.proj.bias[:, None, None]
         features = F.leaky_relu(features, config.decoder.negative_slope)
     expected = torch.einsum("bchw,c->bhw", features, decoder.head.weight[0])[:, None] + decoder.head.bias
-    torch.testing.assert_close(decoder(patches, patch_logits, (2, 3)), expected)
+    torch.testing.assert_close(decoder(patches, Judged(patch_logits, patches), (2, 3)), expected)
 
 
 def test_coarse_logits_are_near_the_full_ones() -> None:
     decoder = Decoder(restr_tiny().decoder, 16, 3)
     patches, patch_logits = torch.randn(1, 6, 16), torch.randn(1, 6)
-    full = decoder(patches, patch_logits, (2, 3))
+    full = decoder(patches, Judged(patch_logits, patches), (2, 3))
     decoder.coarse = 1
-    coarse = decoder(patches, patch_logits, (2, 3))
+    coarse = decoder(patches, Judged(patch_logits, patches), (2, 3))
     assert coarse.shape == (1, 1, 8, 12)
     assert F.mse_loss(F.avg_pool2d(full, 2), coarse) < 0.05 * full.var()
 
@@ -190,3 +191,28 @@ def test_taps_stand_beside_the_last_block_and_change_nothing_of_it() -> None:
 def test_taps_must_be_depths_in_order(taps: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match="depths between 1 and 2"):
         dataclasses.replace(restr_tiny().vision, taps=taps)
+
+
+def test_the_losses_options_do_what_they_say() -> None:
+    logits = torch.tensor([[[[4.0, 4.0], [-4.0, 4.0]]]])
+    mask = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])  # one pixel is wrong
+    result = ReSTROutput(logits, torch.zeros(1, 4), (2, 2))
+
+    def mask_loss(**settings: float) -> float:
+        return segmentation_loss(result, mask, **settings).mask.item()  # type: ignore[arg-type]
+
+    wrong, right = F.softplus(torch.tensor(4.0)).item(), F.softplus(torch.tensor(-4.0)).item()
+    p_wrong = 1 / (1 + math.exp(-4))
+    assert mask_loss() == pytest.approx((wrong + 3 * right) / 4)
+    assert mask_loss(focal_gamma=2.0) == pytest.approx(
+        (wrong * p_wrong**2 + 3 * right * (1 - p_wrong) ** 2) / 4, rel=1e-4
+    )
+    # every pixel of so small a mask is near the outline: weights alike change nothing
+    assert mask_loss(boundary_weight=5.0) == pytest.approx(mask_loss())
+    assert mask_loss(smoothing=0.1) == pytest.approx(0.95 * mask_loss() + 0.05 * (3 * wrong + right) / 4)
+
+
+def test_the_boundary_is_where_both_labels_are_near() -> None:
+    target = torch.zeros(1, 1, 1, 12)
+    target[..., 6:] = 1
+    assert near_boundary(target)[0, 0, 0].nonzero().flatten().tolist() == [4, 5, 6, 7]

@@ -72,7 +72,7 @@ def main(recipe: Recipe) -> None:
         grow_from(model, load_pretrained(recipe.start)[0])
     model.decoder.coarse = recipe.coarse
     stride = model.config.vision.patch >> recipe.coarse
-    tokenizer = Tokenizer(vocabulary, model.config.language.max_words)
+    tokenizer = Tokenizer.of(vocabulary, model.config.language)
     store = open_features(recipe.features, recipe.parts)
     photographs = [p for path in recipe.sentences for p in read_photographs(path)]
     batches = CachedBatches(

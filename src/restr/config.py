@@ -11,7 +11,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from restr.errors import ConfigError
 
@@ -23,10 +23,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """One stack of pre-norm Transformer blocks; all four encoders of ReSTR are one of these.
+    """One stack of Transformer blocks; all four encoders of ReSTR are one of these.
 
     ``width`` is the token width, ``mlp`` the hidden width of the MLP. ``layer_scale`` multiplies each residual
     branch by a learnt vector (DINOv2). ``drop_path`` is the stochastic-depth rate of the deepest block.
+    ``norm``: LayerNorm before each branch (``"pre"``, the paper and ViT; trains without care) or after each sum
+    (``"post"``, the language encoder of the released code). ``final_norm``: a last LayerNorm, which pre-norm blocks need.
+    ``shared``: one block's weights at every depth (CME-dagger).
     """
 
     width: int
@@ -37,6 +40,9 @@ class TransformerConfig:
     drop_path: float = 0.0
     dropout: float = 0.0
     norm_eps: float = 1e-6
+    norm: Literal["pre", "post"] = "pre"
+    final_norm: bool = True
+    shared: bool = False
 
     def __post_init__(self) -> None:
         _at_least(self, "width", 1)
@@ -49,6 +55,7 @@ class TransformerConfig:
         for name in ("drop_path", "dropout"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1)")
+        _one_of(self, "norm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,40 +91,64 @@ class VisionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageConfig:
-    """The language encoder: word vectors, sinusoidal positions, Transformer blocks, then a map to ``width``."""
+    """The language encoder: word vectors, positions, Transformer blocks, then a map to ``width``.
+
+    ``positions``: fixed sinusoids (the paper) or a learnt table. ``padding``: which side short sentences are filled
+    up on; ``attend_padding``: fill up to ``max_words`` and let words attend to the filling like to words (the
+    released code, on the left). By default padding is masked, so that it can never change a result.
+    """
 
     vocab: int  # rows of the word table, padding (0) and unknown (1) included
     vectors: int  # width of a word vector (GloVe: 50, 100, 300)
     blocks: TransformerConfig
     max_words: int = 20
     train_vectors: bool = False  # False keeps unseen words near their seen neighbours
+    positions: Literal["sinusoidal", "learnt"] = "sinusoidal"
+    padding: Literal["right", "left"] = "right"
+    attend_padding: bool = False
 
     def __post_init__(self) -> None:
         _at_least(self, "vocab", 3)
         _at_least(self, "vectors", 1)
         _at_least(self, "max_words", 1)
+        _one_of(self, "positions", "padding")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FusionConfig:
-    """The multimodal fusion encoder (figure 3): visual-linguistic blocks, then linguistic-seed blocks.
+    """The multimodal fusion encoder (figure 3): visual-linguistic blocks and linguistic-seed blocks.
 
-    ``variant`` names the way they are coupled; only ``cme`` (the paper's model) exists today.
+    ``variant`` names the way they are coupled: ``cme`` (the paper's model: the seed reads words that have seen the
+    image), ``ime`` (the seed reads the words as they were) or ``vme`` (one encoder over patches, words and seed, as
+    deep as both together). ``sharing``: ``"depth"`` applies one block at every depth of an encoder (CME-dagger as
+    released), ``"encoders"`` uses one encoder in both roles (the text's other reading).
+    ``normalise``: patches and words to unit length before they are mapped to D (released code).
+    ``attend_padding``: padded words become zeros and are attended to like words (released code), not masked.
     ``patch_positions`` adds fixed 2-D sinusoids to the patches: a frozen vision encoder cannot learn to pass
     on where a patch is, and "the left one" needs it (the paper fine-tunes the encoder instead).
     """
 
     visual_linguistic: TransformerConfig
     linguistic_seed: TransformerConfig
-    variant: Literal["cme"] = "cme"
+    variant: Literal["cme", "ime", "vme"] = "cme"
+    sharing: Literal["none", "depth", "encoders"] = "none"
+    normalise: bool = False
+    attend_padding: bool = False
     patch_positions: bool = False
 
     def __post_init__(self) -> None:
+        _one_of(self, "variant", "sharing")
         if self.visual_linguistic.width != self.linguistic_seed.width:
             raise ConfigError(
                 f"visual_linguistic.width {self.visual_linguistic.width} and linguistic_seed.width "
                 f"{self.linguistic_seed.width} differ; both encoders work at the common width D"
             )
+        if self.sharing == "encoders" and self.visual_linguistic != self.linguistic_seed:
+            raise ConfigError(
+                "sharing is 'encoders', but visual_linguistic and linguistic_seed differ; make them equal"
+            )
+        if self.sharing == "encoders" and self.variant == "vme":
+            raise ConfigError("sharing is 'encoders', but vme has one encoder only; use 'none' or 'depth'")
 
     @property
     def width(self) -> int:
@@ -126,12 +157,37 @@ class FusionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecoderConfig:
-    """The coarse-to-fine decoder: K = log2 P blocks, each halves the channels and doubles the resolution."""
+class ClassifierConfig:
+    """The adaptive classifier: ``"dot"``, z_v' e_s'^T / sqrt(D) (the paper), or ``"maps"``, where both sides first
+    pass a bias-free D x D map and nothing is divided (the released code)."""
 
+    kind: Literal["dot", "maps"] = "dot"
+
+    def __post_init__(self) -> None:
+        _one_of(self, "kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """The coarse-to-fine decoder: K = log2 P blocks, each halves the channels and doubles the resolution.
+
+    ``beside``: what stands beside the masked patches, the patches before fusion (``"input"``: [z_v, z_masked], the
+    paper) or after it (``"fused"``). ``mask_by``: z_masked is z_v' times the probability (the paper) or the logit
+    (the released code). ``kind`` ``"none"`` leaves the decoder out: the patch logits, enlarged.
+    ``order``: project, then enlarge (a quarter of the multiplications), or the other way round; same result.
+    """
+
+    kind: Literal["coarse_to_fine", "none"] = "coarse_to_fine"
+    beside: Literal["input", "fused"] = "input"
+    mask_by: Literal["probability", "logit"] = "probability"
+    order: Literal["project_first", "enlarge_first"] = "project_first"
     min_channels: int = 8
     negative_slope: float = 0.01  # LeakyReLU
     align_corners: bool = False
+    head_bias: bool = True
+
+    def __post_init__(self) -> None:
+        _one_of(self, "kind", "beside", "mask_by", "order")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +207,7 @@ class PreprocessConfig:
 
     def __post_init__(self) -> None:
         _at_least(self, "size", 1)
-        if self.fit not in ("longest", "letterbox"):
-            raise ConfigError(f"fit is {self.fit!r}; choose 'longest' or 'letterbox'")
+        _one_of(self, "fit")
         if not 0.0 < self.threshold < 1.0:
             raise ConfigError(f"threshold is {self.threshold}; it must be between 0 and 1")
 
@@ -165,6 +220,7 @@ class ModelConfig:
     vision: VisionConfig
     language: LanguageConfig
     fusion: FusionConfig
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
 
@@ -218,3 +274,12 @@ def _at_least(config: Any, name: str, least: int) -> None:
     value = getattr(config, name)
     if not isinstance(value, int) or value < least:
         raise ConfigError(f"{type(config).__name__}.{name} is {value!r}; it must be a whole number of at least {least}")
+
+
+def _one_of(config: Any, *names: str) -> None:
+    """Each named setting is one of its annotation's literals."""
+    hints = get_type_hints(type(config))
+    for name in names:
+        value, known = getattr(config, name), get_args(hints[name])
+        if value not in known:
+            raise ConfigError(f"{type(config).__name__}.{name} is {value!r}; choose one of {', '.join(known)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from restr.config import (
+    DecoderConfig,
     FusionConfig,
     LanguageConfig,
     ModelConfig,
@@ -36,6 +37,7 @@ def restr_tiny(*, vocab: int = 512) -> ModelConfig:
             blocks=TransformerConfig(width=32, depth=1, heads=4, mlp=96),
         ),
         fusion=FusionConfig(visual_linguistic=blocks(3), linguistic_seed=blocks(2), patch_positions=True),
+        decoder=DecoderConfig(beside="fused"),
         preprocess=PreprocessConfig(size=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     )
 
@@ -64,6 +66,7 @@ def restr_small(*, vocab: int = 30_002) -> ModelConfig:
             linguistic_seed=TransformerConfig(width=256, depth=2, heads=4, mlp=1024),
             patch_positions=True,
         ),
+        decoder=DecoderConfig(beside="fused"),  # the decoder then need not find in z_masked alone what is meant
     )
 
 

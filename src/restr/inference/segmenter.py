@@ -52,7 +52,7 @@ class Segmenter:
         self.device = choose_device(device)
         self.model = model.to(self.device).eval()
         self.config = model.config
-        self.tokenizer = Tokenizer(vocabulary, model.config.language.max_words)
+        self.tokenizer = Tokenizer.of(vocabulary, model.config.language)
         self._image: EncodedImage | None = None
 
     @classmethod

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restr.config import DecoderConfig
+from restr.config import ClassifierConfig, DecoderConfig
+
+
+class Judged(NamedTuple):
+    """logits (b n): how much each patch is of the referent; patches (b n D): what was judged."""
+
+    logits: Tensor
+    patches: Tensor
 
 
 class AdaptiveClassifier(nn.Module):
-    """The seed, made into a classifier for this expression, judges every patch: z_v' e_s'^T / sqrt(D)."""
+    """The seed, made into a classifier for this expression, judges every patch: z_v' e_s'^T / sqrt(D).
 
-    def forward(self, patches: Tensor, classifier: Tensor) -> Tensor:
-        """patches (b n D), classifier (b 1 D) -> patch logits (b n)."""
-        return (patches @ classifier.transpose(1, 2)).squeeze(2) / patches.shape[-1] ** 0.5
+    The released code first maps both sides, without a bias, and does not divide.
+    """
+
+    def __init__(self, config: ClassifierConfig, width: int) -> None:
+        super().__init__()
+        maps = config.kind == "maps"
+        self.proj_patch = nn.Linear(width, width, bias=False) if maps else nn.Identity()
+        self.proj_seed = nn.Linear(width, width, bias=False) if maps else nn.Identity()
+        self.scale = 1.0 if maps else width**-0.5
+
+    def forward(self, patches: Tensor, classifier: Tensor) -> Judged:
+        """patches (b n D), classifier (b 1 D) -> ``Judged``."""
+        patches, classifier = self.proj_patch(patches), self.proj_seed(classifier)
+        return Judged((patches @ classifier.transpose(1, 2)).squeeze(2) * self.scale, patches)
 
 
 class Upsample(nn.Module):
@@ -31,11 +51,14 @@ class Upsample(nn.Module):
 
     def forward(self, features: Tensor, *, enlarge: bool = True) -> Tensor:
         """features (b h w c) -> (b 2h 2w c'), or (b h w c') without ``enlarge``."""
-        features = self.proj(features)
+        if self.config.order == "project_first":
+            features = self.proj(features)
         if enlarge:
             features = features.permute(0, 3, 1, 2)  # channels first in shape, last in memory
             features = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=self.config.align_corners)
             features = features.permute(0, 2, 3, 1)
+        if self.config.order == "enlarge_first":
+            features = self.proj(features)
         return F.leaky_relu(features, self.config.negative_slope)
 
 
@@ -51,14 +74,35 @@ class Decoder(nn.Module):
 
     def __init__(self, config: DecoderConfig, width: int, blocks: int) -> None:
         super().__init__()
+        self.config = config
         channels = [2 * width] + [max(2 * width >> (k + 1), config.min_channels) for k in range(blocks)]
         self.blocks = nn.ModuleList(Upsample(a, b, config) for a, b in zip(channels, channels[1:], strict=False))
-        self.head = nn.Linear(channels[-1], 1)
+        self.head = nn.Linear(channels[-1], 1, bias=config.head_bias)
 
-    def forward(self, patches: Tensor, patch_logits: Tensor, grid: tuple[int, int]) -> Tensor:
-        """patches (b n D), patch_logits (b n), grid (h, w) -> logits (b 1 H W), H = 2^K h."""
-        masked = patches * patch_logits.sigmoid()[..., None]
-        features = torch.cat([patches, masked], dim=-1).unflatten(1, grid)  # (b h w 2D)
+    def forward(self, beside: Tensor, judged: Judged, grid: tuple[int, int]) -> Tensor:
+        """beside (b n D): what stands beside the masked patches; grid (h, w) -> logits (b 1 H W), H = 2^K h."""
+        weight = judged.logits if self.config.mask_by == "logit" else judged.logits.sigmoid()
+        masked = judged.patches * weight[..., None]
+        features = torch.cat([beside, masked], dim=-1).unflatten(1, grid)  # (b h w 2D)
         for i, block in enumerate(self.blocks):
             features = block(features, enlarge=i < len(self.blocks) - self.coarse)
         return self.head(features).permute(0, 3, 1, 2)
+
+
+class NoDecoder(nn.Module):
+    """The patch logits, enlarged to the pixels: what the decoder is measured against."""
+
+    coarse: int = 0
+
+    def __init__(self, config: DecoderConfig, width: int, blocks: int) -> None:
+        super().__init__()
+        self.blocks, self.align_corners = blocks, config.align_corners
+
+    def forward(self, beside: Tensor, judged: Judged, grid: tuple[int, int]) -> Tensor:
+        """As ``Decoder.forward``."""
+        scale = 2 ** (self.blocks - self.coarse)
+        logits = judged.logits.unflatten(1, grid)[:, None]
+        return F.interpolate(logits, scale_factor=scale, mode="bilinear", align_corners=self.align_corners)
+
+
+DECODERS: dict[str, type[Decoder] | type[NoDecoder]] = {"coarse_to_fine": Decoder, "none": NoDecoder}

@@ -12,7 +12,7 @@ from restr.text.vocabulary import PADDING, UNKNOWN
 
 
 class LanguageEncoder(nn.Module):
-    """GloVe vectors plus sinusoidal positions, ``depth`` blocks, then a linear map to the common width D and LN.
+    """GloVe vectors plus positions, ``depth`` blocks, then a linear map to the common width D and LN.
 
     The unknown word has a vector of its own, learnt even where the table is frozen.
     """
@@ -28,12 +28,16 @@ class LanguageEncoder(nn.Module):
         self.encoder = Transformer(config.blocks)
         self.proj_out = nn.Linear(inner, width)
         self.norm = nn.LayerNorm(width)
-        self.register_buffer("positions", torch.empty(config.max_words, inner), persistent=False)
+        if config.positions == "learnt":
+            self.positions = nn.Parameter(torch.randn(config.max_words, inner) * 0.02)
+        else:
+            self.register_buffer("positions", torch.empty(config.max_words, inner), persistent=False)
         self.reset_positions()
 
     def reset_positions(self) -> None:
-        """Fill in the fixed positions; they are not saved, so a model built without memory needs them afterwards."""
-        self.positions = sinusoidal_positions(*self.positions.shape)  # type: ignore[misc]
+        """Fill in fixed positions; they are not saved, so a model built without memory needs them afterwards."""
+        if self.config.positions == "sinusoidal":
+            self.positions = sinusoidal_positions(*self.positions.shape)  # type: ignore[misc]
 
     def forward(self, ids: Tensor, word_pad: Tensor) -> Tensor:
         """ids (b l) rows of the word table, word_pad bool (b l) True = padding -> words (b l D)."""
@@ -41,4 +45,5 @@ class LanguageEncoder(nn.Module):
             (ids == UNKNOWN)[..., None], self.unknown.to(self.vectors.weight.dtype), self.vectors(ids)
         )
         tokens = self.proj_in(vectors) + self.positions[: ids.shape[1]]  # type: ignore[index]
-        return self.norm(self.proj_out(self.encoder(tokens, word_pad)))
+        tokens = self.encoder(tokens, None if self.config.attend_padding else word_pad)
+        return self.norm(self.proj_out(tokens))

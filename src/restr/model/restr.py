@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from restr.config import ModelConfig
-from restr.model.decoder import AdaptiveClassifier, Decoder
+from restr.model.decoder import DECODERS, AdaptiveClassifier
 from restr.model.fusion import FUSIONS
 from restr.model.language import LanguageEncoder
 from restr.model.vision import PatchFeatures, VisionEncoder
@@ -32,8 +32,8 @@ class ReSTR(nn.Module):
         self.vision = VisionEncoder(config.vision)
         self.language = LanguageEncoder(config.language, width)
         self.fusion = FUSIONS[config.fusion.variant](config.fusion, config.vision.width_out)
-        self.classifier = AdaptiveClassifier()
-        self.decoder = Decoder(config.decoder, width, config.decoder_blocks)
+        self.classifier = AdaptiveClassifier(config.classifier, width)
+        self.decoder = DECODERS[config.decoder.kind](config.decoder, width, config.decoder_blocks)
         self.apply(initialise)
 
     def forward(self, image: Tensor, ids: Tensor, word_pad: Tensor) -> ReSTROutput:
@@ -53,6 +53,7 @@ class ReSTR(nn.Module):
         patches, grid = image
         patches = patches.expand(len(words), -1, -1) if len(patches) == 1 else patches
         fused = self.fusion(patches, words, word_pad, grid)
-        patch_logits = self.classifier(fused.patches, fused.classifier)
-        logits = self.decoder(fused.patches, patch_logits, grid)
-        return ReSTROutput(logits, patch_logits, grid)
+        judged = self.classifier(fused.patches, fused.classifier)
+        beside = fused.inputs if self.config.decoder.beside == "input" else fused.patches
+        logits = self.decoder(beside, judged, grid)
+        return ReSTROutput(logits, judged.logits, grid)

@@ -55,7 +55,7 @@ class VisionEncoder(Transformer):
         first = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
         tokens = torch.cat([first, tokens], dim=1)
         tapped = []
-        for depth, block in enumerate(self.blocks, start=1):
+        for depth, block in enumerate(self.in_order(), start=1):
             tokens = block(tokens)
             if depth in self.config.taps:
                 tapped.append(F.layer_norm(tokens, tokens.shape[-1:]))
@@ -76,7 +76,7 @@ class VisionEncoder(Transformer):
     def positions(self, grid: tuple[int, int]) -> Tensor:
         """The position embedding for a patch grid, (1 h*w d); kept for the next image while the weights stay."""
         trained = self.pos_embed[:, 1:]
-        if torch.is_grad_enabled() and self.pos_embed.requires_grad:
+        if torch.compiler.is_compiling() or (torch.is_grad_enabled() and self.pos_embed.requires_grad):
             return resize_positions(trained, grid)
         version = (self.pos_embed.data_ptr(), self.pos_embed._version, self.pos_embed.dtype)
         if version != self._resized_from:

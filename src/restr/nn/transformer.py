@@ -50,7 +50,10 @@ class DropPath(nn.Module):
 
 
 class Block(nn.Module):
-    """A pre-norm Transformer block: z' = MSA(LN(z)) + z; z_next = MLP(LN(z')) + z' (paper, section 3.1)."""
+    """A Transformer block: z' = MSA(LN(z)) + z; z_next = MLP(LN(z')) + z' (paper, section 3.1).
+
+    Post-norm (Vaswani et al. 2017): z' = LN(MSA(z) + z); z_next = LN(MLP(z') + z').
+    """
 
     def __init__(self, config: TransformerConfig, drop_path: float) -> None:
         super().__init__()
@@ -62,9 +65,13 @@ class Block(nn.Module):
         self.mlp = MLP(width, config.mlp, dropout=config.dropout)
         self.ls2 = LayerScale(width) if config.layer_scale else nn.Identity()
         self.drop_path = DropPath(drop_path)
+        self.post_norm = config.norm == "post"
 
     def forward(self, tokens: Tensor, key_mask: Tensor | None = None) -> Tensor:
         """tokens (b n d); key_mask bool (b 1 1 n) or None -> (b n d)."""
+        if self.post_norm:
+            tokens = self.norm1(tokens + self.drop_path(self.ls1(self.attn(tokens, key_mask))))
+            return self.norm2(tokens + self.drop_path(self.ls2(self.mlp(tokens))))
         tokens = tokens + self.drop_path(self.ls1(self.attn(self.norm1(tokens), key_mask)))
         return tokens + self.drop_path(self.ls2(self.mlp(self.norm2(tokens))))
 
@@ -75,13 +82,19 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         deepest = max(config.depth - 1, 1)
-        self.blocks = nn.ModuleList(Block(config, config.drop_path * i / deepest) for i in range(config.depth))
-        self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
+        different = min(config.depth, 1) if config.shared else config.depth
+        self.depth = config.depth
+        self.blocks = nn.ModuleList(Block(config, config.drop_path * i / deepest) for i in range(different))
+        self.norm = nn.LayerNorm(config.width, eps=config.norm_eps) if config.final_norm else nn.Identity()
+
+    def in_order(self) -> list[nn.Module]:
+        """The block of each depth; with shared weights the same one every time."""
+        return [self.blocks[depth % len(self.blocks)] for depth in range(self.depth)]
 
     def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
         """tokens (b n d); padding bool (b n), True = padding -> (b n d)."""
         key_mask = None if padding is None else ~padding[:, None, None, :]
-        for block in self.blocks:
+        for block in self.in_order():
             tokens = block(tokens, key_mask)
         return self.norm(tokens)
 

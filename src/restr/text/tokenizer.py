@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
+from restr.config import LanguageConfig
 from restr.errors import TextError
 from restr.text.vocabulary import PADDING, Vocabulary
 
@@ -19,12 +21,31 @@ _ALIVE = re.compile(r"[^\W_]")
 class Tokenizer:
     """Words of a sentence, and sentences as padded rows of ``vocabulary``.
 
-    max_words: longer sentences lose their end. Padding is on the right, row 0.
+    max_words: longer sentences lose their end. padding: the side on which shorter ones are filled up with row 0, to
+    the longest of them or, with ``full``, always to ``max_words``.
     """
 
-    def __init__(self, vocabulary: Vocabulary, max_words: int = 20) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        max_words: int = 20,
+        *,
+        padding: Literal["right", "left"] = "right",
+        full: bool = False,
+    ) -> None:
         self.vocabulary = vocabulary
         self.max_words = max_words
+        self.padding, self.full = padding, full
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, config: LanguageConfig) -> Tokenizer:
+        """The tokenizer that a language encoder expects.
+
+        Where padding is attended to, or shifts the words' positions, a sentence always gets as much of it, whatever
+        its neighbours in the batch.
+        """
+        full = config.attend_padding or config.padding == "left"
+        return cls(vocabulary, config.max_words, padding=config.padding, full=full)
 
     def words(self, text: str) -> list[str]:
         """Lower-case words: "Man's left-hand t-shirt w/ logo!" -> man 's left hand t-shirt with logo.
@@ -45,16 +66,17 @@ class Tokenizer:
         """Rows of the words and where there are none.
 
         texts: b sentences (a single string is refused: it would be read letter by letter).
-        Returns ids (b l) int64 and word_pad (b l) bool, True = padding; l is the longest sentence, <= ``max_words``.
+        Returns ids (b l) int64 and word_pad (b l) bool, True = padding; l is the longest sentence or ``max_words``.
         Raises TextError.
         """
         if isinstance(texts, str):
             raise TextError(f"got the single string {texts!r}; expected a list of expressions: [{texts!r}]")
         sentences = [self.words(text)[: self.max_words] for text in texts]
-        longest = max((len(words) for words in sentences), default=0)
+        longest = self.max_words if self.full else max((len(words) for words in sentences), default=0)
         ids = np.full((len(sentences), longest), PADDING, dtype=np.int64)
         for row, words in zip(ids, sentences, strict=True):
-            row[: len(words)] = [self.vocabulary.row(word) for word in words]
+            first = longest - len(words) if self.padding == "left" else 0
+            row[first : first + len(words)] = [self.vocabulary.row(word) for word in words]
         return ids, ids == PADDING
 
     def _split(self, token: str) -> list[str]:

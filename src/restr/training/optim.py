@@ -15,8 +15,8 @@ NEVER_DECAYED = ("pos_embed", "cls_token", "seed", "unknown")  # learnt tokens a
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) over ``parameter_groups``."""
-    return torch.optim.AdamW(parameter_groups(model, config), lr=config.lr, betas=config.betas)
+    """AdamW (Loshchilov and Hutter 2019) over ``parameter_groups``, all of a group's parameters in one fused pass."""
+    return torch.optim.AdamW(parameter_groups(model, config), lr=config.lr, betas=config.betas, fused=True)
 
 
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
@@ -86,8 +86,7 @@ class Ema:
     def update(self, model: nn.Module, step: int) -> None:
         """Move towards the model's weights after ``step`` steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for mean, value in zip(self.weights.values(), trained(model).values(), strict=True):
-            mean.lerp_(value, 1 - decay)
+        torch._foreach_lerp_(list(self.weights.values()), list(trained(model).values()), 1 - decay)
 
 
 def trained(model: nn.Module) -> dict[str, Tensor]:

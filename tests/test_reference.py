@@ -1,0 +1,120 @@
+"""The model agrees with the equations written out in NumPy, to 1e-10 in float64, in every variant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import reference
+from restr.losses import segmentation_loss
+from restr.model.build import build_model
+from restr.model.restr import ReSTR
+from test_variants import CONFIGS, SEES_PADDING, words
+
+EXACT = {"rtol": 0.0, "atol": 1e-10}
+GRID = (4, 6)
+TEXT = ["red cat right dog left"]
+
+
+def random_model(name: str) -> ReSTR:
+    """Every weight random, norms and biases too, so that none can be forgotten."""
+    model = build_model(CONFIGS[name](), seed=0).double().eval()
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    return model
+
+
+def arrays(module: torch.nn.Module) -> reference.Weights:
+    return {name: value.detach().numpy() for name, value in module.state_dict().items()}
+
+
+def near(ours: torch.Tensor, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(ours.detach().numpy(), expected, **EXACT)
+
+
+@pytest.mark.parametrize("name", [n for n in CONFIGS if n not in SEES_PADDING and n != "no-decoder"])
+def test_every_part_agrees(name: str) -> None:
+    model = random_model(name)
+    config = model.config
+    fusion = config.fusion
+    image = torch.randn(1, 3, 4 * GRID[0], 4 * GRID[1], dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    ids, word_pad = words(model, TEXT)
+    keep = ~word_pad[0].numpy()
+
+    features = model.encode_image(image)
+    encoded = model.encode_words(ids, word_pad)
+    fused = model.fusion(features.patches, encoded, word_pad, features.grid)
+    judged = model.classifier(fused.patches, fused.classifier)
+    output = model(image, ids, word_pad)
+
+    # words: positions count from the first column, padding included
+    w = arrays(model.language)
+    vectors = np.where((ids[0].numpy() == 1)[:, None], w["unknown"], w["vectors.weight"][ids[0].numpy()])
+    inner = config.language.blocks.width
+    table = w["positions"] if "positions" in w else reference.sinusoids(config.language.max_words, inner)
+    tokens = (reference.linear(w, "proj_in", vectors) if "proj_in.weight" in w else vectors) + table[: len(keep)]
+    blocks = config.language.blocks
+    tokens = reference.transformer(
+        reference.under(w, "encoder."), tokens[keep], blocks.depth, blocks.heads, blocks.norm, blocks.norm_eps
+    )
+    tokens = reference.layer_norm(w, "norm", reference.linear(w, "proj_out", tokens), 1e-5)
+    # float32 sinusoids: the positions are a constant of the model, not an equation to 1e-10
+    np.testing.assert_allclose(
+        encoded[0].detach().numpy()[keep], tokens, rtol=0, atol=1e-10 if "positions" in w else 1e-4
+    )
+
+    # fusion, from the model's own inputs so that each part is judged alone
+    w = arrays(model.fusion)
+    patches, words_in = features.patches[0].detach().numpy(), encoded[0].detach().numpy()[keep]
+    if fusion.normalise:
+        patches, words_in = reference.unit(patches), reference.unit(words_in)
+    z_v, z_l = reference.linear(w, "proj_vision", patches), reference.linear(w, "proj_words", words_in)
+    z_v = fused.inputs[0].detach().numpy() if fusion.patch_positions else z_v
+    seen, seed = reference.fuse(
+        w,
+        z_v,
+        z_l,
+        variant=fusion.variant,
+        depths=(fusion.visual_linguistic.depth, fusion.linguistic_seed.depth),
+        heads=fusion.visual_linguistic.heads,
+    )
+    near(fused.patches[0], seen)
+    near(fused.classifier[0], seed)
+
+    logits, of = reference.classify(arrays(model.classifier), seen, seed)
+    near(judged.logits[0], logits)
+    pixels = reference.decode(
+        arrays(model.decoder),
+        z_v if config.decoder.beside == "input" else seen,
+        of,
+        logits,
+        features.grid,
+        mask_by=config.decoder.mask_by,
+        slope=config.decoder.negative_slope,
+        align_corners=config.decoder.align_corners,
+    )
+    np.testing.assert_allclose(output.logits[0, 0].detach().numpy(), pixels, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("share", [0.8, 0.0])
+def test_the_loss_agrees(share: float) -> None:
+    model = random_model("cme")
+    image = torch.randn(1, 3, 4 * GRID[0], 4 * GRID[1], dtype=torch.float64)
+    output = model(image, *words(model, TEXT))
+    mask = (torch.rand(image.shape[-2:], generator=torch.Generator().manual_seed(3)) > 0.3).double()
+    mask[:8, :8] = 1
+    # the loss computes in float32: its inputs are brought there first, so that only rounding is left
+    small = output._replace(logits=output.logits.float(), patch_logits=output.patch_logits.float())
+    ours = segmentation_loss(small, mask[None, None].float(), patch_share=share).total.item()
+    expected = reference.loss(
+        small.logits[0, 0].double().detach().numpy(),
+        small.patch_logits[0].double().detach().numpy(),
+        mask.numpy(),
+        GRID,
+        weight=0.1,
+        share=share,
+    )
+    assert ours == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,201 @@
+"""One contract for every fusion variant and option: gradients, padding, batches, saving, export, compilation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from restr.compat import released_code
+from restr.config import ClassifierConfig, DecoderConfig, ModelConfig
+from restr.errors import ConfigError
+from restr.model.build import build_model
+from restr.model.restr import ReSTR
+from restr.model.weights import load_pretrained, save_pretrained
+from restr.presets import restr_base, restr_tiny
+from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import Vocabulary
+
+WORDS = ["left", "right", "dog", "cat", "red"]
+TEXTS = ["left dog", "red cat right dog left"]
+
+
+def with_fusion(**settings: object) -> ModelConfig:
+    config = restr_tiny(vocab=len(WORDS) + 2)
+    blocks = dataclasses.replace(config.fusion.visual_linguistic, depth=2)
+    fusion = dataclasses.replace(config.fusion, visual_linguistic=blocks, linguistic_seed=blocks)
+    return dataclasses.replace(config, fusion=dataclasses.replace(fusion, **settings))
+
+
+def with_language(**settings: object) -> ModelConfig:
+    config = with_fusion()
+    return dataclasses.replace(config, language=dataclasses.replace(config.language, **settings))
+
+
+def with_post_norm() -> ModelConfig:
+    blocks = dataclasses.replace(with_fusion().language.blocks, norm="post", final_norm=False)
+    return with_language(blocks=blocks)
+
+
+def with_parts(**parts: object) -> ModelConfig:
+    return dataclasses.replace(with_fusion(), **parts)  # type: ignore[arg-type]
+
+
+CONFIGS: dict[str, Callable[[], ModelConfig]] = {
+    "cme": lambda: with_fusion(),
+    "ime": lambda: with_fusion(variant="ime"),
+    "vme": lambda: with_fusion(variant="vme"),
+    "cme-dagger-depth": lambda: with_fusion(sharing="depth"),
+    "cme-dagger-encoders": lambda: with_fusion(sharing="encoders"),
+    "vme-depth": lambda: with_fusion(variant="vme", sharing="depth"),
+    "normalised": lambda: with_fusion(normalise=True),
+    "attended-padding": lambda: with_language(attend_padding=True, padding="left"),
+    "left-padding": lambda: with_language(padding="left"),
+    "learnt-positions": lambda: with_language(positions="learnt"),
+    "post-norm": with_post_norm,
+    "mapped-classifier": lambda: with_parts(classifier=ClassifierConfig(kind="maps")),
+    "masked-by-logit": lambda: with_parts(decoder=DecoderConfig(mask_by="logit")),
+    "beside-fused": lambda: with_parts(decoder=DecoderConfig(beside="fused")),
+    "aligned-corners": lambda: with_parts(decoder=DecoderConfig(align_corners=True, head_bias=False)),
+    "enlarge-first": lambda: with_parts(decoder=DecoderConfig(order="enlarge_first")),
+    "no-decoder": lambda: with_parts(decoder=DecoderConfig(kind="none")),
+}
+SEES_PADDING = {"attended-padding"}
+
+
+@pytest.fixture(params=CONFIGS, ids=str)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def model(name: str) -> ReSTR:
+    return build_model(CONFIGS[name](), seed=0).eval()
+
+
+def words(model: ReSTR, texts: list[str] = TEXTS) -> tuple[Tensor, Tensor]:
+    ids, word_pad = Tokenizer.of(Vocabulary(WORDS), model.config.language)(texts)
+    return torch.from_numpy(ids), torch.from_numpy(word_pad)
+
+
+def images(rows: int = 2) -> Tensor:
+    return torch.randn(rows, 3, 16, 24, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_gradient_reaches_both_encoders_and_the_seed(model: ReSTR) -> None:
+    output = model(images(), *words(model))
+    (output.logits.square().mean() + output.patch_logits.square().mean()).backward()
+    unreached = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # the word table has rows that no sentence uses, but it is reached; the unknown word is not in the sentences
+    assert set(unreached) <= {"language.unknown"}
+
+
+def test_a_batch_of_one_is_a_row_of_a_batch(name: str, model: ReSTR) -> None:
+    ids, word_pad = words(model)
+    together = model(images(), ids, word_pad)
+    one = words(model, TEXTS[:1])  # without the padding that its neighbour asks for
+    alone = model(images()[:1], *one)
+    torch.testing.assert_close(together.logits[:1], alone.logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(together.patch_logits[:1], alone.patch_logits, rtol=1e-4, atol=1e-5)
+
+
+def test_what_stands_in_padding_is_not_heard(name: str, model: ReSTR) -> None:
+    ids, word_pad = words(model)
+    other = ids.masked_fill(word_pad, 3)
+    heard = not torch.allclose(
+        model(images(), ids, word_pad).logits, model(images(), other, word_pad).logits, atol=1e-6
+    )
+    assert heard == (name in SEES_PADDING)
+
+
+def test_sides_matter(model: ReSTR) -> None:
+    one, two = (model(images(1), *words(model, [text])).logits for text in ("left dog", "right dog"))
+    assert not torch.allclose(one, two, atol=1e-6)
+
+
+def test_saving_and_loading_is_bit_equal(model: ReSTR, tmp_path: Path) -> None:
+    save_pretrained(model, Vocabulary(WORDS), tmp_path)
+    again, _ = load_pretrained(tmp_path)
+    assert again.config == model.config
+    assert torch.equal(model(images(), *words(model)).logits, again(images(), *words(model)).logits)
+
+
+def test_export_gives_the_same_numbers(model: ReSTR) -> None:
+    arguments = (images(), *words(model))
+    with torch.no_grad():
+        expected = model(*arguments)
+        exported = torch.export.export(model, arguments).module()(*arguments)
+    torch.testing.assert_close(exported.logits, expected.logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", ["cme", "ime", "vme"])
+def test_compile_accepts_the_model(variant: str) -> None:
+    model = build_model(CONFIGS[variant](), seed=0).eval()
+    with torch.no_grad():
+        expected = model(images(), *words(model)).logits
+        traced = torch.compile(model, backend="eager", fullgraph=True)(images(), *words(model)).logits
+    torch.testing.assert_close(traced, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_shared_weights_are_stored_once() -> None:
+    count = {name: sum(p.numel() for p in build_model(CONFIGS[name]()).fusion.parameters()) for name in CONFIGS}
+    block = sum(p.numel() for p in build_model(with_fusion()).fusion.visual_linguistic.blocks[0].parameters())
+    norm = 2 * with_fusion().fusion.width
+    assert count["cme"] - count["cme-dagger-depth"] == 2 * block
+    assert count["cme"] - count["cme-dagger-encoders"] == 2 * block + norm
+    assert count["ime"] == count["cme"] == count["vme"] + norm
+
+
+def test_the_seed_of_ime_never_sees_the_image() -> None:
+    for variant, sees in (("ime", False), ("cme", True), ("vme", True)):
+        model = build_model(with_fusion(variant=variant), seed=0).eval()
+        ids, word_pad = words(model)
+        seeds = []
+        for image in (images(), images() + 1):
+            patches, grid = model.encode_image(image)
+            seeds.append(model.fusion(patches, model.encode_words(ids, word_pad), word_pad, grid).classifier)
+        assert torch.equal(*seeds) != sees
+
+
+@pytest.mark.parametrize(("sharing", "millions"), [("none", 129.0), ("depth", 114.8)])
+def test_the_released_setting_has_the_published_number_of_parameters(sharing: str, millions: float) -> None:
+    config = released_code()
+    config = dataclasses.replace(config, fusion=dataclasses.replace(config.fusion, sharing=sharing))
+    with torch.device("meta"):
+        model = build_model(config)
+    assert round(sum(p.numel() for p in model.parameters()) / 1e6, 1) == millions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("order", "giga"), [("enlarge_first", 126.2), ("project_first", 113.4)])
+def test_the_paper_setting_costs_the_published_multiplications(order: str, giga: float) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = dataclasses.replace(restr_base(vocab=100), decoder=DecoderConfig(order=order))  # type: ignore[arg-type]
+    with torch.device("meta"):
+        model = build_model(config).eval()
+        arguments = (
+            torch.zeros(1, 3, 480, 480),
+            torch.zeros(1, 20, dtype=torch.long),
+            torch.zeros(1, 20, dtype=torch.bool),
+        )
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(*arguments)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(giga, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"variant": "xme"}, "choose one of cme, ime, vme"),
+        ({"sharing": "all"}, "choose one of none, depth, encoders"),
+        ({"variant": "vme", "sharing": "encoders"}, "vme has one encoder only"),
+    ],
+)
+def test_wrong_settings_say_what_is_known(settings: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        with_fusion(**settings)
