@@ -12,7 +12,6 @@ from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from test_variants import CONFIGS, SEES_PADDING, words
 
-EXACT = {"rtol": 0.0, "atol": 1e-10}
 GRID = (4, 6)
 TEXT = ["red cat right dog left"]
 
@@ -32,7 +31,7 @@ def arrays(module: torch.nn.Module) -> reference.Weights:
 
 
 def near(ours: torch.Tensor, expected: np.ndarray) -> None:
-    np.testing.assert_allclose(ours.detach().numpy(), expected, **EXACT)
+    np.testing.assert_allclose(ours.detach().numpy(), expected, rtol=0.0, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", [n for n in CONFIGS if n not in SEES_PADDING and n != "no-decoder"])

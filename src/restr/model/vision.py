@@ -29,7 +29,8 @@ class PatchFeatures(NamedTuple):
 class VisionEncoder(Transformer):
     """ViT (Dosovitskiy et al. 2021) with timm's parameter names; LayerScale makes it DINOv2's.
 
-    The class token takes part in attention and is dropped at the end: ReSTR has a seed of its own.
+    The class token, and registers where there are any, take part in attention and are dropped at the end: ReSTR has
+    a seed of its own.
     """
 
     def __init__(self, config: VisionConfig) -> None:
@@ -39,6 +40,7 @@ class VisionEncoder(Transformer):
         self.patch_embed = PatchEmbed(config.patch, width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.randn(1, 1 + config.grid**2, width) * 0.02)
+        self.reg_token = nn.Parameter(torch.zeros(1, config.registers, width)) if config.registers else None
         self._resized: dict[tuple[int, int], Tensor] = {}  # by patch grid ...
         self._resized_from: tuple[object, ...] = ()  # ... and from which weights
         if config.frozen:
@@ -53,14 +55,15 @@ class VisionEncoder(Transformer):
         grid = self.grid_of(image)
         tokens = self.patch_embed(image) + self.positions(grid)
         first = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
-        tokens = torch.cat([first, tokens], dim=1)
+        registers = [] if self.reg_token is None else [self.reg_token.expand(len(tokens), -1, -1)]
+        tokens = torch.cat([first, *registers, tokens], dim=1)
         tapped = []
         for depth, block in enumerate(self.in_order(), start=1):
             tokens = block(tokens)
             if depth in self.config.taps:
                 tapped.append(F.layer_norm(tokens, tokens.shape[-1:]))
         tokens = torch.cat([self.norm(tokens), *tapped], dim=-1)
-        return PatchFeatures(tokens[:, 1:], grid)
+        return PatchFeatures(tokens[:, 1 + self.config.registers :], grid)
 
     def grid_of(self, image: Tensor) -> tuple[int, int]:
         """The patch grid (h, w) of an image tensor."""

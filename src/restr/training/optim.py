@@ -86,7 +86,9 @@ class Ema:
     def update(self, model: nn.Module, step: int) -> None:
         """Move towards the model's weights after ``step`` steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.weights.values()), list(trained(model).values()), 1 - decay)
+        torch._foreach_lerp_(  # type: ignore[attr-defined]  # one pass over all weights, not one each
+            list(self.weights.values()), list(trained(model).values()), 1 - decay
+        )
 
 
 def trained(model: nn.Module) -> dict[str, Tensor]:
