@@ -86,6 +86,37 @@ def sinusoids(length: int, width: int) -> np.ndarray:
     return table
 
 
+def vision(
+    w: Weights,
+    image: np.ndarray,
+    places: np.ndarray,
+    *,
+    depth: int,
+    heads: int,
+    taps: tuple[int, ...] = (),
+) -> np.ndarray:
+    """image (3 H W), places (h*w d) at its grid -> patches (h*w d), and once more for each tap."""
+    kernel = w["patch_embed.proj.weight"]
+    p = kernel.shape[-1]
+    rows, columns = image.shape[1] // p, image.shape[2] // p
+    tokens = np.stack(
+        [
+            (kernel * image[:, i * p : (i + 1) * p, j * p : (j + 1) * p]).sum((1, 2, 3)) + w["patch_embed.proj.bias"]
+            for i in range(rows)
+            for j in range(columns)
+        ]
+    )
+    registers = w["reg_token"][0] if "reg_token" in w else np.zeros((0, tokens.shape[1]))
+    z = np.concatenate([w["cls_token"][0] + w["pos_embed"][0, :1], registers, tokens + places])
+    tapped = []
+    plain = {"plain.weight": np.ones(z.shape[1]), "plain.bias": np.zeros(z.shape[1])}
+    for i in range(depth):
+        z = block(under(w, f"blocks.{i}."), z, heads)
+        if i + 1 in taps:
+            tapped.append(layer_norm(plain, "plain", z, 1e-5))
+    return np.concatenate([layer_norm(w, "norm", z, 1e-6), *tapped], axis=1)[1 + len(registers) :]
+
+
 def unit(x: np.ndarray) -> np.ndarray:
     return x / np.sqrt((x**2).sum(-1, keepdims=True))
 

@@ -59,3 +59,17 @@ def test_impossible_values_are_refused() -> None:
 def test_an_unknown_preset_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="restr_tiny, restr_small, restr_base"):
         preset("restr_huge")
+
+
+def test_a_config_of_version_0_1_0_keeps_its_decoder() -> None:
+    values = json.loads(preset("restr_tiny").to_json())
+    del values["format"], values["decoder"]["beside"]
+    assert ModelConfig.from_json(json.dumps(values)).decoder.beside == "fused"
+    values["format"] = 99
+    with pytest.raises(ConfigError, match="format is 99, restr reads up to"):
+        ModelConfig.from_json(json.dumps(values))
+
+
+def test_one_shared_block_has_no_rate_for_each_depth() -> None:
+    with pytest.raises(ConfigError, match="drop_path is 0.1"):
+        TransformerConfig(width=8, depth=2, heads=2, mlp=8, shared=True, drop_path=0.1)

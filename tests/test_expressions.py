@@ -16,7 +16,7 @@ from restr.data.expressions.describe import descriptions
 from restr.data.expressions.description import Description, Garment
 from restr.data.expressions.facts import facts_of
 from restr.data.expressions.generate import references
-from restr.data.expressions.resolve import resolve
+from restr.data.expressions.resolve import candidates, resolve
 from restr.data.scene import Instance, Scene
 
 PAINT = {"red": (200, 30, 40), "green": (40, 150, 60), "blue": (40, 70, 200), "yellow": (235, 215, 50),
@@ -158,6 +158,23 @@ def test_tiny_instances_are_rivals_but_never_targets():
     assert all(tiny not in targets for _, targets in said)
     assert (Description(category="dog"), (big,)) not in said
     assert (Description(category="dog", side="left"), (big,)) in said
+
+
+def test_who_may_count_makes_the_middle_doubtful():
+    """Three bags in a row have a middle one; beside a handbag, which some call a bag, nobody knows who else counts."""
+
+    def certain(fourth: str | None, **cue: object) -> tuple[int, ...]:
+        canvas = Canvas()
+        for x in (10, 60, 110):
+            canvas.box("bag", x, 80, 30, 30, "red")
+        if fourth:
+            canvas.box(fourth, 160, 80, 30, 30, "red")
+        return candidates(Description(category="bag", **cue), facts_of(canvas.scene())).certain  # type: ignore[arg-type]
+
+    for cue in ({"side": "middle"}, {"ordinal": (2, "left")}):
+        assert certain(None, **cue) == certain("cat", **cue) == (1,)
+        assert certain("handbag", **cue) == ()
+    assert certain("handbag", side="left") == (0,)
 
 
 @pytest.mark.parametrize(("one", "other"), [("bag", "handbag"), ("table", "dining table"), ("cup", "wine glass")])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restr.config import ModelConfig
 from restr.errors import ConfigError, ImageError
-from restr.losses import dice_loss, near_boundary, segmentation_loss
+from restr.losses import dice_loss, focal_bce, near_boundary, segmentation_loss
 from restr.model.build import build_model
 from restr.model.decoder import Decoder, Judged, Upsample
 from restr.model.restr import ReSTR, ReSTROutput
@@ -207,8 +207,6 @@ def test_the_losses_options_do_what_they_say() -> None:
     assert mask_loss(focal_gamma=2.0) == pytest.approx(
         (wrong * p_wrong**2 + 3 * right * (1 - p_wrong) ** 2) / 4, rel=1e-4
     )
-    # every pixel of so small a mask is near the outline: weights alike change nothing
-    assert mask_loss(boundary_weight=5.0) == pytest.approx(mask_loss())
     assert mask_loss(smoothing=0.1) == pytest.approx(0.95 * mask_loss() + 0.05 * (3 * wrong + right) / 4)
 
 
@@ -216,3 +214,20 @@ def test_the_boundary_is_where_both_labels_are_near() -> None:
     target = torch.zeros(1, 1, 1, 12)
     target[..., 6:] = 1
     assert near_boundary(target)[0, 0, 0].nonzero().flatten().tolist() == [4, 5, 6, 7]
+
+    logits = torch.full((1, 1, 1, 12), 2.0)  # wrong on the first six, four of the twelve count six times as much
+    wrong, right = F.softplus(torch.tensor(2.0)).item(), F.softplus(torch.tensor(-2.0)).item()
+    result = ReSTROutput(logits, torch.zeros(1, 3), (1, 3))
+    weighted = segmentation_loss(result, target, boundary_weight=5.0).mask.item()
+    far = target.clone()
+    far[..., 6:8] = 0  # the outline moves; two far pixels change sides
+    assert weighted == pytest.approx((4 + 2 * 6) * (wrong + right) / (8 + 4 * 6))
+    assert segmentation_loss(result, far, boundary_weight=5.0).mask.item() == pytest.approx(
+        ((6 + 2 * 6) * wrong + (2 + 2 * 6) * right) / (8 + 4 * 6)
+    )
+
+
+def test_the_focal_loss_has_a_slope_where_a_pixel_is_certain() -> None:
+    logits = torch.tensor([200.0, -200.0], requires_grad=True)
+    focal_bce(logits, torch.tensor([1.0, 0.0]), 0.5).sum().backward()
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()

@@ -74,7 +74,14 @@ class Interrupting:
 
 
 def test_every_trainable_parameter_is_in_exactly_one_group() -> None:
-    model = build_model(small_config())
+    config = small_config()
+    model = build_model(
+        dataclasses.replace(
+            config,
+            vision=dataclasses.replace(config.vision, registers=1),
+            language=dataclasses.replace(config.language, positions="learnt"),
+        )
+    )
     settings = TrainConfig(weight_decay=0.3, vision_lr_scale=0.1)
     groups = {group["name"]: group for group in parameter_groups(model, settings)}
     assert set(groups) == {"vision", "vision, not decayed", "rest", "rest, not decayed"}
@@ -89,6 +96,7 @@ def test_every_trainable_parameter_is_in_exactly_one_group() -> None:
     } <= undecayed
     assert all(name.endswith("bias") for name in names.values() if name.endswith("bias") and name in undecayed)
     assert "vision.blocks.0.attn.qkv.weight" not in undecayed
+    assert {name for name in names.values() if name.endswith(("reg_token", "positions"))} <= undecayed
     assert groups["vision"]["scale"] == 0.1 and groups["rest"]["scale"] == 1.0
     frozen = build_model(small_config(frozen=True))
     assert {group["name"] for group in parameter_groups(frozen, settings)} == {"rest", "rest, not decayed"}

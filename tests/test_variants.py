@@ -23,13 +23,19 @@ from restr.text.vocabulary import Vocabulary
 
 WORDS = ["left", "right", "dog", "cat", "red"]
 TEXTS = ["left dog", "red cat right dog left"]
+WIDER = dataclasses.replace(restr_tiny().fusion.linguistic_seed, mlp=100, depth=2)
 
 
 def with_fusion(**settings: object) -> ModelConfig:
-    config = restr_tiny(vocab=len(WORDS) + 2)
+    config = with_vision(restr_tiny(vocab=len(WORDS) + 2), depth=1)
     blocks = dataclasses.replace(config.fusion.visual_linguistic, depth=2)
-    fusion = dataclasses.replace(config.fusion, visual_linguistic=blocks, linguistic_seed=blocks)
+    fusion = dataclasses.replace(config.fusion, visual_linguistic=blocks, linguistic_seed=blocks, patch_positions=False)
     return dataclasses.replace(config, fusion=dataclasses.replace(fusion, **settings))
+
+
+def with_vision(config: ModelConfig, *, depth: int, layer_scale: bool = False, **settings: object) -> ModelConfig:
+    blocks = dataclasses.replace(config.vision.blocks, depth=depth, layer_scale=layer_scale)
+    return dataclasses.replace(config, vision=dataclasses.replace(config.vision, blocks=blocks, **settings))
 
 
 def with_language(**settings: object) -> ModelConfig:
@@ -40,6 +46,21 @@ def with_language(**settings: object) -> ModelConfig:
 def with_post_norm() -> ModelConfig:
     blocks = dataclasses.replace(with_fusion().language.blocks, norm="post", final_norm=False)
     return with_language(blocks=blocks)
+
+
+def released() -> ModelConfig:
+    """All choices of the released program at once, in a small model."""
+    config, theirs = with_fusion(), released_code()
+    post = dataclasses.replace(config.language.blocks, norm="post", final_norm=False)
+    language = dataclasses.replace(
+        theirs.language, blocks=post, vocab=config.language.vocab, vectors=config.language.vectors
+    )
+    fusion = dataclasses.replace(
+        theirs.fusion,
+        visual_linguistic=dataclasses.replace(config.fusion.visual_linguistic, final_norm=False),
+        linguistic_seed=config.fusion.linguistic_seed,
+    )
+    return with_parts(language=language, fusion=fusion, classifier=theirs.classifier, decoder=theirs.decoder)
 
 
 def with_parts(**parts: object) -> ModelConfig:
@@ -53,8 +74,10 @@ CONFIGS: dict[str, Callable[[], ModelConfig]] = {
     "cme-dagger-depth": lambda: with_fusion(sharing="depth"),
     "cme-dagger-encoders": lambda: with_fusion(sharing="encoders"),
     "vme-depth": lambda: with_fusion(variant="vme", sharing="depth"),
+    "patch-positions": lambda: with_fusion(patch_positions=True),
     "normalised": lambda: with_fusion(normalise=True),
     "attended-padding": lambda: with_language(attend_padding=True, padding="left"),
+    "fusion-attended-padding": lambda: with_fusion(attend_padding=True),
     "left-padding": lambda: with_language(padding="left"),
     "learnt-positions": lambda: with_language(positions="learnt"),
     "post-norm": with_post_norm,
@@ -63,9 +86,11 @@ CONFIGS: dict[str, Callable[[], ModelConfig]] = {
     "beside-fused": lambda: with_parts(decoder=DecoderConfig(beside="fused")),
     "aligned-corners": lambda: with_parts(decoder=DecoderConfig(align_corners=True, head_bias=False)),
     "enlarge-first": lambda: with_parts(decoder=DecoderConfig(order="enlarge_first")),
+    "tapped-registers": lambda: with_vision(with_fusion(), depth=2, layer_scale=True, taps=(1,), registers=2),
+    "released": released,
     "no-decoder": lambda: with_parts(decoder=DecoderConfig(kind="none")),
 }
-SEES_PADDING = {"attended-padding"}
+SEES_PADDING = {"attended-padding", "released"}
 
 
 @pytest.fixture(params=CONFIGS, ids=str)
@@ -79,7 +104,7 @@ def model(name: str) -> ReSTR:
 
 
 def words(model: ReSTR, texts: list[str] = TEXTS) -> tuple[Tensor, Tensor]:
-    ids, word_pad = Tokenizer.of(Vocabulary(WORDS), model.config.language)(texts)
+    ids, word_pad = Tokenizer.of(Vocabulary(WORDS), model.config)(texts)
     return torch.from_numpy(ids), torch.from_numpy(word_pad)
 
 
@@ -148,6 +173,7 @@ def test_shared_weights_are_stored_once() -> None:
     norm = 2 * with_fusion().fusion.width
     assert count["cme"] - count["cme-dagger-depth"] == 2 * block
     assert count["cme"] - count["cme-dagger-encoders"] == 2 * block + norm
+    assert count["vme"] - count["vme-depth"] == 3 * block
     assert count["ime"] == count["cme"] == count["vme"] + norm
 
 
@@ -195,8 +221,10 @@ def test_the_paper_setting_costs_the_published_multiplications(order: str, giga:
         ({"variant": "xme"}, "choose one of cme, ime, vme"),
         ({"sharing": "all"}, "choose one of none, depth, encoders"),
         ({"variant": "vme", "sharing": "encoders"}, "vme has one encoder only"),
+        ({"variant": "vme", "linguistic_seed": WIDER}, "vme has one encoder, but .* differ"),
+        ({"sharing": "encoders", "linguistic_seed": WIDER}, "make them equal"),
     ],
 )
-def test_wrong_settings_say_what_is_known(settings: dict[str, str], says: str) -> None:
+def test_wrong_settings_say_what_is_known(settings: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         with_fusion(**settings)

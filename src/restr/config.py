@@ -17,6 +17,8 @@ from restr.errors import ConfigError
 
 T = TypeVar("T")
 
+FORMAT = 2  # of the JSON file; 1 was version 0.1.0
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -56,6 +58,8 @@ class TransformerConfig:
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1)")
         _one_of(self, "norm")
+        if self.shared and self.drop_path:
+            raise ConfigError(f"drop_path is {self.drop_path}, but one shared block serves all depths; set it to 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +149,14 @@ class FusionConfig:
                 f"visual_linguistic.width {self.visual_linguistic.width} and linguistic_seed.width "
                 f"{self.linguistic_seed.width} differ; both encoders work at the common width D"
             )
-        if self.sharing == "encoders" and self.visual_linguistic != self.linguistic_seed:
-            raise ConfigError(
-                "sharing is 'encoders', but visual_linguistic and linguistic_seed differ; make them equal"
-            )
         if self.sharing == "encoders" and self.variant == "vme":
             raise ConfigError("sharing is 'encoders', but vme has one encoder only; use 'none' or 'depth'")
+        if self.sharing == "encoders" or self.variant == "vme":
+            free = ("depth", "final_norm") if self.variant == "vme" else ()
+            own = {name: getattr(self.linguistic_seed, name) for name in free}
+            if dataclasses.replace(self.visual_linguistic, **own) != self.linguistic_seed:
+                one = "vme has one encoder" if free else "sharing is 'encoders'"
+                raise ConfigError(f"{one}, but visual_linguistic and linguistic_seed differ; make them equal")
 
     @property
     def width(self) -> int:
@@ -240,7 +246,7 @@ class ModelConfig:
 
     def to_json(self) -> str:
         """This config as indented JSON; ``from_json`` reads it back."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        return json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
@@ -249,6 +255,11 @@ class ModelConfig:
             values = json.loads(text)
         except json.JSONDecodeError as error:
             raise ConfigError(f"the config is not JSON ({error}); expected what ModelConfig.to_json writes") from error
+        written_by = values.pop("format", 1)
+        if written_by > FORMAT:
+            raise ConfigError(f"the config's format is {written_by}, restr reads up to {FORMAT}; install a newer restr")
+        if written_by == 1:  # version 0.1.0 knew one decoder, which is not today's default
+            values.setdefault("decoder", {}).setdefault("beside", "fused")
         return from_dict(cls, values)
 
 

@@ -38,7 +38,7 @@ def segmentation_loss(
     itself as a soft label. The paper has none of the rest, all off by default: dice_weight (Milletari et al. 2016)
     counts every mask alike, however small; focal_gamma (Lin et al. 2017) makes the mask's BCE of pixels that are
     right already fade; boundary_weight counts pixels near an outline this much more (Ronneberger et al. 2015);
-    smoothing (Szegedy et al. 2016) draws the mask's labels this far from 0 and 1.
+    smoothing (Szegedy et al. 2016) mixes the mask's labels with 1/2: 0 and 1 become smoothing / 2 and 1 - smoothing / 2.
     """
     logits = output.logits.float()
     target = mask.to(logits)
@@ -61,7 +61,8 @@ def focal_bce(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
     if not gamma:
         return bce
     prob = logits.sigmoid()
-    return bce * (prob * (1 - target) + (1 - prob) * target).pow(gamma)
+    wrong = prob * (1 - target) + (1 - prob) * target
+    return bce * wrong.clamp_min(1e-6).pow(gamma)  # below 1, a power's slope at 0 is infinite
 
 
 def near_boundary(target: Tensor, reach: int = 2) -> Tensor:

@@ -111,7 +111,7 @@ def train(settings: Train) -> TrainResult:
         for count, first in ((settings.scenes, seed), (settings.validation_scenes, UNSEEN_SEED))
     )
     measured = scenes if settings.overfit else unseen
-    tokenizer = Tokenizer.of(words, config.language)
+    tokenizer = Tokenizer.of(words, config)
     trainer = Trainer(
         build_model(config, seed=seed),
         SampleBatches(scenes, tokenizer, config, size=settings.batch, seed=seed, together=settings.per_scene),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from restr.masks import rle_decode
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN
 
-KEPT_MASKS = 100_000  # a few kB each
+KEPT_BYTES = 1 << 30  # of resized masks, in each process that prepares batches
 
 
 @dataclass(frozen=True)
@@ -71,18 +70,21 @@ class CachedBatches:
             raise DataError(f"batch {batch} is not a multiple of per_image {per_image}; change one of them")
         if stride % every or (every - 1) * (stride // every) % 2:
             raise DataError(
-                f"stride {stride} and every {every}: a mask pixel would lie across two patches; use a stride of "
-                f"{2 * every} or a power of 2 more"
+                f"stride {stride} and every {every}: a mask pixel would lie across two patches; use an every of 1 or 2 "
+                "and a stride that is a multiple of 4"
             )
         self.store, self.tokenizer = store, tokenizer
         self.per_image, self.images, self.stride, self.seed = per_image, batch // per_image, stride, seed
         self.word_dropout, self.every = word_dropout, every
         self.buckets: dict[tuple[int, int], list[Photograph]] = defaultdict(list)
+        self.masks: dict[str, tuple[dict, ...]] = {}
         for photograph in photographs:
             if photograph.name in store and photograph.sentences:
                 self.buckets[store.entries[photograph.name].grid].append(photograph)
-        self.masks = {photograph.name: photograph.masks for photograph in photographs}
-        self._resized = lru_cache(maxsize=KEPT_MASKS)(self._resize)  # decoding them is most of a batch's cost
+                if self.masks.setdefault(photograph.name, photograph.masks) != photograph.masks:
+                    raise DataError(
+                        f"two photographs are called {photograph.name}, with different masks; rename one of them"
+                    )
         self.per_epoch = sum(len(bucket) // self.images for bucket in self.buckets.values())
         if not self.per_epoch:
             raise DataError(
@@ -91,6 +93,8 @@ class CachedBatches:
                 "add some or choose a smaller batch"
             )
         self._epoch: tuple[int, list[list[Photograph]]] = (-1, [])
+        self._kept: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}  # decoding masks is most of a batch's cost
+        self._kept_bytes = 0
 
     def batch(self, step: int) -> Batch:
         """The batch of a step: patches (b n d) half precision, mask (b 1 stride*h stride*w)."""
@@ -154,12 +158,18 @@ class CachedBatches:
             mask = mask[top : top + size[0], left : left + size[1]]
         return torch.from_numpy(mask.astype(np.float32) / 255)[None]
 
-    def _resize(self, name: str, targets: tuple[int, ...], whole: tuple[int, int]) -> np.ndarray:
+    def _resized(self, name: str, targets: tuple[int, ...], whole: tuple[int, int]) -> np.ndarray:
         """The union of these masks over the whole grid, stride / every pixels a patch: uint8, 255 = foreground."""
+        if (name, targets) in self._kept:
+            return self._kept[name, targets]
         union = np.logical_or.reduce([rle_decode(self.masks[name][i]) for i in targets])
         fine = self.stride // self.every
         mask = torch.from_numpy(union.astype(np.float32))[None, None]
         mask = F.interpolate(
             mask, size=(whole[0] * fine, whole[1] * fine), mode="bilinear", align_corners=False, antialias=True
         )
-        return (mask[0, 0] * 255).round().byte().numpy()
+        resized = (mask[0, 0] * 255).round().byte().numpy()
+        if self._kept_bytes + resized.nbytes <= KEPT_BYTES:
+            self._kept[name, targets] = resized
+            self._kept_bytes += resized.nbytes
+        return resized

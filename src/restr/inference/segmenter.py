@@ -52,7 +52,7 @@ class Segmenter:
         self.device = choose_device(device)
         self.model = model.to(self.device).eval()
         self.config = model.config
-        self.tokenizer = Tokenizer.of(vocabulary, model.config.language)
+        self.tokenizer = Tokenizer.of(vocabulary, model.config)
         self._image: EncodedImage | None = None
 
     @classmethod

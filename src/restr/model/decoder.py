@@ -40,8 +40,8 @@ class AdaptiveClassifier(nn.Module):
 class Upsample(nn.Module):
     """One decoder block: halve the channels, double the resolution, LeakyReLU.
 
-    The projection comes before the upsampling: both are linear, one over channels and one over space, so they
-    commute, and this order needs a quarter of the multiplications.
+    Both steps are linear, one over channels and one over space, so they commute; projecting first, the default, needs
+    a quarter of the multiplications.
     """
 
     def __init__(self, channels_in: int, channels_out: int, config: DecoderConfig) -> None:

@@ -98,8 +98,9 @@ class VanillaFusion(Fusion):
 
     def __init__(self, config: FusionConfig, vision_width: int) -> None:
         super().__init__(config, vision_width)
-        depth = config.visual_linguistic.depth + config.linguistic_seed.depth
-        self.joint = Transformer(by_sharing(replace(config.visual_linguistic, depth=depth), config))
+        last = config.linguistic_seed
+        blocks = replace(last, depth=config.visual_linguistic.depth + last.depth)  # its end is the seed's
+        self.joint = Transformer(by_sharing(blocks, config))
 
     def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor) -> tuple[Tensor, Tensor]:
         tokens = self.joint(torch.cat([z_v, z_l, e_s], dim=1), _padding(z_v, word_pad, e_s))

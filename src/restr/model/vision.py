@@ -40,7 +40,7 @@ class VisionEncoder(Transformer):
         self.patch_embed = PatchEmbed(config.patch, width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.randn(1, 1 + config.grid**2, width) * 0.02)
-        self.reg_token = nn.Parameter(torch.zeros(1, config.registers, width)) if config.registers else None
+        self.reg_token = nn.Parameter(torch.randn(1, config.registers, width) * 0.02) if config.registers else None
         self._resized: dict[tuple[int, int], Tensor] = {}  # by patch grid ...
         self._resized_from: tuple[object, ...] = ()  # ... and from which weights
         if config.frozen:

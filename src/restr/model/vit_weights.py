@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ HUGGING_FACE = (
     (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),
 )
 KEPT = re.compile(r"^(cls_token|pos_embed|reg_token|patch_embed\.proj\.|blocks\.|norm\.)")
-WRAPPERS = ("module.", "model.", "teacher.", "backbone.", "vit.", "dinov2.", "encoder_v.")
+WRAPPERS = ("module.", "model.", "teacher.", "backbone.", "vit.", "dinov2.")
 
 
 def load_vit(encoder: VisionEncoder, path: str | Path) -> None:
@@ -50,14 +51,23 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"there is no file {path}; name a .safetensors, .pth or .npz file of a ViT")
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            state = _from_jax({name: arrays[name] for name in arrays.files})
-    else:
-        state = _from_torch(read_tensors(path) if path.suffix == ".safetensors" else _unpickled(path))
+    try:
+        if path.suffix == ".npz":
+            state = _from_jax(_arrays(path))
+        else:
+            state = _from_torch(read_tensors(path) if path.suffix == ".safetensors" else _unpickled(path))
+    except KeyError as error:
+        raise WeightsError(f"{path} has no {error.args[0]}; the file is incomplete: download it again") from error
     state = {name: tensor.float() for name, tensor in state.items() if KEPT.match(name)}
     if "patch_embed.proj.weight" not in state:
-        raise WeightsError(f"{path} holds no ViT that restr knows (timm, DINOv2, Hugging Face's ViT or Dinov2, JAX)")
+        raise WeightsError(
+            f"{path} holds no ViT that restr knows; bring a checkpoint of timm, DINOv2, Hugging Face's ViT or Dinov2, or "
+            "Google's JAX release"
+        )
+    if "pos_embed" not in state:
+        raise WeightsError(
+            f"{path} has no pos_embed; restr adds learnt positions to its patches: bring a ViT that has them"
+        )
     return state
 
 
@@ -82,6 +92,17 @@ def fitted(state: Mapping[str, Tensor], encoder: VisionEncoder) -> dict[str, Ten
     return state
 
 
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise WeightsError(f"{path} cannot be read ({error}); download it again") from error
+    if "cls" not in found:
+        raise WeightsError(f"{path} has no 'cls'; expected a ViT of Google's JAX release, such as ViT-B_16.npz")
+    return found
+
+
 def _unpickled(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -91,7 +112,9 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} holds a {type(content).__name__}; expected a dict of tensors")
+        raise WeightsError(
+            f"{path} holds a {type(content).__name__}; expected a dict of tensors: save model.state_dict()"
+        )
     return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
 
 
@@ -119,8 +142,6 @@ def _from_jax(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
 
     def tensor(name: str) -> Tensor:
-        if name not in arrays:
-            raise WeightsError(f"the .npz has no {name!r}; expected a ViT of Google's JAX release")
         return torch.from_numpy(np.asarray(arrays[name], np.float32))
 
     def norm(ours: str, theirs: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -10,13 +12,15 @@ class Attention(nn.Module):
     """Every token looks at every other one that is not padding.
 
     SA(z) = softmax(q k^T / sqrt(D_h)) v for each head, then one linear map W over all heads. Parameter names are
-    timm's (``qkv``, ``proj``), so that the world's ViT checkpoints load.
+    timm's (``qkv``, ``proj``), so that the world's ViT checkpoints load. ``mix`` may be replaced by another function
+    with the same arguments and the same result.
     """
 
     def __init__(self, width: int, heads: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
         self.dropout = dropout
+        self.mix: Callable[..., Tensor] = F.scaled_dot_product_attention
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
@@ -25,5 +29,5 @@ class Attention(nn.Module):
         b, n, d = tokens.shape
         q, k, v = self.qkv(tokens).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask, dropout_p=dropout)
+        mixed = self.mix(q, k, v, attn_mask=key_mask, dropout_p=dropout)
         return self.proj(mixed.transpose(1, 2).reshape(b, n, d))

@@ -77,7 +77,8 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A stack of blocks and a last LayerNorm. Padding is masked in attention, so it can never change a result."""
+    """A stack of blocks and, where the config says so, a last LayerNorm. ``padding`` is masked in attention, so what
+    stands there can never change a result."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from restr.config import LanguageConfig
-from restr.errors import TextError
+from restr.config import ModelConfig
+from restr.errors import ConfigError, TextError
 from restr.text.vocabulary import PADDING, Vocabulary
 
 _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "`": "'", "\u00b4": "'", "&": " and ", "_": " "})
@@ -33,19 +33,22 @@ class Tokenizer:
         padding: Literal["right", "left"] = "right",
         full: bool = False,
     ) -> None:
+        if padding not in ("right", "left"):
+            raise ConfigError(f"padding is {padding!r}; choose 'right' or 'left'")
         self.vocabulary = vocabulary
         self.max_words = max_words
         self.padding, self.full = padding, full
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, config: LanguageConfig) -> Tokenizer:
-        """The tokenizer that a language encoder expects.
+    def of(cls, vocabulary: Vocabulary, config: ModelConfig) -> Tokenizer:
+        """The tokenizer that a model expects.
 
         Where padding is attended to, or shifts the words' positions, a sentence always gets as much of it, whatever
         its neighbours in the batch.
         """
-        full = config.attend_padding or config.padding == "left"
-        return cls(vocabulary, config.max_words, padding=config.padding, full=full)
+        language = config.language
+        full = language.attend_padding or config.fusion.attend_padding or language.padding == "left"
+        return cls(vocabulary, language.max_words, padding=language.padding, full=full)
 
     def words(self, text: str) -> list[str]:
         """Lower-case words: "Man's left-hand t-shirt w/ logo!" -> man 's left hand t-shirt with logo.

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from restr.errors import ConfigError
 from restr.training.config import TrainConfig
 
-NEVER_DECAYED = ("pos_embed", "cls_token", "seed", "unknown")  # learnt tokens and positions, not maps
+NEVER_DECAYED = (
+    "pos_embed",
+    "cls_token",
+    "reg_token",
+    "positions",
+    "seed",
+    "unknown",
+)  # learnt tokens and positions, not maps
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
