@@ -18,7 +18,7 @@ from torch import Tensor
 
 from restr.errors import WeightsError
 from restr.model.vision import VisionEncoder
-from restr.model.weights import load_state, read_tensors
+from restr.model.weights import load_state, read_tensors, read_untrusted
 from restr.nn.patches import resample_patch_embedding, resize_positions
 
 # Hugging Face's ViTModel and Dinov2Model -> timm; applied in order to each name.
@@ -55,7 +55,7 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
         if path.suffix == ".npz":
             state = _from_jax(_arrays(path))
         else:
-            state = _from_torch(read_tensors(path) if path.suffix == ".safetensors" else _unpickled(path))
+            state = timm_names(read_tensors(path) if path.suffix == ".safetensors" else read_untrusted(path))
     except KeyError as error:
         raise WeightsError(f"{path} has no {error.args[0]}; the file is incomplete: download it again") from error
     state = {name: tensor.float() for name, tensor in state.items() if KEPT.match(name)}
@@ -103,22 +103,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def _unpickled(path: Path) -> dict[str, Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a broken or hostile file makes torch raise
-        raise WeightsError(f"{path} cannot be read as plain tensors ({error}); convert it to safetensors") from error
-    for key in ("model", "state_dict", "teacher"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict):
-        raise WeightsError(
-            f"{path} holds a {type(content).__name__}; expected a dict of tensors: save model.state_dict()"
-        )
-    return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
-
-
-def _from_torch(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """timm's names from timm's, DINOv2's or Hugging Face's, whatever they are wrapped in."""
     renamed: dict[str, Tensor] = {}
     for name, tensor in state.items():

@@ -89,6 +89,25 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is not a readable safetensors file ({error}); fetch or save it again") from error
 
 
+def read_untrusted(path: Path) -> dict[str, Tensor]:
+    """The tensors of a ``.pth``, ``.pt`` or ``.bin`` file, out of whatever a trainer wrapped them in; nothing is executed.
+
+    Raises ``WeightsError`` where the file holds anything but plain tensors.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a broken or hostile file makes torch raise
+        raise WeightsError(f"{path} cannot be read as plain tensors ({error}); convert it to safetensors") from error
+    for key in ("model", "state_dict", "teacher"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict):
+        raise WeightsError(
+            f"{path} holds a {type(content).__name__}; expected a dict of tensors: save model.state_dict()"
+        )
+    return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+
+
 def quantise(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Matrices as int8 with an fp16 scale a row (symmetric, the row's largest magnitude is 127); the rest as it is."""
     packed: dict[str, Tensor] = {}
