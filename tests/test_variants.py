@@ -63,6 +63,18 @@ def released() -> ModelConfig:
     return with_parts(language=language, fusion=fusion, classifier=theirs.classifier, decoder=theirs.decoder)
 
 
+def windowed() -> ModelConfig:
+    """Vision and visual-linguistic blocks with windows smaller than the image."""
+    config = with_fusion()
+    small = {"attention": "windowed", "window": 3, "cells": 2}
+    return with_parts(
+        vision=dataclasses.replace(config.vision, blocks=dataclasses.replace(config.vision.blocks, **small)),
+        fusion=dataclasses.replace(
+            config.fusion, visual_linguistic=dataclasses.replace(config.fusion.visual_linguistic, **small)
+        ),
+    )
+
+
 def with_parts(**parts: object) -> ModelConfig:
     return dataclasses.replace(with_fusion(), **parts)  # type: ignore[arg-type]
 
@@ -87,6 +99,7 @@ CONFIGS: dict[str, Callable[[], ModelConfig]] = {
     "aligned-corners": lambda: with_parts(decoder=DecoderConfig(align_corners=True, head_bias=False)),
     "enlarge-first": lambda: with_parts(decoder=DecoderConfig(order="enlarge_first")),
     "tapped-registers": lambda: with_vision(with_fusion(), depth=2, layer_scale=True, taps=(1,), registers=2),
+    "windowed": windowed,
     "released": released,
     "no-decoder": lambda: with_parts(decoder=DecoderConfig(kind="none")),
 }
@@ -158,7 +171,7 @@ def test_export_gives_the_same_numbers(model: ReSTR) -> None:
     torch.testing.assert_close(exported.logits, expected.logits, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("variant", ["cme", "ime", "vme"])
+@pytest.mark.parametrize("variant", ["cme", "ime", "vme", "windowed"])
 def test_compile_accepts_the_model(variant: str) -> None:
     model = build_model(CONFIGS[variant](), seed=0).eval()
     with torch.no_grad():

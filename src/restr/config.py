@@ -11,11 +11,10 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Literal
 
 from restr.errors import ConfigError
-
-T = TypeVar("T")
+from restr.fields import at_least, from_dict, one_of
 
 FORMAT = 2  # of the JSON file; 1 was version 0.1.0
 
@@ -31,7 +30,8 @@ class TransformerConfig:
     branch by a learnt vector (DINOv2). ``drop_path`` is the stochastic-depth rate of the deepest block.
     ``norm``: LayerNorm before each branch (``"pre"``, the paper and ViT; trains without care) or after each sum
     (``"post"``, the language encoder of the released code). ``final_norm``: a last LayerNorm, which pre-norm blocks need.
-    ``shared``: one block's weights at every depth (CME-dagger).
+    ``shared``: one block's weights at every depth (CME-dagger). ``attention``: ``"windowed"`` costs linearly as much as
+    there are patches; they see ``window`` x ``window`` neighbours and the image in ``cells`` x ``cells`` means.
     """
 
     width: int
@@ -45,11 +45,14 @@ class TransformerConfig:
     norm: Literal["pre", "post"] = "pre"
     final_norm: bool = True
     shared: bool = False
+    attention: Literal["full", "windowed"] = "full"
+    window: int = 10
+    cells: int = 8
 
     def __post_init__(self) -> None:
-        _at_least(self, "width", 1)
-        _at_least(self, "depth", 0)
-        _at_least(self, "heads", 1)
+        at_least(self, "width", 1)
+        at_least(self, "depth", 0)
+        at_least(self, "heads", 1)
         if self.width % self.heads:
             raise ConfigError(
                 f"width {self.width} is not divisible by heads {self.heads}; choose heads that divide the width"
@@ -57,7 +60,9 @@ class TransformerConfig:
         for name in ("drop_path", "dropout"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1)")
-        _one_of(self, "norm")
+        one_of(self, "norm", "attention")
+        at_least(self, "window", 1)
+        at_least(self, "cells", 1)
         if self.shared and self.drop_path:
             raise ConfigError(f"drop_path is {self.drop_path}, but one shared block serves all depths; set it to 0")
 
@@ -82,8 +87,8 @@ class VisionConfig:
             raise ConfigError(
                 f"patch is {self.patch}; the decoder doubles the resolution log2(patch) times, so it must be a power of 2"
             )
-        _at_least(self, "grid", 1)
-        _at_least(self, "registers", 0)
+        at_least(self, "grid", 1)
+        at_least(self, "registers", 0)
         if sorted(set(self.taps)) != list(self.taps) or any(not 1 <= tap < self.blocks.depth for tap in self.taps):
             raise ConfigError(
                 f"taps is {self.taps}; name depths between 1 and {self.blocks.depth - 1}, the shallowest first, none twice"
@@ -114,10 +119,10 @@ class LanguageConfig:
     attend_padding: bool = False
 
     def __post_init__(self) -> None:
-        _at_least(self, "vocab", 3)
-        _at_least(self, "vectors", 1)
-        _at_least(self, "max_words", 1)
-        _one_of(self, "positions", "padding")
+        at_least(self, "vocab", 3)
+        at_least(self, "vectors", 1)
+        at_least(self, "max_words", 1)
+        one_of(self, "positions", "padding")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +148,7 @@ class FusionConfig:
     patch_positions: bool = False
 
     def __post_init__(self) -> None:
-        _one_of(self, "variant", "sharing")
+        one_of(self, "variant", "sharing")
         if self.visual_linguistic.width != self.linguistic_seed.width:
             raise ConfigError(
                 f"visual_linguistic.width {self.visual_linguistic.width} and linguistic_seed.width "
@@ -172,7 +177,7 @@ class ClassifierConfig:
     kind: Literal["dot", "maps"] = "dot"
 
     def __post_init__(self) -> None:
-        _one_of(self, "kind")
+        one_of(self, "kind")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +200,7 @@ class DecoderConfig:
     head_bias: bool = True
 
     def __post_init__(self) -> None:
-        _one_of(self, "kind", "beside", "mask_by", "order")
+        one_of(self, "kind", "beside", "mask_by", "order")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,8 +219,8 @@ class PreprocessConfig:
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        _at_least(self, "size", 1)
-        _one_of(self, "fit")
+        at_least(self, "size", 1)
+        one_of(self, "fit")
         if not 0.0 < self.threshold < 1.0:
             raise ConfigError(f"threshold is {self.threshold}; it must be between 0 and 1")
 
@@ -261,38 +266,3 @@ class ModelConfig:
         if written_by == 1:  # version 0.1.0 knew one decoder, which is not today's default
             values.setdefault("decoder", {}).setdefault("beside", "fused")
         return from_dict(cls, values)
-
-
-def from_dict(cls: type[T], values: dict[str, Any], *, where: str = "") -> T:
-    """A (nested) config dataclass from plain JSON values; unknown and missing names raise ``ConfigError``."""
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        raise ConfigError(f"unknown setting {where}{unknown[0]!r}; {cls.__name__} knows {', '.join(fields)}")
-    hints = get_type_hints(cls)
-    arguments: dict[str, Any] = {}
-    for name, value in values.items():
-        if dataclasses.is_dataclass(hints[name]):
-            value = from_dict(hints[name], value, where=f"{where}{name}.")  # type: ignore[arg-type]
-        elif isinstance(value, list):
-            value = tuple(value)
-        arguments[name] = value
-    try:
-        return cls(**arguments)
-    except TypeError as error:
-        raise ConfigError(f"{where or cls.__name__}: {error}") from error
-
-
-def _at_least(config: Any, name: str, least: int) -> None:
-    value = getattr(config, name)
-    if not isinstance(value, int) or value < least:
-        raise ConfigError(f"{type(config).__name__}.{name} is {value!r}; it must be a whole number of at least {least}")
-
-
-def _one_of(config: Any, *names: str) -> None:
-    """Each named setting is one of its annotation's literals."""
-    hints = get_type_hints(type(config))
-    for name in names:
-        value, known = getattr(config, name), get_args(hints[name])
-        if value not in known:
-            raise ConfigError(f"{type(config).__name__}.{name} is {value!r}; choose one of {', '.join(known)}")

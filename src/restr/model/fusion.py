@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restr.config import FusionConfig, TransformerConfig
+from restr.nn.attention import Layout
 from restr.nn.positions import FOURIER_FEATURES, fourier_positions
 from restr.nn.transformer import Transformer
 
@@ -45,12 +46,13 @@ class Fusion(nn.Module, ABC):
             z_v = z_v + self.proj_place(fourier_positions(grid).to(z_v))
         if self.config.attend_padding:
             z_l, word_pad = z_l.masked_fill(word_pad[..., None], 0.0), torch.zeros_like(word_pad)
-        patches, classifier = self.fuse(z_v, z_l, self.seed.expand(len(z_l), -1, -1).to(z_l), word_pad)
+        seed = self.seed.expand(len(z_l), -1, -1).to(z_l)
+        patches, classifier = self.fuse(z_v, z_l, seed, word_pad, Layout(0, grid))
         return Fused(z_v, patches, classifier)
 
     @abstractmethod
-    def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor) -> tuple[Tensor, Tensor]:
-        """z_v (b n D), z_l (b l D), e_s (b 1 D), word_pad bool (b l) -> z_v' (b n D), e_s' (b 1 D)."""
+    def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        """z_v (b n D) in ``layout``, z_l (b l D), e_s (b 1 D), word_pad bool (b l) -> z_v' (b n D), e_s' (b 1 D)."""
 
 
 class TwoEncoders(Fusion):
@@ -62,9 +64,9 @@ class TwoEncoders(Fusion):
         if config.sharing != "encoders":
             self.linguistic_seed = Transformer(by_sharing(config.linguistic_seed, config))
 
-    def see(self, z_v: Tensor, z_l: Tensor, word_pad: Tensor) -> tuple[Tensor, Tensor]:
+    def see(self, z_v: Tensor, z_l: Tensor, word_pad: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
         """[z_v', z_l'] = T([z_v, z_l]; th_vl)."""
-        tokens = self.visual_linguistic(torch.cat([z_v, z_l], dim=1), _padding(z_v, word_pad))
+        tokens = self.visual_linguistic(torch.cat([z_v, z_l], dim=1), _padding(z_v, word_pad), layout)
         return tokens[:, : z_v.shape[1]], tokens[:, z_v.shape[1] :]
 
     def adapt(self, z_l: Tensor, e_s: Tensor, word_pad: Tensor) -> Tensor:
@@ -80,16 +82,16 @@ class CoupledFusion(TwoEncoders):
     (paper, section 3.2).
     """
 
-    def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor) -> tuple[Tensor, Tensor]:
-        z_v, z_l = self.see(z_v, z_l, word_pad)
+    def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        z_v, z_l = self.see(z_v, z_l, word_pad, layout)
         return z_v, self.adapt(z_l, e_s, word_pad)
 
 
 class IndependentFusion(TwoEncoders):
     """IME: the seed reads the words as they were before they saw the image; it knows the sentence alone."""
 
-    def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor) -> tuple[Tensor, Tensor]:
-        seen, _ = self.see(z_v, z_l, word_pad)
+    def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        seen, _ = self.see(z_v, z_l, word_pad, layout)
         return seen, self.adapt(z_l, e_s, word_pad)
 
 
@@ -102,8 +104,8 @@ class VanillaFusion(Fusion):
         blocks = replace(last, depth=config.visual_linguistic.depth + last.depth)  # its end is the seed's
         self.joint = Transformer(by_sharing(blocks, config))
 
-    def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor) -> tuple[Tensor, Tensor]:
-        tokens = self.joint(torch.cat([z_v, z_l, e_s], dim=1), _padding(z_v, word_pad, e_s))
+    def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        tokens = self.joint(torch.cat([z_v, z_l, e_s], dim=1), _padding(z_v, word_pad, e_s), layout)
         return tokens[:, : z_v.shape[1]], tokens[:, -1:]
 
 

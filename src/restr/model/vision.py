@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from restr.config import VisionConfig
 from restr.errors import ImageError
+from restr.nn.attention import Layout
 from restr.nn.patches import PatchEmbed, resize_positions
 from restr.nn.transformer import Transformer
 
@@ -57,9 +58,10 @@ class VisionEncoder(Transformer):
         first = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
         registers = [] if self.reg_token is None else [self.reg_token.expand(len(tokens), -1, -1)]
         tokens = torch.cat([first, *registers, tokens], dim=1)
+        layout = Layout(1 + self.config.registers, grid)
         tapped = []
         for depth, block in enumerate(self.in_order(), start=1):
-            tokens = block(tokens)
+            tokens = block(tokens, layout=layout)
             if depth in self.config.taps:
                 tapped.append(F.layer_norm(tokens, tokens.shape[-1:]))
         tokens = torch.cat([self.norm(tokens), *tapped], dim=-1)

@@ -1,11 +1,21 @@
-"""Multi-head self-attention: MSA(z) = [SA_1(z) ... SA_k(z)] W."""
+"""Multi-head self-attention: MSA(z) = [SA_1(z) ... SA_k(z)] W, over all tokens or, at linear cost, over windows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+class Layout(NamedTuple):
+    """Where the patches stand in a row of tokens: ``before`` others, then grid (h, w) row by row, then the rest."""
+
+    before: int
+    grid: tuple[int, int]
 
 
 class Attention(nn.Module):
@@ -24,10 +34,99 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor, key_mask: Tensor | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None) -> Tensor:
         """tokens (b n d); key_mask bool (b 1 1 n), True where a token may be attended to. Returns (b n d)."""
         b, n, d = tokens.shape
         q, k, v = self.qkv(tokens).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        dropout = self.dropout if self.training else 0.0
-        mixed = self.mix(q, k, v, attn_mask=key_mask, dropout_p=dropout)
+        mixed = self.attend(q, k, v, key_mask, layout)
         return self.proj(mixed.transpose(1, 2).reshape(b, n, d))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None, layout: Layout | None) -> Tensor:
+        """q, k, v (b heads n d_h) -> (b heads n d_h)."""
+        return self.mix(q, k, v, attn_mask=key_mask, dropout_p=self.dropout if self.training else 0.0)
+
+
+class WindowedAttention(Attention):
+    """Attention whose cost grows linearly with the number of patches; the parameters are those of ``Attention``.
+
+    A patch looks at the patches of its own window (Swin, Liu et al. 2021; ViTDet, Li et al. 2022), at all tokens that
+    are no patches (words, class token), and at the whole image in coarse cells, the mean keys and values of each
+    (Focal Transformer, Yang et al. 2021). A cell of m patches counts m times: log m is added to its score (ToMe, Bolya
+    et al. 2023), which is what the softmax over m equal keys would give. Words look at every patch. So nothing is
+    learnt anew, no block is blind to the rest of the image, and trained weights of full attention can be used.
+    Images of one window, and tokens without a layout, get full attention.
+    """
+
+    def __init__(self, width: int, heads: int, *, window: int, cells: int, dropout: float = 0.0) -> None:
+        """window: patches a side. cells: coarse cells a side of the image."""
+        super().__init__(width, heads, dropout=dropout)
+        self.window, self.cells = window, cells
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None, layout: Layout | None) -> Tensor:
+        """As ``Attention.attend``."""
+        if layout is None or max(layout.grid) <= self.window:
+            return super().attend(q, k, v, key_mask, layout)
+        h, w = layout.grid
+        start, end = layout.before, layout.before + h * w
+
+        def split(x: Tensor) -> tuple[Tensor, Tensor]:
+            """Tokens in dim 2: the patches, and all others."""
+            return x[:, :, start:end], torch.cat([x[:, :, :start], x[:, :, end:]], 2)
+
+        (q, q_other), (k_patch, k_other), (v_patch, v_other) = split(q), split(k), split(v)
+        asked = super().attend(q_other, k, v, key_mask, layout)  # few tokens, so they may look at everything
+
+        (k_near, inside), (v_near, _) = (to_windows(x, layout.grid, self.window) for x in (k_patch, v_patch))
+        windows = len(inside)
+        k_far, v_far = (
+            torch.cat([other, to_cells(x, layout.grid, self.cells)], 2).repeat_interleave(windows, 0)
+            for other, x in ((k_other, k_patch), (v_other, v_patch))
+        )
+        cells = k_far.shape[2] - k_other.shape[2]
+        scores = q.new_zeros(len(q), 1, 1, k_far.shape[2])  # what is added to the scores of words and cells
+        scores[..., k_far.shape[2] - cells :] = math.log(h * w / cells)
+        if key_mask is not None:
+            heard = split(key_mask.transpose(2, 3))[1].transpose(2, 3)
+            scores[..., : heard.shape[3]].masked_fill_(~heard, float("-inf"))
+        near = torch.zeros_like(inside, dtype=q.dtype).masked_fill(~inside, float("-inf"))
+        mixed = self.mix(
+            to_windows(q, layout.grid, self.window)[0],
+            torch.cat([k_near, k_far], 2),
+            torch.cat([v_near, v_far], 2),
+            attn_mask=torch.cat([near.repeat(len(q), 1, 1, 1), scores.repeat_interleave(windows, 0)], 3),
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        mixed = from_windows(mixed, layout.grid, self.window)
+        return torch.cat([asked[:, :, :start], mixed, asked[:, :, start:]], 2)
+
+
+def to_windows(patches: Tensor, grid: tuple[int, int], window: int) -> tuple[Tensor, Tensor]:
+    """patches (b heads h*w d) -> (b*windows heads window^2 d), and which places are in the image (windows 1 1 window^2).
+
+    The grid is filled up with zeros to whole windows, on the right and at the bottom.
+    """
+    b, heads, _, d = patches.shape
+    rows, columns = -(-grid[0] // window), -(-grid[1] // window)
+    more = (0, columns * window - grid[1], 0, rows * window - grid[0])
+    square = F.pad(patches.unflatten(2, grid), (0, 0, *more))
+    parts = square.view(b, heads, rows, window, columns, window, d).permute(0, 2, 4, 1, 3, 5, 6)
+    inside = F.pad(torch.ones(grid, dtype=torch.bool, device=patches.device), more)
+    inside = inside.view(rows, window, columns, window).transpose(1, 2)
+    return parts.reshape(b * rows * columns, heads, window**2, d), inside.reshape(rows * columns, 1, 1, window**2)
+
+
+def from_windows(parts: Tensor, grid: tuple[int, int], window: int) -> Tensor:
+    """``to_windows`` undone: (b*windows heads window^2 d) -> (b heads h*w d)."""
+    rows, columns = -(-grid[0] // window), -(-grid[1] // window)
+    _, heads, _, d = parts.shape
+    square = parts.view(-1, rows, columns, heads, window, window, d).permute(0, 3, 1, 4, 2, 5, 6)
+    square = square.reshape(-1, heads, rows * window, columns * window, d)
+    return square[:, :, : grid[0], : grid[1]].flatten(2, 3)
+
+
+def to_cells(patches: Tensor, grid: tuple[int, int], cells: int) -> Tensor:
+    """The mean patch of each of cells x cells equal parts of the grid: (b heads h*w d) -> (b heads cells^2 d)."""
+    b, heads, _, d = patches.shape
+    square = patches.transpose(2, 3).reshape(b, heads * d, *grid)
+    means = F.adaptive_avg_pool2d(square, (min(cells, grid[0]), min(cells, grid[1])))
+    return means.view(b, heads, d, -1).transpose(2, 3)

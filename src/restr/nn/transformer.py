@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restr.config import TransformerConfig
-from restr.nn.attention import Attention
+from restr.nn.attention import Attention, Layout, WindowedAttention
 
 
 class MLP(nn.Module):
@@ -59,7 +59,7 @@ class Block(nn.Module):
         super().__init__()
         width = config.width
         self.norm1 = nn.LayerNorm(width, eps=config.norm_eps)
-        self.attn = Attention(width, config.heads, dropout=config.dropout)
+        self.attn = attention(config)
         self.ls1 = LayerScale(width) if config.layer_scale else nn.Identity()
         self.norm2 = nn.LayerNorm(width, eps=config.norm_eps)
         self.mlp = MLP(width, config.mlp, dropout=config.dropout)
@@ -67,12 +67,12 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
         self.post_norm = config.norm == "post"
 
-    def forward(self, tokens: Tensor, key_mask: Tensor | None = None) -> Tensor:
-        """tokens (b n d); key_mask bool (b 1 1 n) or None -> (b n d)."""
+    def forward(self, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None) -> Tensor:
+        """tokens (b n d); key_mask bool (b 1 1 n) or None; layout: where the patches are -> (b n d)."""
         if self.post_norm:
-            tokens = self.norm1(tokens + self.drop_path(self.ls1(self.attn(tokens, key_mask))))
+            tokens = self.norm1(tokens + self.drop_path(self.ls1(self.attn(tokens, key_mask, layout))))
             return self.norm2(tokens + self.drop_path(self.ls2(self.mlp(tokens))))
-        tokens = tokens + self.drop_path(self.ls1(self.attn(self.norm1(tokens), key_mask)))
+        tokens = tokens + self.drop_path(self.ls1(self.attn(self.norm1(tokens), key_mask, layout)))
         return tokens + self.drop_path(self.ls2(self.mlp(self.norm2(tokens))))
 
 
@@ -92,12 +92,21 @@ class Transformer(nn.Module):
         """The block of each depth; with shared weights the same one every time."""
         return [self.blocks[depth % len(self.blocks)] for depth in range(self.depth)]
 
-    def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
-        """tokens (b n d); padding bool (b n), True = padding -> (b n d)."""
+    def forward(self, tokens: Tensor, padding: Tensor | None = None, layout: Layout | None = None) -> Tensor:
+        """tokens (b n d); padding bool (b n), True = padding; layout: where the patches are, if any -> (b n d)."""
         key_mask = None if padding is None else ~padding[:, None, None, :]
         for block in self.in_order():
-            tokens = block(tokens, key_mask)
+            tokens = block(tokens, key_mask, layout)
         return self.norm(tokens)
+
+
+def attention(config: TransformerConfig) -> Attention:
+    """The attention that the config names."""
+    if config.attention == "windowed":
+        return WindowedAttention(
+            config.width, config.heads, window=config.window, cells=config.cells, dropout=config.dropout
+        )
+    return Attention(config.width, config.heads, dropout=config.dropout)
 
 
 def initialise(module: nn.Module) -> None:
