@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from restr.errors import ConfigError
+from restr.inference.explanation import WordAttention
 from restr.inference.result import KINDS, Result, coco_document, slug
 from restr.masks import rle_decode
 
@@ -21,7 +22,10 @@ def result(text: str = "the left dog", *, shift: int = 0, empty: bool = False) -
     if not empty:
         prob[10:30, 20 + shift : 50 + shift] = 0.9
         prob[10:30, 20 + shift] = 0.5  # on the threshold: inside
-    return Result(image=image, text=text, prob=prob, name="yard")
+    why = WordAttention(
+        words=("left", "dog"), seed=np.array([0.6, 0.2], np.float32), patches=np.zeros((2, 4, 6), np.float32)
+    )
+    return Result(image=image, text=text, prob=prob, name="yard", attention=why)
 
 
 def test_numbers_agree_with_the_mask():

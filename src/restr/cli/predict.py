@@ -42,7 +42,7 @@ class PredictOptions:
     """Folder for the files."""
 
     save: Annotated[str | None, arg(metavar="KINDS", help_behavior_hint="(default: overlay,mask)")] = None
-    """What to write, with commas: overlay, mask, cutout, heatmap, rle, polygon, coco. With --json nothing is written
+    """What to write, with commas: overlay, mask, cutout, heatmap, attention, rle, polygon, coco. With --json nothing is written
     unless --out or --save is given."""
 
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff, arg(help_behavior_hint="")] = False
@@ -122,7 +122,7 @@ def _run(
         raise ImageError(job.error)
     source = _stdin() if job.image == STDIN else job.image
     name = "stdin" if job.image == STDIN else Path(job.image).stem
-    results = segmenter(source, list(job.texts), threshold=options.threshold)
+    results = segmenter(source, list(job.texts), threshold=options.threshold, attention="attention" in kinds)
     own = [kind for kind in kinds if kind != "coco"]  # COCO is one file for the whole run
     for result in results:
         files = result.save(folder, own, name=name) if own else {}

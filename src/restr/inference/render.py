@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
@@ -66,6 +68,39 @@ def cutout(image: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int] |
     x0, y0, x1, y1 = box
     alpha = mask[y0:y1, x0:x1, None].astype(np.uint8) * 255
     return Image.fromarray(np.concatenate([image[y0:y1, x0:x1], alpha], axis=2))
+
+
+def attention_strip(
+    image: np.ndarray, words: Sequence[str], weights: np.ndarray, maps: np.ndarray, *, columns: int = 4
+) -> Image.Image:
+    """A heat map a word, as many beside each other as ``columns``; under each the word and its weight as a bar.
+
+    weights: (l), shown as shares of their sum. maps: (l h w), each shown between its own extremes.
+    """
+    picture = Image.fromarray(image)
+    width = 320
+    picture = picture.resize((width, max(1, round(picture.height * width / picture.width))), Image.Resampling.LANCZOS)
+    grey = np.asarray(picture.convert("L"), np.float32)[..., None]
+    shares = weights / max(float(weights.sum()), 1e-12)
+    font, small, strip = ImageFont.load_default(17), ImageFont.load_default(14), 44
+    rows = -(-len(words) // columns)
+    canvas = Image.new("RGB", (width * min(columns, len(words)), (picture.height + strip) * rows), STRIP)
+    draw = ImageDraw.Draw(canvas)
+    for i, (word, share, values) in enumerate(zip(words, shares, maps, strict=True)):
+        spread = float(values.max() - values.min())
+        shown = (values - values.min()) / spread if spread > 0 else np.zeros_like(values)
+        shown = np.asarray(Image.fromarray(shown.astype(np.float32)).resize(picture.size, Image.Resampling.BICUBIC))
+        shown = shown.clip(0, 1)
+        strength = 0.45 + 0.4 * shown[..., None]
+        pixels = (1 - strength) * grey + strength * _heat(shown)
+        left, top = width * (i % columns), (picture.height + strip) * (i // columns)
+        canvas.paste(Image.fromarray((pixels + 0.5).clip(0, 255).astype(np.uint8)), (left, top))
+        base, note = top + picture.height, f"{share:.0%}"
+        room = width - 24 - draw.textlength(note, small)
+        draw.text((left + 10, base + 20), _shortened(draw, word, font, room), fill=INK, font=font, anchor="lm")
+        draw.text((left + width - 10, base + 20), note, fill=QUIET, font=small, anchor="rm")
+        draw.rectangle((left + 10, base + 36, left + 10 + (width - 20) * float(share), base + 39), fill=ACCENT)
+    return canvas
 
 
 def _shown(picture: Image.Image) -> Image.Image:

@@ -20,8 +20,9 @@ from restr import masks
 from restr.errors import ConfigError
 from restr.files import write_whole
 from restr.inference import render
+from restr.inference.explanation import WordAttention
 
-KINDS = ("overlay", "mask", "cutout", "heatmap", "rle", "polygon", "coco")
+KINDS = ("overlay", "mask", "cutout", "heatmap", "attention", "rle", "polygon", "coco")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,7 +31,7 @@ class Result:
 
     image: uint8 (H W 3), upright, as the model's input was made from it. prob: float32 (H W), the probability that
     a pixel belongs to what ``text`` names. threshold: the least probability inside the mask. name: the image
-    file's stem, for file names.
+    file's stem, for file names. attention: which words made the mask and where they looked, if it was asked for.
     """
 
     image: np.ndarray
@@ -38,6 +39,7 @@ class Result:
     prob: np.ndarray
     threshold: float = 0.5
     name: str = "image"
+    attention: WordAttention | None = None
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -77,6 +79,13 @@ class Result:
         """The probability of every pixel, from dark (0) to light (1), over the greyed image."""
         return render.heatmap(self.image, self.prob, self.text if caption else None)
 
+    def attention_strip(self) -> Image.Image:
+        """A picture a word: where it looked, and how much the class seed listened to it. Raises ``ConfigError``."""
+        if self.attention is None:
+            raise ConfigError("this result has no attention; ask for it: segmenter(image, text, attention=True)")
+        found = self.attention
+        return render.attention_strip(self.image, found.words, found.seed, found.patches)
+
     def cutout(self) -> Image.Image:
         """The found thing alone: RGBA, cropped to ``box``, transparent around; one clear pixel if nothing is found."""
         return render.cutout(self.image, self.mask, self.box)
@@ -95,7 +104,7 @@ class Result:
             "size": [int(side) for side in self.mask.shape],
             "threshold": self.threshold,
             "rle": self.rle,
-        }
+        } | ({"attention": self.attention.to_dict()} if self.attention else {})
 
     def save(
         self, folder: str | os.PathLike[str], kinds: Sequence[str] = ("overlay", "mask"), *, name: str | None = None
@@ -116,6 +125,7 @@ class Result:
             "mask": self.mask_image,
             "cutout": self.cutout,
             "heatmap": self.heatmap,
+            "attention": self.attention_strip,
         }
         if kind in pictures:
             return _png(pictures[kind]())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import resources
 from os import PathLike
@@ -12,15 +13,18 @@ from typing import overload
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from restr.errors import ConfigError, ImageError, TextError, WeightsError
+from restr.inference.explanation import WordAttention
 from restr.inference.result import Result
 from restr.inference.sources import ImageSource, image_name, read_image
+from restr.model.attention_maps import AttentionMaps, recorded
 from restr.model.device import choose_device
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
 from restr.model.weights import WEIGHTS, load_pretrained
-from restr.preprocess import prepare, restore
+from restr.preprocess import content_size, prepare, restore
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN, Vocabulary
 
@@ -67,23 +71,35 @@ class Segmenter:
         return cls(model, vocabulary, device=device)
 
     @overload
-    def __call__(self, image: ImageSource, text: str, *, threshold: float | None = None) -> Result: ...
+    def __call__(
+        self, image: ImageSource, text: str, *, threshold: float | None = None, attention: bool = False
+    ) -> Result: ...
 
     @overload
     def __call__(
-        self, image: ImageSource, text: list[str] | tuple[str, ...], *, threshold: float | None = None
+        self,
+        image: ImageSource,
+        text: list[str] | tuple[str, ...],
+        *,
+        threshold: float | None = None,
+        attention: bool = False,
     ) -> list[Result]: ...
 
     def __call__(
-        self, image: ImageSource, text: str | list[str] | tuple[str, ...], *, threshold: float | None = None
+        self,
+        image: ImageSource,
+        text: str | list[str] | tuple[str, ...],
+        *,
+        threshold: float | None = None,
+        attention: bool = False,
     ) -> Result | list[Result]:
         """What ``text`` names in ``image``: one text, one ``Result``; a list of texts, a list.
 
-        threshold: least probability of the mask's pixels; the model's own (0.5) if not given. Raises ``ImageError``
-        and ``TextError``.
+        threshold: least probability of the mask's pixels; the model's own (0.5) if not given. attention: also record
+        which words made the mask (``Result.attention``). Raises ``ImageError`` and ``TextError``.
         """
         texts = self._texts(text)
-        results = self._predict(self.encode(image), texts, threshold)
+        results = self._predict(self.encode(image), texts, threshold, attention)
         return results[0] if isinstance(text, str) else results
 
     def set_image(self, image: ImageSource) -> None:
@@ -91,18 +107,20 @@ class Segmenter:
         self._image = self.encode(image)
 
     @overload
-    def predict(self, text: str, *, threshold: float | None = None) -> Result: ...
+    def predict(self, text: str, *, threshold: float | None = None, attention: bool = False) -> Result: ...
 
     @overload
-    def predict(self, text: list[str] | tuple[str, ...], *, threshold: float | None = None) -> list[Result]: ...
+    def predict(
+        self, text: list[str] | tuple[str, ...], *, threshold: float | None = None, attention: bool = False
+    ) -> list[Result]: ...
 
     def predict(
-        self, text: str | list[str] | tuple[str, ...], *, threshold: float | None = None
+        self, text: str | list[str] | tuple[str, ...], *, threshold: float | None = None, attention: bool = False
     ) -> Result | list[Result]:
         """What ``text`` names in the image of ``set_image``; one text, one result, as when called."""
         if self._image is None:
             raise ImageError("predict has no image yet; call set_image(image) first, or segmenter(image, text)")
-        results = self._predict(self._image, self._texts(text), threshold)
+        results = self._predict(self._image, self._texts(text), threshold, attention)
         return results[0] if isinstance(text, str) else results
 
     @torch.inference_mode()
@@ -114,13 +132,13 @@ class Segmenter:
         return EncodedImage(pixels=pixels, features=features, name=image_name(image))
 
     def predict_encoded(
-        self, image: EncodedImage, texts: Sequence[str], *, threshold: float | None = None
+        self, image: EncodedImage, texts: Sequence[str], *, threshold: float | None = None, attention: bool = False
     ) -> list[Result]:
         """What each of ``texts`` names in an image from ``encode``; keeps no state, so many images can be open."""
-        return self._predict(image, self._texts(texts), threshold)
+        return self._predict(image, self._texts(texts), threshold, attention)
 
     @torch.inference_mode()
-    def _predict(self, image: EncodedImage, texts: list[str], threshold: float | None) -> list[Result]:
+    def _predict(self, image: EncodedImage, texts: list[str], threshold: float | None, attention: bool) -> list[Result]:
         preprocess, patch = self.config.preprocess, self.config.vision.patch
         if threshold is None:
             threshold = preprocess.threshold
@@ -132,13 +150,34 @@ class Segmenter:
             some = texts[start : start + TEXTS_AT_ONCE]
             ids, word_pad = (torch.from_numpy(array).to(self.device) for array in self.tokenizer(some))
             words = self.model.encode_words(ids, word_pad)
-            probs = self.model.segment(image.features, words, word_pad).logits.float().sigmoid().cpu().numpy()
-            for text, row, prob in zip(some, ids, probs, strict=True):
+            with recorded(self.model.fusion, words.shape[1]) if attention else nullcontext() as recorder:
+                logits = self.model.segment(image.features, words, word_pad).logits
+            explained = self._explain(recorder.maps(), some, word_pad, image) if recorder else [None] * len(some)
+            probs = logits.float().sigmoid().cpu().numpy()
+            for text, row, prob, why in zip(some, ids, probs, explained, strict=True):
                 if not (row > UNKNOWN).any():
                     logger.warning("the model knows none of the words of %r; the mask is a guess", text)
                 full = restore(prob[0], (height, width), preprocess, patch)
-                results.append(Result(image=image.pixels, text=text, prob=full, threshold=threshold, name=image.name))
+                results.append(
+                    Result(
+                        image=image.pixels, text=text, prob=full, threshold=threshold, name=image.name, attention=why
+                    )
+                )
         return results
+
+    def _explain(
+        self, maps: AttentionMaps, texts: list[str], word_pad: Tensor, image: EncodedImage
+    ) -> list[WordAttention]:
+        """The recorded attention of each sentence, without its padding and without the picture's."""
+        patch = self.config.vision.patch
+        size = (image.pixels.shape[0], image.pixels.shape[1])
+        height, width = (-(-side // patch) for side in content_size(size, self.config.preprocess, patch))
+        found = []
+        for text, pad, words, seed in zip(texts, word_pad, maps.words, maps.seed, strict=True):
+            read = tuple(self.tokenizer.words(text)[: self.tokenizer.max_words])
+            patches = words[~pad].unflatten(1, image.features.grid)[:, :height, :width]
+            found.append(WordAttention(words=read, seed=seed[~pad].cpu().numpy(), patches=patches.cpu().numpy()))
+        return found
 
     def _texts(self, text: str | Sequence[str]) -> list[str]:
         """The texts as a list, all checked before any work is done."""
