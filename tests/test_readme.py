@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -16,6 +17,7 @@ from restr.inference.segmenter import Segmenter
 from restr.model.build import build_model
 from restr.presets import restr_tiny
 from restr.text.vocabulary import Vocabulary
+from restr.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "recipes").glob("*/README.md"))]
@@ -111,7 +113,9 @@ def options(words: list[str]) -> list[str]:
 
 def assert_option(source: str, option: str) -> None:
     """A script knows an option by its field's name (tyro) or by the option itself (argparse)."""
-    field = option.removeprefix("--").replace("-", "_")
+    field, _, of_training = option.removeprefix("--").replace("-", "_").partition(".")
+    assert not of_training or of_training in {each.name for each in dataclasses.fields(TrainConfig)}
+    option = f"--{field}".replace("_", "-")
     assert re.search(rf"^\s+{field}:|\"{option}\"", source, re.MULTILINE), option
 
 

@@ -25,6 +25,7 @@ from restr.model.vision import PatchFeatures
 from restr.training import checkpoint
 from restr.training.config import WATCHING, TrainConfig
 from restr.training.log import Progress, RunLog
+from restr.training.memory import keep_freed_memory
 from restr.training.optim import Ema, build_optimizer, learning_rate, set_learning_rate, trained
 from restr.training.signals import caught_signals, leave_signals_to_the_trainer
 
@@ -101,6 +102,8 @@ class Trainer:
         Raises ``DivergedError`` on a loss or gradient that is not finite; the last checkpoint is from before it.
         """
         config, stopped = self.config, None
+        if self.device.type == "cpu":
+            keep_freed_memory()
         log = RunLog(self.folder / "log.jsonl", from_step=self.step)
         start = last_save = time.monotonic()
         seen, since = 0, start
