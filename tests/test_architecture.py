@@ -36,7 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "training": MODEL | {"losses", "metrics", "data"},
     "inference": MODEL,
     "evaluation": MODEL | {"metrics", "data", "inference"},
-    "cli": MODEL | {"losses", "metrics", "data", "training", "inference", "evaluation", "__init__"},
+    "ablation": MODEL | {"losses", "metrics", "data", "training"},
+    "cli": MODEL | {"losses", "metrics", "data", "training", "inference", "evaluation", "ablation", "__init__"},
     "__init__": set(),  # its names are loaded when they are used, by import_module
 }
 

@@ -8,7 +8,6 @@ command with ``--export DIR``.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,10 +18,9 @@ import tyro
 from torch import Tensor
 
 from restr.data.features import FeatureStore, fingerprint_of
-from restr.data.loader import CachedBatches, Photograph, Sentence
+from restr.data.loader import CachedBatches, read_photographs
 from restr.errors import CheckpointError, DataError, WeightsError
 from restr.losses import segmentation_loss
-from restr.metrics import SegmentationMetrics
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.model.weights import dequantise, load_pretrained, load_state, read_tensors, save_pretrained
@@ -33,7 +31,8 @@ from restr.text.vocabulary import Vocabulary
 from restr.training import checkpoint
 from restr.training.config import TrainConfig
 from restr.training.curves import plot_curves
-from restr.training.trainer import Trainer, forward_batch
+from restr.training.trainer import Trainer
+from restr.training.validate import measure_cached
 
 FROM_PARTS = ("vision.", "language.vectors.")  # weights that a run never changes
 
@@ -119,7 +118,7 @@ def main(recipe: Recipe) -> None:
         loss=partial(
             segmentation_loss, dice_weight=recipe.dice, patch_weight=recipe.patch_weight, patch_share=recipe.patch_share
         ),
-        evaluate=partial(quick_scores, validation) if validation else None,
+        evaluate=partial(measure_cached, batches=validation) if validation else None,
     )
     if recipe.export is None:
         print(f"{len(photographs)} photographs, {batches.per_epoch} steps an epoch")
@@ -183,35 +182,6 @@ def open_features(folder: Path, parts: Path) -> FeatureStore:
     if store.fingerprint != fingerprint_of(state, (config.preprocess, config.vision.taps)):
         raise DataError(f"{folder} was not made with {parts} and today's preprocessing; build it again with cache.py")
     return store
-
-
-def read_photographs(path: Path) -> list[Photograph]:
-    """The lines of ``make_sentences.py``."""
-    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [
-        Photograph(
-            name=row["name"],
-            masks=tuple(row["masks"]),
-            sentences=tuple(Sentence(text, tuple(targets), kind) for text, targets, kind in row["sentences"]),
-        )
-        for row in rows
-    ]
-
-
-def quick_scores(batches: CachedBatches, model: ReSTR) -> dict[str, float]:
-    """oIoU and mIoU at the model's input size over one epoch of held-out photographs: to watch, not to report."""
-    device = next(model.parameters()).device
-    metrics = SegmentationMetrics()
-    for step in range(batches.per_epoch):
-        batch = batches.batch(step).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            predicted = forward_batch(model, batch).logits.flatten(1) > 0
-        target = batch.mask.flatten(1) > 0.5
-        both, either = (predicted & target).sum(1), (predicted | target).sum(1)
-        for intersection, union in zip(both.tolist(), either.tolist(), strict=True):
-            metrics.update_counts(intersection, union)
-    scores = metrics.compute()
-    return {name: scores[name] for name in ("oiou", "miou")}
 
 
 if __name__ == "__main__":

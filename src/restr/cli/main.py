@@ -15,6 +15,7 @@ VERBS = {
     "predict": ("restr.cli.predict", "segment what a sentence names in photographs"),
     "train": ("restr.cli.train", "train a model"),
     "eval": ("restr.cli.eval", "measure a model on a dataset"),
+    "ablate": ("restr.cli.ablate", "compare variants of the model"),
 }
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 

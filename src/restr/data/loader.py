@@ -6,9 +6,11 @@ that was never stopped, and nothing about the data's position has to be saved.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,6 +43,22 @@ class Photograph:
     name: str
     masks: tuple[dict, ...]
     sentences: tuple[Sentence, ...]
+
+
+def read_photographs(path: Path) -> list[Photograph]:
+    """Photographs with their sentences, one JSON object a line: name, masks (run lengths), sentences.
+
+    A sentence is [text, indices of its masks, kind]. ``recipes/restr_small/make_sentences.py`` writes such files.
+    """
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [
+        Photograph(
+            name=row["name"],
+            masks=tuple(row["masks"]),
+            sentences=tuple(Sentence(text, tuple(targets), kind) for text, targets, kind in row["sentences"]),
+        )
+        for row in rows
+    ]
 
 
 class CachedBatches:

@@ -1,0 +1,62 @@
+"""What a model costs: parameters, multiplications, milliseconds."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+
+from restr.config import ModelConfig
+from restr.model.build import build_model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """parameters, the word table included; gmac: 10^9 multiply-adds for one image and one sentence; milliseconds:
+    median of a few forward passes on this machine's CPU."""
+
+    parameters: int
+    gmac: float
+    milliseconds: float
+
+
+def cost_of(config: ModelConfig, *, rounds: int = 5) -> Cost:
+    """Count and time one square image of the input size with a sentence of the longest length."""
+    return Cost(parameters=parameters_of(config), gmac=gmac_of(config), milliseconds=_milliseconds(config, rounds))
+
+
+def parameters_of(config: ModelConfig) -> int:
+    """Weights, each counted once however often it is used."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build_model(config).parameters())
+
+
+def gmac_of(config: ModelConfig) -> float:
+    """10^9 multiply-adds in matrix products, as ``torch.utils.flop_counter`` counts them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        build_model(config).eval()(*_inputs(config))
+    return counter.get_total_flops() / 2e9
+
+
+def _milliseconds(config: ModelConfig, rounds: int) -> float:
+    model, inputs = build_model(config, seed=0).eval(), _inputs(config)
+    taken = []
+    with torch.inference_mode():
+        for _ in range(1 + rounds):
+            start = time.perf_counter()
+            model(*inputs)
+            taken.append(time.perf_counter() - start)
+    return 1000 * statistics.median(taken[1:])
+
+
+def _inputs(config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    side, words = config.preprocess.size, config.language.max_words
+    return (
+        torch.zeros(1, 3, side, side),
+        torch.full((1, words), 2, dtype=torch.long),
+        torch.zeros(1, words, dtype=torch.bool),
+    )

@@ -1,0 +1,125 @@
+"""The named ablation tables: which rows, and what each row changes (the shape of the paper's tables 3 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from restr.config import ModelConfig
+from restr.errors import ConfigError
+
+Change = Callable[[ModelConfig], ModelConfig]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of a table: ``change`` of the config, ``loss`` settings of ``segmentation_loss``."""
+
+    name: str
+    change: Change = lambda config: config
+    loss: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows to compare. of_vision: a row changes the vision encoder, so cached features cannot serve it."""
+
+    title: str
+    rows: tuple[Row, ...]
+    of_vision: bool = False
+
+
+def fusion(**settings: Any) -> Change:
+    """Fusion settings, with two equal encoders of two blocks as in the paper, which weights can be shared between."""
+
+    def change(config: ModelConfig) -> ModelConfig:
+        blocks = replace(config.fusion.linguistic_seed, depth=2)
+        return replace(
+            config, fusion=replace(config.fusion, visual_linguistic=blocks, linguistic_seed=blocks, **settings)
+        )
+
+    return change
+
+
+def decoder(**settings: Any) -> Change:
+    """Decoder settings."""
+    return lambda config: replace(config, decoder=replace(config.decoder, **settings))
+
+
+def patch(side: int) -> Change:
+    """Patches of another size on the same input."""
+    return lambda config: replace(
+        config, vision=replace(config.vision, patch=side, grid=config.preprocess.size // side)
+    )
+
+
+def windowed(*, window: int, cells: int, vision: bool) -> Change:
+    """Windowed attention in the visual-linguistic encoder, and in the vision encoder too."""
+    kind = {"attention": "windowed", "window": window, "cells": cells}
+
+    def change(config: ModelConfig) -> ModelConfig:
+        seeing = replace(config.fusion.visual_linguistic, **kind)
+        config = replace(config, fusion=replace(config.fusion, visual_linguistic=seeing))
+        if vision:
+            config = replace(config, vision=replace(config.vision, blocks=replace(config.vision.blocks, **kind)))
+        return config
+
+    return change
+
+
+TABLES: dict[str, Table] = {
+    "fusion": Table(
+        title="Fusion encoders (2 + 2 blocks)",
+        rows=(
+            Row(name="VME", change=fusion(variant="vme")),
+            Row(name="IME", change=fusion(variant="ime")),
+            Row(name="CME", change=fusion()),
+            Row(name="CME-dagger, one block over depth", change=fusion(sharing="depth")),
+            Row(name="CME-dagger, one encoder in both roles", change=fusion(sharing="encoders")),
+        ),
+    ),
+    "lambda": Table(
+        title="Weight of the patch loss",
+        rows=tuple(Row(name=f"lambda {value:g}", loss={"patch_weight": value}) for value in (0.0, 0.1, 0.5, 1.0)),
+    ),
+    "patch-label": Table(
+        title="Which patches are foreground",
+        rows=(
+            Row(name="share above 0.8", loss={"patch_share": 0.8}),
+            Row(name="share above 0.5", loss={"patch_share": 0.5}),
+            Row(name="any pixel", loss={"patch_share": 0.0}),
+            Row(name="the share itself", loss={"patch_share": None}),
+        ),
+    ),
+    "decoder": Table(
+        title="Decoder",
+        rows=(
+            Row(name="none", change=decoder(kind="none")),
+            Row(name="beside the patches before fusion", change=decoder(beside="input")),
+            Row(name="beside the patches after fusion", change=decoder(beside="fused")),
+            Row(name="masked by the logit", change=decoder(mask_by="logit")),
+        ),
+    ),
+    "patch-size": Table(
+        title="Patch size",
+        rows=tuple(Row(name=f"P = {side}", change=patch(side)) for side in (16, 8, 4)),
+        of_vision=True,
+    ),
+    "attention": Table(
+        title="Attention",
+        rows=(
+            Row(name="full"),
+            Row(name="windowed, 4 x 4 patches", change=windowed(window=4, cells=4, vision=True)),
+            Row(name="windowed, 8 x 8 patches", change=windowed(window=8, cells=4, vision=True)),
+        ),
+        of_vision=True,
+    ),
+}
+
+
+def table(name: str) -> Table:
+    """The named table. Raises ``ConfigError`` with the known names."""
+    if name not in TABLES:
+        raise ConfigError(f"there is no ablation table {name!r}; choose one of {', '.join(TABLES)}")
+    return TABLES[name]

@@ -1,0 +1,115 @@
+"""``restr ablate``: train the rows of a named table with several seeds, and write the table."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from restr.errors import ConfigError
+from restr.files import write_whole
+from restr.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from restr.ablation.tasks import Task
+
+SETTINGS = TrainConfig(steps=1000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", ema=0.99, log_every=100)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ablate:
+    """Compare variants of the model on your data: mean and spread over seeds, parameters, GMAC and milliseconds.
+
+    Stop it when you like; the same command goes on where it was. DIR/table.md and DIR/table.png grow with every run.
+
+    Example: restr ablate --table fusion --out runs/fusion --steps 1500
+    """
+
+    out: Path
+    """Folder of the table and its runs."""
+
+    table: Literal["fusion", "lambda", "patch-label", "decoder", "patch-size", "attention"] = "fusion"
+    """Which rows."""
+
+    seeds: int = 3
+    """Runs of each row."""
+
+    batch: int = 32
+    """Sentences a step."""
+
+    preset: str | None = None
+    """The model whose parts the rows change (default: restr_tiny on scenes, restr_small on features)."""
+
+    scenes: int = 20_000
+    """Drawn scenes to train on, where no features are given."""
+
+    features: Path | None = None
+    """Cached features of photographs (recipes/restr_small, cache.py), instead of drawn scenes."""
+
+    parts: Path | None = None
+    """The encoder's and words' parts that the features belong to (fetch.py)."""
+
+    sentences: tuple[Path, ...] = ()
+    """Training sentences for the features (make_sentences.py)."""
+
+    val_sentences: Path | None = None
+    """Sentences of held-out photographs, to measure with."""
+
+    dice_weight: float = 1.0
+    """Weight of the Dice term of the loss."""
+
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = SETTINGS
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, run, write the table; 0 when finished, 128 + n when stopped by signal n."""
+    return ablate(tyro.cli(Ablate, prog="restr ablate", args=list(arguments)))
+
+
+def ablate(settings: Ablate) -> int:
+    """Run what is left of the table and write it."""
+    from restr.ablation.report import markdown, plot
+    from restr.ablation.run import run_table
+    from restr.ablation.tables import table
+
+    chosen = table(settings.table)
+    if settings.seeds < 1:
+        raise ConfigError(f"seeds is {settings.seeds}; it must be at least 1")
+    results, stopped = run_table(
+        chosen,
+        task_of(settings),
+        settings.out,
+        seeds=settings.seeds,
+        settings=settings.train,
+        dice_weight=settings.dice_weight,
+    )
+    text = markdown(chosen.title, results)
+    write_whole(settings.out / "table.md", text)
+    plot(chosen.title, results, settings.out / "table.png")
+    print(text)
+    if stopped and stopped.startswith("SIG"):
+        print(f"stopped by {stopped}; the same command goes on")
+        return 128 + signal.Signals[stopped].value
+    return 0
+
+
+def task_of(settings: Ablate) -> Task:
+    """Drawn scenes, or cached features with everything that belongs to them."""
+    from restr.ablation.tasks import FeaturesTask, ScenesTask
+
+    if settings.features is None:
+        return ScenesTask(preset_name=settings.preset or "restr_tiny", scenes=settings.scenes, batch=settings.batch)
+    if settings.parts is None or settings.val_sentences is None or not settings.sentences:
+        raise ConfigError("--features needs --parts, --sentences and --val-sentences too; see recipes/restr_small")
+    return FeaturesTask(
+        features=settings.features,
+        parts=settings.parts,
+        sentences=settings.sentences,
+        val_sentences=settings.val_sentences,
+        batch=settings.batch,
+        preset_name=settings.preset or "restr_small",
+    )
