@@ -31,6 +31,7 @@ from restr.text.vocabulary import UNKNOWN, Vocabulary
 logger = logging.getLogger("restr")
 
 BUNDLED = "restr_small"
+HUB = "hf:"  # before a repository of the Hugging Face hub
 TEXTS_AT_ONCE = 8  # more would only cost memory: the decoder's maps are as large as the image
 
 
@@ -64,6 +65,8 @@ class Segmenter:
         cls, path: str | PathLike[str] | None = None, *, device: str | torch.device = "auto"
     ) -> Segmenter:
         """A segmenter from a model folder, or the ``model.safetensors`` in one; without a path, the bundled model.
+
+        "hf:user/model" fetches a folder from the Hugging Face hub (extra ``hub``).
 
         device: "auto" takes a GPU where there is one. Raises ``WeightsError``.
         """
@@ -194,6 +197,10 @@ class Segmenter:
 def _model_folder(path: str | PathLike[str] | None) -> Path:
     if path is None:
         return Path(str(resources.files("restr") / "assets" / BUNDLED))
+    if str(path).startswith(HUB):
+        from restr.model.hub import fetch_folder  # needs an extra
+
+        return fetch_folder(str(path).removeprefix(HUB))
     path = Path(path)
     if path.is_file():
         if path.name != WEIGHTS:
