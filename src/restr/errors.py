@@ -25,6 +25,10 @@ class DataError(RestrError):
     """A dataset on disk is incomplete or contradicts itself."""
 
 
+class DatasetError(DataError):
+    """A file of a dataset is missing, damaged or not in the layout that it should have; names file and record."""
+
+
 class DivergedError(RestrError):
     """The loss or a gradient is no longer a number."""
 

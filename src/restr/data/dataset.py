@@ -1,0 +1,68 @@
+"""A dataset as samples: one sequence over whatever layout its files are in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from restr.data.entry import Entry
+from restr.data.index import Index, build_index, index_path, is_current, key_of
+from restr.data.pictures import read_picture
+from restr.data.regions import mask_of
+from restr.data.sample import Sample
+from restr.errors import DatasetError
+
+
+class Samples(Sequence[Sample]):
+    """The samples of an index's split, opened one by one, an image's together; the last image is kept.
+
+    ``samples[i]`` reads the image and makes the mask; ``samples.entry(i)`` reads neither. Can be sent to other processes.
+    """
+
+    def __init__(self, root: Path, index: Index, split: str | None = None, *, summed: bool = False) -> None:
+        """summed: with the REFER reader's bug for overlapping polygons, see ``restr.data.regions.mask_of``."""
+        self.root, self.index, self.split, self.summed = root, index, split, summed
+        self.rows = index.rows_of(split)
+        self._last: tuple[str, tuple[int, int] | None, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> Sample:  # type: ignore[override]
+        return self.sample(self.entry(number))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[number] for number in range(len(self)))
+
+    def entry(self, number: int) -> Entry:
+        """The entry of a sample."""
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"there are {len(self)} samples; got number {number}")
+        return self.index.entry(self.rows[number])
+
+    def sample(self, entry: Entry) -> Sample:
+        """An entry with its image and its mask."""
+        where = f"{entry.split or 'entry'} {entry.id}"
+        if self._last is None or self._last[:2] != (entry.image, entry.size):
+            self._last = (entry.image, entry.size, read_picture(self.root / entry.image, entry.size, where))
+        image = self._last[2]
+        size = (image.shape[0], image.shape[1])
+        return Sample(
+            id=entry.id,
+            image=image,
+            text=entry.text,
+            mask=mask_of(entry.regions, size, self.root, where, summed=self.summed),
+            kind=entry.kind,
+            image_id=entry.image_id,
+        )
+
+
+def indexed(root: Path, name: str, files: Sequence[Path], read: Callable[[], Iterable[Entry]]) -> Index:
+    """The index of a dataset: opened, or built first where its source files have changed."""
+    missing = [path for path in files if not path.exists()]
+    if missing:
+        raise DatasetError(f"there is no {missing[0]}; restr data prepare says which files to put where")
+    path, key = index_path(root, name), key_of(files)
+    return Index(path) if is_current(path, key) else build_index(path, read(), key)

@@ -1,0 +1,1 @@
+"""Readers: one module a published layout, each a function from files to ``Entry`` records."""

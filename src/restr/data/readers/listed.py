@@ -1,0 +1,108 @@
+"""The JSON forms in which repositories pass the benchmarks on.
+
+``read_lists``: a file a split (``train.json`` ...), a list of regions with ``img_name`` or ``img_id``, ``sents`` and the name of a
+mask's picture (``segment_id`` in ``masks/``), run lengths or polygons (CRIS, VLT and their descendants).
+``read_grouped``: one ``instances.json`` with a list a split, each with ``image_id``, ``expressions`` and ``mask`` (SeqTR, SimREC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from restr.data.entry import Entry, Record, read_json, records_of
+from restr.data.readers.refer import folder_of_images
+from restr.errors import DatasetError
+
+COCO_NAME = "COCO_train2014_{:012d}.jpg"
+
+
+def read_lists(root: Path, annotations: Path) -> Iterator[Entry]:
+    """The entries of every ``SPLIT.json`` in a folder. root: above the images and ``masks/``."""
+    paths = sorted(annotations.glob("*.json"))
+    if not paths:
+        raise DatasetError(f"{annotations} has no SPLIT.json; expected train.json, val.json and the like")
+    for path in paths:
+        for number, record in enumerate(records_of(read_json(path), path)):
+            name = image_name(record)
+            region = region_of(record)
+            folder = folder_of_images(root, name, path)
+            for index, text in enumerate(sentences_of(record)):
+                yield Entry(
+                    id=f"{record.text('segment_id', 'ref_id', 'ann_id', default=str(number))}/{index}",
+                    image=(folder / name).as_posix(),
+                    text=text,
+                    regions=(region,),
+                    size=record.size(),
+                    split=path.stem,
+                    kind="one target",
+                    image_id=Path(name).stem,
+                )
+
+
+def read_grouped(root: Path, path: Path) -> Iterator[Entry]:
+    """The entries of a file with a list for each split."""
+    content = Record(read_json(path), str(path))
+    for split, listed in content.values.items():
+        if not isinstance(listed, list):
+            raise content.wrong(str(split), listed, "a list of regions")
+        for number, each in enumerate(listed):
+            record = Record(each, f"{path}, {split} {number}")
+            name = image_name(record)
+            region = region_of(record)
+            folder = folder_of_images(root, name, path)
+            for index, text in enumerate(sentences_of(record)):
+                yield Entry(
+                    id=f"{split}/{number}/{index}",
+                    image=(folder / name).as_posix(),
+                    text=text,
+                    regions=(region,),
+                    size=record.size(),
+                    split=str(split),
+                    kind="one target",
+                    image_id=Path(name).stem,
+                )
+
+
+def image_name(record: Record) -> str:
+    """The picture's file name; an id alone is one of COCO's train2014."""
+    if "img_name" in record or "file_name" in record or "image" in record:
+        return record.text("img_name", "file_name", "image")
+    number = record.integer("image_id", "img_id")
+    if number < 0:
+        raise record.wrong("image_id", number, "the number of a picture")
+    return COCO_NAME.format(number)
+
+
+def sentences_of(record: Record) -> list[str]:
+    """A region's sentences: texts, or objects that hold one."""
+    found = []
+    for number, each in enumerate(record.items("expressions", "sents", "sentences", "refs")):
+        if isinstance(each, dict):
+            each = Record(each, f"{record.where}, sentence {number}").text("sent", "raw", "text")
+        if not isinstance(each, str):
+            raise record.wrong(f"sentence {number}", each, "text")
+        found.append(each)
+    return found
+
+
+def region_of(record: Record) -> dict[str, Any]:
+    """The region, in whatever form the record has it."""
+    for name in ("mask", "segmentation", "rle"):
+        value = record.values.get(name)
+        if isinstance(value, dict):
+            return {"rle": value}
+        if isinstance(value, list) and value:
+            if all(isinstance(each, list) for each in value):
+                return {"polygons": value}
+            if all(isinstance(each, (int, float)) for each in value):
+                return {"polygons": [value]}
+            raise record.wrong(name, value, "polygons or run lengths")
+        if isinstance(value, str):
+            return {"file": value}
+    if "segment_id" in record:
+        return {"file": f"masks/{record.text('segment_id')}.png"}
+    if "bbox" in record:
+        return {"box": record.items("bbox")}
+    raise record.wrong("region", sorted(map(str, record.values)), "mask, segmentation, segment_id or bbox")

@@ -1,0 +1,102 @@
+"""Parquet copies on the Hugging Face hub: the columns of ``jxu124/refcoco*`` and of ``lmms-lab/RefCOCO*``. Needs pyarrow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from restr.data.entry import Entry, Record
+from restr.data.readers.listed import sentences_of
+from restr.data.readers.refer import folder_of_images, segmentation
+from restr.errors import DatasetError
+
+
+def read_parquet(root: Path, folder: Path) -> Iterator[Entry]:
+    """The entries of every parquet file under a folder. root: above the images, where the files hold none.
+
+    Images inside the files (lmms-lab) are written to ``folder/images`` once.
+    """
+    paths = sorted(folder.rglob("*.parquet"))
+    if not paths:
+        raise DatasetError(f"{folder} has no .parquet file; fetch the data set's files into it")
+    for path in paths:
+        for number, row in enumerate(rows(path)):
+            record = Record(row, f"{path}, row {number}")
+            if "raw_anns" in record:
+                yield from _with_raw_annotations(root, record)
+            else:
+                yield from _with_image(root, folder, path, record)
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a parquet file, a few at a time. Raises ``DatasetError``."""
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise DatasetError("parquet files need pyarrow; run: pip install 'restr[data]'") from error
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64):
+                yield from batch.to_pylist()
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        raise DatasetError(f"{path} is not readable parquet ({error}); fetch it again") from error
+
+
+def _with_raw_annotations(root: Path, record: Record) -> Iterator[Entry]:
+    """jxu124: the region as COCO's annotation in JSON text, the image named."""
+    try:
+        annotation = Record(json.loads(record.text("raw_anns")), f"{record.where}, raw_anns")
+        raw = json.loads(record.text("raw_image_info", default="{}"))
+    except ValueError as error:
+        raise DatasetError(f"{record.where}: raw_anns is not JSON ({error}); the row is damaged") from error
+    image = Record(raw, f"{record.where}, raw_image_info")
+    name = image.text("file_name") if "file_name" in image else Path(record.text("image_path", "file_name")).name
+    folder = folder_of_images(root, name, Path(record.where))
+    region = segmentation(annotation)
+    for number, text in enumerate(sentences_of(record)):
+        yield Entry(
+            id=f"{record.text('ref_id')}/{number}",
+            image=(folder / name).as_posix(),
+            text=text,
+            regions=(region,),
+            size=image.size(),
+            split=record.text("split"),
+            kind="one target",
+            image_id=record.text("image_id"),
+        )
+
+
+def _with_image(root: Path, folder: Path, path: Path, record: Record) -> Iterator[Entry]:
+    """lmms-lab: the image inside, the polygon as one list of numbers, the sentences in ``answer``."""
+    picture = Record(record.values.get("image"), f"{record.where}, image")
+    content = picture.values.get("bytes")
+    if not isinstance(content, bytes):
+        raise picture.wrong("bytes", content, "the bytes of a picture")
+    identity = record.text("question_id")
+    name = record.text("file_name", default=f"{identity}.jpg")
+    target = folder / "images" / Path(name).name
+    if not target.exists():
+        from restr.files import write_whole
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, content)
+    numbers = record.items("segmentation")
+    try:
+        region = {"polygons": [[float(value) for value in numbers]]}
+    except (TypeError, ValueError) as error:
+        raise record.wrong("segmentation", numbers, "x, y, x, y, ...") from error
+    for number, text in enumerate(record.items("answer")):
+        if not isinstance(text, str):
+            raise record.wrong(f"answer {number}", text, "text")
+        yield Entry(
+            id=f"{identity}/{number}",
+            image=target.relative_to(root).as_posix(),
+            text=text,
+            regions=(region,),
+            split=path.stem.split("-")[0],
+            kind="one target",
+            image_id=Path(name).stem,
+        )

@@ -1,0 +1,133 @@
+"""The forms in which regions are stored, and the mask that they make.
+
+A region is a dict with one of these keys:
+
+``rle``       COCO run lengths, compressed or not: {"size": [H, W], "counts": ...}
+``polygons``  COCO polygons [[x0, y0, x1, y1, ...], ...]; ``without`` may hold more, which are cut out again
+``box``       [x, y, width, height]
+``file``      a picture of the mask, relative to the root; its pixels above 127 (or, in a picture of labels, equal to
+              ``value``) belong to the region
+``mat``       a MATLAB file; ``zero`` says that the region is where its array is 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from restr.errors import DataError, DatasetError
+from restr.masks import rle_decode
+
+FORMS = ("rle", "polygons", "box", "file", "mat")
+
+
+def mask_of(
+    regions: Sequence[dict[str, Any]], size: tuple[int, int], root: Path, where: str, *, summed: bool = False
+) -> np.ndarray:
+    """The union of regions as bool (H W). Raises ``DatasetError`` naming ``where`` for what is damaged.
+
+    ``summed`` reproduces a bug of the field, for comparison only: the REFER reader adds the polygons of a region up
+    and callers keep what equals 1, so that pixels under two polygons are lost.
+    """
+    mask = np.zeros(size, bool)
+    for region in regions:
+        try:
+            part = (
+                _polygons(region["polygons"], size, summed=True)
+                if summed and "polygons" in region
+                else one(region, size, root)
+            )
+        except DatasetError:
+            raise
+        except (DataError, KeyError, TypeError, ValueError, OverflowError, IndexError, OSError, MemoryError) as error:
+            raise DatasetError(f"{where}: a region cannot be read ({error}); the annotation is damaged") from error
+        if part.shape != size:
+            raise DatasetError(
+                f"{where}: a region is of a picture of {part.shape}, the picture is {size}; mask and picture must be of one "
+                "size (is the picture turned by its EXIF data, or resized?)"
+            )
+        mask |= part
+    return mask
+
+
+def one(region: dict[str, Any], size: tuple[int, int], root: Path) -> np.ndarray:
+    """One region as bool (H W); of its own size where it has one."""
+    if "rle" in region:
+        return rle_decode(region["rle"])
+    if "polygons" in region:
+        mask = _polygons(region["polygons"], size)
+        return mask & ~_polygons(region["without"], size) if region.get("without") else mask
+    if "box" in region:
+        return _box(region["box"], size)
+    if "file" in region:
+        return _picture(root / region["file"], region.get("value"))
+    if "mat" in region:
+        return _matlab(root / region["mat"], bool(region.get("zero")))
+    raise DataError(f"its form is {sorted(region)}; expected one of {', '.join(FORMS)}")
+
+
+def _polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], *, summed: bool = False) -> np.ndarray:
+    """Filled as pycocotools fills them, so that masks are those of everybody else."""
+    try:
+        from pycocotools import mask as coco
+    except ImportError as error:
+        raise DatasetError("polygons need pycocotools; run: pip install 'restr[data]'") from error
+    flat = []
+    for polygon in polygons:
+        points = np.asarray(polygon, np.float64).reshape(-1)
+        if len(points) < 6 or len(points) % 2:
+            raise DataError(f"a polygon has {len(points)} numbers; expected x, y of three points at least")
+        if not np.isfinite(points).all() or np.abs(points).max() > 1 << 20:
+            raise DataError("a polygon has a point that is in no picture")
+        flat.append(points.tolist())
+    if not flat:
+        return np.zeros(size, bool)
+    counts = np.zeros(size, np.int64)
+    for run in coco.frPyObjects(flat, *size):
+        counts += rle_decode(run)
+    return counts == 1 if summed else counts > 0
+
+
+def _box(box: Sequence[float], size: tuple[int, int]) -> np.ndarray:
+    x, y, width, height = (float(value) for value in box)
+    if not np.isfinite([x, y, width, height]).all() or width < 0 or height < 0:
+        raise DataError(f"the box is {list(box)}; expected x, y, width, height")
+    rows, columns = np.mgrid[: size[0], : size[1]] + 0.5
+    return (columns >= x) & (columns < x + width) & (rows >= y) & (rows < y + height)
+
+
+def _picture(path: Path, value: int | None) -> np.ndarray:
+    if not path.is_file():
+        raise DatasetError(f"there is no mask {path}; is the dataset complete?")
+    try:
+        with Image.open(path) as picture:
+            if value is not None:
+                return np.asarray(picture) == value
+            return np.asarray(picture.convert("L")) > 127
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DatasetError(f"the mask {path} cannot be read ({error}); fetch it again") from error
+
+
+def _matlab(path: Path, zero: bool) -> np.ndarray:
+    """The one matrix of a .mat file (SAIAPR: ``segimg_t``, 0 inside the region)."""
+    try:
+        from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
+    except ImportError as error:
+        raise DatasetError("masks in .mat files need SciPy; run: pip install 'restr[data]'") from error
+    if not path.is_file():
+        raise DatasetError(f"there is no mask {path}; is the dataset complete?")
+    try:
+        arrays = [array for name, array in loadmat(path).items() if not name.startswith("__")]
+    except (MatReadError, ValueError, TypeError, OSError, NotImplementedError, KeyError, IndexError, EOFError) as error:
+        raise DatasetError(f"the mask {path} cannot be read ({error}); fetch it again") from error
+    arrays = [
+        array for array in arrays if isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind in "biuf"
+    ]
+    if len(arrays) != 1:
+        raise DatasetError(f"the mask {path} holds {len(arrays)} matrices; expected one")
+    return arrays[0] == 0 if zero else arrays[0] > 0
