@@ -32,12 +32,14 @@ ALLOWED: dict[str, set[str]] = {
     "model": BASE | {"nn"},
     "losses": MODEL,
     "metrics": {"errors", "masks"},
+    "protocol": {"errors", "config", "fields", "preprocess"},
     "data": BASE,
     "training": MODEL | {"losses", "metrics", "data"},
     "inference": MODEL,
-    "evaluation": MODEL | {"metrics", "data", "inference"},
+    "evaluation": MODEL | {"metrics", "protocol", "data", "inference"},
     "ablation": MODEL | {"losses", "metrics", "data", "training"},
-    "cli": MODEL | {"losses", "metrics", "data", "training", "inference", "evaluation", "ablation", "__init__"},
+    "cli": MODEL
+    | {"losses", "metrics", "data", "training", "inference", "evaluation", "ablation", "protocol", "__init__"},
     "__init__": set(),  # its names are loaded when they are used, by import_module
 }
 

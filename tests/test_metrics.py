@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from restr.errors import ConfigError, DataError
-from restr.metrics import PRECISION_AT, SegmentationMetrics, intersection_and_union, ratio_interval
+from restr.metrics import (
+    PRECISION_AT,
+    SegmentationMetrics,
+    boundary_intersection_and_union,
+    intersection_and_union,
+    ratio_interval,
+)
 
 MASKS = st.tuples(st.integers(1, 5), st.integers(1, 5)).flatmap(
     lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape), st.sampled_from(["left", "red"]))
@@ -35,6 +41,13 @@ def by_definition(samples, empty_iou):
     }
     for tenths in range(5, 10):
         measures[f"pr@0.{tenths}"] = sum(iou >= Fraction(tenths, 10) for iou in ious) / len(ious)
+    nothing = [not prediction.any() for prediction, target, _ in samples if not target.any()]
+    something = [prediction.any() for prediction, target, _ in samples if target.any()]
+    if nothing:
+        right = [Fraction(i, u) if u else Fraction(1) for i, u in pairs]
+        measures |= {"giou": float(sum(right) / len(right)), "ciou": measures["oiou"]}
+        measures |= {"n_acc": sum(nothing) / len(nothing)}
+        measures |= {"t_acc": sum(something) / len(something) if something else float("nan")}
     return measures
 
 
@@ -49,10 +62,10 @@ def filled(samples, empty_iou=1.0):
 @given(SAMPLES, st.sampled_from([0.0, 1.0]))
 def test_equals_the_definition(samples, empty_iou):
     metrics = filled(samples, empty_iou)
-    assert metrics.compute() == pytest.approx(by_definition(samples, empty_iou), abs=1e-12)
+    assert metrics.compute() == pytest.approx(by_definition(samples, empty_iou), abs=1e-12, nan_ok=True)
     for kind, measures in metrics.compute_by_kind().items():
         of_kind = [sample for sample in samples if sample[2] == kind]
-        assert measures == pytest.approx(by_definition(of_kind, empty_iou), abs=1e-12)
+        assert measures == pytest.approx(by_definition(of_kind, empty_iou), abs=1e-12, nan_ok=True)
 
 
 @settings(max_examples=40, deadline=None)
@@ -62,7 +75,7 @@ def test_merge_is_as_one_run_and_state_survives_json(first, second):
     other = SegmentationMetrics()
     other.load_state_dict(json.loads(json.dumps(filled(second).state_dict())))
     part.merge(other)
-    assert part.compute() == pytest.approx(whole.compute(), abs=1e-12)
+    assert part.compute() == pytest.approx(whole.compute(), abs=1e-12, nan_ok=True)
     assert part.compute_by_kind().keys() == whole.compute_by_kind().keys()
 
 
@@ -138,3 +151,31 @@ def test_interval_resamples_images_not_sentences():
     alone = [str(number) for number in range(20)]
     low, high = ratio_interval(values, [1.0] * 20, alone)
     assert 0.1 < low < high < 0.9
+
+
+def test_pr_counts_above_or_from_its_threshold_on():
+    """CRIS counts IoU > X: a sample of exactly X is in one number and not in the other."""
+    for above, share in ((False, 1.0), (True, 0.0)):
+        metrics = SegmentationMetrics(above=above)
+        metrics.update_counts(1, 2)
+        assert metrics.compute()["pr@0.5"] == share
+
+
+def eroded(mask, times):
+    """``times`` erosions by 3 x 3, the outside being background, pixel by pixel."""
+    for _ in range(times):
+        padded = np.pad(mask, 1)
+        mask = np.all(
+            [padded[i : i + mask.shape[0], j : j + mask.shape[1]] for i in range(3) for j in range(3)], axis=0
+        )
+    return mask
+
+
+@settings(max_examples=40, deadline=None)
+@given(MASKS, st.sampled_from([0.02, 0.2, 0.4]))
+def test_boundary_iou_equals_its_definition(sample, width):
+    prediction, target, _ = sample
+    reach = max(1, round(width * np.hypot(*target.shape)))
+    borders = [mask & ~eroded(mask, reach) for mask in (prediction, target)]
+    expected = (int((borders[0] & borders[1]).sum()), int((borders[0] | borders[1]).sum()))
+    assert boundary_intersection_and_union(prediction, target, width=width) == expected

@@ -209,11 +209,11 @@ class PreprocessConfig:
 
     ``fit``: ``"longest"`` scales the longest side to ``size`` and rounds the other to a multiple of the patch
     (no padding, at most half a patch of stretch); ``"letterbox"`` pads to a ``size`` x ``size`` square with the
-    mean colour on the right and at the bottom.
+    mean colour on the right and at the bottom; ``"square"`` stretches both sides to ``size`` (LAVT).
     """
 
     size: int = 480
-    fit: Literal["longest", "letterbox"] = "longest"
+    fit: Literal["longest", "letterbox", "square"] = "longest"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     threshold: float = 0.5

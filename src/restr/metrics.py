@@ -31,13 +31,17 @@ def intersection_and_union(prediction: np.ndarray, target: np.ndarray) -> tuple[
 
 @dataclass(kw_only=True)
 class Counts:
-    """Everything that the measures need to know of the samples so far. hits: one number for each Pr@X."""
+    """Everything that the measures need to know of the samples so far. hits: one number for each Pr@X. no_target: samples
+    that mean nothing; rightly_empty: those of them whose mask is empty; found: of the others, those whose is not."""
 
     n: int = 0
     intersection: int = 0
     union: int = 0
     iou_sum: float = 0.0
     hits: list[int] = field(default_factory=lambda: [0] * len(PRECISION_AT))
+    no_target: int = 0
+    rightly_empty: int = 0
+    found: int = 0
 
     def add(self, other: Counts) -> None:
         """Count the other's samples too."""
@@ -46,15 +50,31 @@ class Counts:
         self.union += other.union
         self.iou_sum += other.iou_sum
         self.hits = [mine + theirs for mine, theirs in zip(self.hits, other.hits, strict=True)]
+        self.no_target += other.no_target
+        self.rightly_empty += other.rightly_empty
+        self.found += other.found
 
     def measures(self, empty_iou: float) -> dict[str, float]:
-        """n, oiou, miou and pr@0.5 ... pr@0.9; NaN where there is no sample."""
+        """n, oiou, miou and pr@0.5 ... pr@0.9; NaN where there is no sample.
+
+        Where some samples mean nothing, also n_acc (their share with an empty mask), t_acc (the others' share with
+        some mask), giou (mIoU with a rightly empty mask as 1) and ciou (= oiou), the names of generalised segmentation.
+        """
         if not self.n:
             return {"n": 0, "oiou": np.nan, "miou": np.nan} | {f"pr@{least}": np.nan for least in PRECISION_AT}
         oiou = self.intersection / self.union if self.union else empty_iou
-        return {"n": self.n, "oiou": oiou, "miou": self.iou_sum / self.n} | {
+        found = {"n": self.n, "oiou": oiou, "miou": self.iou_sum / self.n} | {
             f"pr@{least}": hits / self.n for least, hits in zip(PRECISION_AT, self.hits, strict=True)
         }
+        if self.no_target:
+            targets = self.n - self.no_target
+            found |= {
+                "giou": (self.iou_sum + (1 - empty_iou) * self.rightly_empty) / self.n,
+                "ciou": oiou,
+                "n_acc": self.rightly_empty / self.no_target,
+                "t_acc": self.found / targets if targets else np.nan,
+            }
+        return found
 
 
 class SegmentationMetrics:
@@ -64,23 +84,32 @@ class SegmentationMetrics:
     Such samples never change oIoU, as they add nothing to either sum.
     """
 
-    def __init__(self, *, empty_iou: float = 1.0) -> None:
+    def __init__(self, *, empty_iou: float = 1.0, above: bool = False) -> None:
+        """above: Pr@X counts IoU > X (CRIS), not IoU >= X."""
         if empty_iou not in (0.0, 1.0):
             raise ConfigError(f"empty_iou is {empty_iou}; two empty masks agree wholly (1) or not at all (0)")
-        self.empty_iou = float(empty_iou)
+        self.empty_iou, self.above = float(empty_iou), above
         self._kinds: dict[str, Counts] = {}
 
     def update(self, prediction: np.ndarray, target: np.ndarray, kind: str = "all") -> float:
         """Count one sample, bool masks (H W) of one shape, and return its IoU."""
-        return self.update_counts(*intersection_and_union(prediction, target), kind)
+        counts = intersection_and_union(prediction, target)
+        return self.update_counts(*counts, kind, area=int(np.count_nonzero(target)))
 
-    def update_counts(self, intersection: int, union: int, kind: str = "all") -> float:
-        """Count one sample whose pixels are counted already, and return its IoU."""
+    def update_counts(self, intersection: int, union: int, kind: str = "all", *, area: int | None = None) -> float:
+        """Count one sample whose pixels are counted already, and return its IoU.
+
+        area: pixels of the true mask; without it, the sample is taken to mean something.
+        """
         if not 0 <= intersection <= union:
             raise DataError(f"intersection {intersection} and union {union}: expected 0 <= intersection <= union")
         iou = intersection / union if union else self.empty_iou
-        hits = [int(iou >= least) for least in PRECISION_AT]
+        hits = [int(iou > least if self.above else iou >= least) for least in PRECISION_AT]
         one = Counts(n=1, intersection=intersection, union=union, iou_sum=iou, hits=hits)
+        if area == 0:
+            one.no_target, one.rightly_empty = 1, int(union == 0)
+        else:
+            one.found = int(area is None or intersection > 0 or union > area)
         self._kinds.setdefault(kind, Counts()).add(one)
         return iou
 
@@ -97,9 +126,9 @@ class SegmentationMetrics:
 
     def merge(self, other: SegmentationMetrics) -> None:
         """Count what another process has counted. Raises ``ConfigError`` where its empty rule differs."""
-        if other.empty_iou != self.empty_iou:
+        if (other.empty_iou, other.above) != (self.empty_iou, self.above):
             raise ConfigError(
-                f"cannot merge counts with empty_iou {other.empty_iou} into {self.empty_iou}; "
+                f"cannot merge counts with empty_iou {other.empty_iou}, above {other.above} into {self.empty_iou}, {self.above}; "
                 "measure both with one rule"
             )
         for kind, counts in other._kinds.items():
@@ -107,14 +136,37 @@ class SegmentationMetrics:
 
     def state_dict(self) -> dict[str, Any]:
         """The counts in JSON's types."""
-        return {"empty_iou": self.empty_iou, "kinds": {kind: asdict(counts) for kind, counts in self._kinds.items()}}
+        return {
+            "empty_iou": self.empty_iou,
+            "above": self.above,
+            "kinds": {kind: asdict(counts) for kind, counts in self._kinds.items()},
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Replace the counts by those of ``state_dict``."""
-        self.empty_iou = float(state["empty_iou"])
+        self.empty_iou, self.above = float(state["empty_iou"]), bool(state.get("above", False))
         self._kinds = {
             kind: Counts(**{**counts, "hits": list(counts["hits"])}) for kind, counts in state["kinds"].items()
         }
+
+
+def boundary_intersection_and_union(
+    prediction: np.ndarray, target: np.ndarray, *, width: float = 0.02
+) -> tuple[int, int]:
+    """The same for the masks' inner borders, ``width`` of the picture's diagonal wide: boundary IoU (Cheng et al. 2021).
+
+    A border is the mask less its erosion by a square; the picture's edge counts as outside, as in the authors' program.
+    """
+    reach = max(1, round(width * float(np.hypot(*prediction.shape))))
+    return intersection_and_union(_border(prediction, reach), _border(target, reach))
+
+
+def _border(mask: np.ndarray, reach: int) -> np.ndarray:
+    side = 2 * reach + 1
+    sums = np.pad(mask, reach).astype(np.int64).cumsum(0).cumsum(1)
+    sums = np.pad(sums, ((1, 0), (1, 0)))
+    full = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return mask & (full < side * side)
 
 
 def ratio_interval(

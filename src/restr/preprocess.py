@@ -21,7 +21,7 @@ def input_size(size: Size, config: PreprocessConfig, patch: int) -> Size:
     Both are multiples of ``patch``. Raises ``ImageError`` for a photograph without pixels.
     """
     _check(size, config, patch)
-    if config.fit == "letterbox":
+    if config.fit in ("letterbox", "square"):
         return config.size, config.size
     longest = max(size)
     height, width = (max(1, _half_up(side * config.size / longest / patch)) * patch for side in size)
@@ -30,7 +30,7 @@ def input_size(size: Size, config: PreprocessConfig, patch: int) -> Size:
 
 def content_size(size: Size, config: PreprocessConfig, patch: int) -> Size:
     """The top-left (height, width) of the model's input that shows the photograph; the rest is padding."""
-    if config.fit == "longest":
+    if config.fit != "letterbox":
         return input_size(size, config, patch)
     _check(size, config, patch)
     longest = max(size)

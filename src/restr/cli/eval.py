@@ -13,9 +13,11 @@ import tyro
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
+    from restr.data.dataset import Samples
     from restr.data.sample import Sample
-    from restr.evaluation.datasets import ListedSamples, PhotoExpressions
+    from restr.evaluation.datasets import PhotoExpressions
     from restr.evaluation.evaluate import EvaluationResult
+    from restr.protocol import Protocol
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,8 +28,15 @@ class Eval:
     """
 
     data: str
-    """One of "photos:DIR" (images/ and instances.json; sentences are generated), "generated" (drawn scenes), or
-    "jsonl:FILE" with a line {"image": path, "text": ..., "mask": path or run lengths, "kind": ...} for each sentence."""
+    """A published dataset, NAME[:SPLITTER]:SPLIT ("refcoco:unc:testA"), or one's own, FORM:PATH ("jsonl:mine.jsonl"), both
+    below --root; "photos:DIR" (images/ and instances.json; sentences are generated); "generated" (drawn scenes)."""
+
+    root: Path = Path(".")
+    """The folder that holds the dataset."""
+
+    protocol: Literal["own", "restr", "lavt", "cris", "rela", "lisa"] = "own"
+    """How to measure: "own" is the model's own preprocessing, at the photographs' size; the others are those of the
+    named projects."""
 
     split: str = "val"
     """Which photographs (photos only)."""
@@ -45,10 +54,10 @@ class Eval:
     """Folder for table.md, metrics.json, records.jsonl, by_kind.png and cases.png (default: print the table only)."""
 
     threshold: float | None = None
-    """The least probability of a pixel of the mask (default: the model's own, 0.5)."""
+    """The least probability of a pixel of the mask, instead of the protocol's."""
 
-    empty_iou: Literal[0, 1] = 1
-    """The IoU of an empty mask where nothing was to be found."""
+    empty_iou: Literal[0, 1] | None = None
+    """The IoU of an empty mask where nothing was to be found, instead of the protocol's."""
 
     control: bool = True
     """Also match each region with a sentence for another target of the same image."""
@@ -78,23 +87,25 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
 
     if settings.n < 1:
         raise ConfigError(f"n is {settings.n}; ask for at least one sentence")
-    source, _, where = settings.data.partition(":")
+    source = settings.data.partition(":")[0]
     if settings.threads:
         torch.set_num_threads(settings.threads)
     segmenter = Segmenter.from_pretrained(settings.model, device=settings.device)
+    protocol, own = chosen_protocol(settings), segmenter.config.preprocess
+    segmenter = segmenter.with_preprocess(protocol.preprocess(own))
     samples = open_samples(settings, size=segmenter.config.preprocess.size)
     title = {
         "photos": f"photos {settings.split}, generated expressions (seed {settings.seed})",
         "generated": f"generated scenes, unseen (seed {settings.seed})",
-    }.get(source, Path(where).name)
+    }.get(source, settings.data)
     with progress_bar() as progress:
         task = progress.add_task("evaluating", total=len(samples))
         result = evaluate(
             segmenter,
             samples,
-            preprocess=segmenter.config.preprocess,
-            threshold=settings.threshold,
-            empty_iou=float(settings.empty_iou),
+            preprocess=own,
+            protocol=protocol,
+            patch=segmenter.config.vision.patch,
             control=settings.control,
             seed=settings.seed,
             progress=lambda count: progress.advance(task, count),
@@ -106,17 +117,26 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
     return result
 
 
-def open_samples(settings: Eval, *, size: int) -> PhotoExpressions | ListedSamples | list[Sample]:
-    """The samples that ``settings.data`` names. size: of drawn scenes, in pixels. Raises ``ConfigError``."""
-    from restr.evaluation.datasets import ListedSamples, PhotoExpressions, drawn_scenes
+def chosen_protocol(settings: Eval) -> Protocol:
+    """The protocol, with what was asked for instead of its own; its name says so."""
+    from restr.protocol import protocol
+
+    found = protocol(settings.protocol)
+    changes = {"threshold": settings.threshold, "empty_iou": settings.empty_iou}
+    changes = {name: float(value) for name, value in changes.items() if value is not None}
+    return dataclasses.replace(found, name=f"{found.name}, changed", **changes) if changes else found
+
+
+def open_samples(settings: Eval, *, size: int) -> PhotoExpressions | Samples | list[Sample]:
+    """The samples that ``settings.data`` names. size: of drawn scenes, in pixels. Raises ``DatasetError``."""
+    from restr.data.catalog import open_dataset
+    from restr.evaluation.datasets import PhotoExpressions, drawn_scenes
 
     source, _, where = settings.data.partition(":")
     if source == "photos" and where:
         from restr.data.photos import load_photos
 
         return PhotoExpressions(load_photos(Path(where), split=settings.split), settings.n, settings.seed)
-    if source == "jsonl" and where:
-        return ListedSamples(Path(where))
     if settings.data == "generated":
         return drawn_scenes(settings.n, settings.seed, size=size)
-    raise ConfigError(f"data is {settings.data!r}; choose photos:DIR, jsonl:FILE or generated")
+    return open_dataset(settings.data, settings.root)

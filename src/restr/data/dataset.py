@@ -23,7 +23,7 @@ class Samples(Sequence[Sample]):
 
     def __init__(self, root: Path, index: Index, split: str | None = None, *, summed: bool = False) -> None:
         """summed: with the REFER reader's bug for overlapping polygons, see ``restr.data.regions.mask_of``."""
-        self.root, self.index, self.split, self.summed = root, index, split, summed
+        self.root, self.entries, self.split, self.summed = root, index, split, summed
         self.rows = index.rows_of(split)
         self._last: tuple[str, tuple[int, int] | None, np.ndarray] | None = None
 
@@ -40,7 +40,7 @@ class Samples(Sequence[Sample]):
         """The entry of a sample."""
         if not -len(self) <= number < len(self):
             raise IndexError(f"there are {len(self)} samples; got number {number}")
-        return self.index.entry(self.rows[number])
+        return self.entries.entry(self.rows[number])
 
     def sample(self, entry: Entry) -> Sample:
         """An entry with its image and its mask."""

@@ -88,7 +88,7 @@ def _polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], *, sum
         return np.zeros(size, bool)
     counts = np.zeros(size, np.int64)
     for run in coco.frPyObjects(flat, *size):
-        counts += rle_decode(run)
+        counts += rle_decode(dict(run))
     return counts == 1 if summed else counts > 0
 
 

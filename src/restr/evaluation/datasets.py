@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from PIL import Image
 
-from restr import masks
 from restr.data.expressions.description import Reference
 from restr.data.expressions.generate import references
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes
 from restr.data.sample import Sample
 from restr.data.scene import Scene
 from restr.errors import DataError
-from restr.inference.sources import read_image
 
 # Shares of the kinds of sentence; what the photographs cannot fill of one kind goes to the others.
 SHARES: Mapping[str, float] = {
@@ -144,61 +139,6 @@ def drawn_scenes(n: int, seed: int = 0, *, size: int = 64) -> list[Sample]:
     return [scenes[index] for index in range(min(n, len(scenes)))]
 
 
-class ListedSamples:
-    """Samples of a JSONL file, a line each: {"image": path, "text": ..., "mask": path or run lengths, "kind": ...}.
-
-    Paths are relative to the file. mask: an image file whose pixels above 127 belong to the region, or COCO run
-    lengths {"size", "counts"}, at the photograph's own upright size. kind and id may be left out. Iterates image
-    by image, whatever the order of the lines. Raises ``DataError`` naming the line.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self.folder = file.parent
-        if not file.is_file():
-            raise DataError(f"there is no file {file}; expected JSON lines with image, text and mask")
-        lines = file.read_text(encoding="utf-8").splitlines()
-        self.entries = [_entry(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-        if not self.entries:
-            raise DataError(f"{file} has no lines; expected a JSON object with image, text and mask on each")
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __iter__(self) -> Iterator[Sample]:
-        by_image: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for entry in self.entries:
-            by_image[entry["image"]].append(entry)
-        for name, entries in by_image.items():
-            image = read_image(self.folder / name)
-            for entry in entries:
-                yield Sample(
-                    id=str(entry.get("id", entry["where"])),
-                    image=image,
-                    text=entry["text"],
-                    mask=self._mask(entry, image.shape[:2]),
-                    kind=str(entry.get("kind", "other")),
-                    image_id=name,
-                )
-
-    def _mask(self, entry: dict[str, Any], size: tuple[int, ...]) -> np.ndarray:
-        given = entry["mask"]
-        if isinstance(given, dict):
-            mask = masks.rle_decode(given)
-        else:
-            try:
-                with Image.open(self.folder / given) as picture:
-                    # A palette's numbers are not brightness; any other mode becomes grey.
-                    mask = np.asarray(picture.convert("L")) > 127
-            except OSError as error:
-                raise DataError(f"{entry['where']}: cannot read the mask {given!r} ({error})") from error
-        if mask.shape != tuple(size):
-            raise DataError(
-                f"{entry['where']}: the mask is {mask.shape} but the image {entry['image']} is {tuple(size)}; "
-                "masks must have the photograph's own size"
-            )
-        return mask
-
-
 def _fair(scene: Scene, reference: Reference) -> bool:
     """Whether a sentence is worth asking: a place is no test where nothing else of the kind stands elsewhere."""
     if reference.kind not in CONTRASTIVE:
@@ -206,17 +146,3 @@ def _fair(scene: Scene, reference: Reference) -> bool:
     wanted = {scene.instances[target].category for target in reference.targets}
     others = (each for index, each in enumerate(scene.instances) if index not in reference.targets)
     return any(each.category in wanted for each in others)
-
-
-def _entry(line: str, where: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON ({error}); expected an object with image, text and mask") from error
-    if not isinstance(entry, dict) or not all(name in entry for name in ("image", "text", "mask")):
-        raise DataError(f"{where}: expected an object with image, text and mask; got {line[:80]!r}")
-    if not isinstance(entry["image"], str) or not isinstance(entry["text"], str):
-        raise DataError(f"{where}: image and text must be strings; got {line[:80]!r}")
-    if not isinstance(entry["mask"], (str, dict)):
-        raise DataError(f"{where}: mask must be a path or run lengths; got {str(entry['mask'])[:80]!r}")
-    return entry | {"where": where}

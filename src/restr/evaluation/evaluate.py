@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,18 +13,28 @@ import numpy as np
 from restr import masks
 from restr.config import PreprocessConfig
 from restr.data.sample import Sample
-from restr.metrics import SegmentationMetrics, intersection_and_union, ratio_interval
+from restr.metrics import (
+    SegmentationMetrics,
+    boundary_intersection_and_union,
+    intersection_and_union,
+    ratio_interval,
+)
+from restr.protocol import PROTOCOLS
+from restr.protocol import Protocol as EvaluationProtocol
 
 LENGTHS = ((1, 2), (3, 4), (5, 7), (8, None))  # words; the bounds are inclusive
 MOST_OVERLAP = 0.1  # of the smaller region: up to here two targets of an image are different things
 
 
 class Segmented(Protocol):
-    """The part of ``restr.Result`` that is measured: mask, bool (H W), and score."""
+    """The part of ``restr.Result`` that is measured: mask, bool (H W), prob, float (H W), and score."""
 
     # Any, as type checkers do not take Result's cached properties for plain ones in a protocol.
     @property
     def mask(self) -> Any: ...
+
+    @property
+    def prob(self) -> Any: ...
 
     @property
     def score(self) -> Any: ...
@@ -55,6 +65,7 @@ class Record:
     iou: float
     score: float
     prediction: dict[str, Any]
+    boundary_iou: float = math.nan
     control_text: str | None = None
     control_intersection: int | None = None
     control_union: int | None = None
@@ -90,59 +101,93 @@ def evaluate(
     samples: Iterable[Sample],
     *,
     preprocess: PreprocessConfig,
-    threshold: float | None = None,
-    empty_iou: float = 1.0,
+    protocol: EvaluationProtocol = PROTOCOLS["own"],
+    patch: int = 16,
     control: bool = True,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> EvaluationResult:
-    """Measure ``segmenter`` on ``samples``, at the photographs' own size, one sample a (region, sentence) pair.
+    """Measure ``segmenter`` on ``samples`` as ``protocol`` says.
 
-    samples: those of one image must follow each other, so that it is encoded once. preprocess: the model's, for the
-    protocol's wording. threshold: of the masks, the model's own if not given. empty_iou: see ``SegmentationMetrics``.
-    control: also match each region with a sentence drawn (by seed) for another target of its image; it costs no further
-    prediction. progress: called with the number of samples after each image.
+    samples: those of one image must follow each other, so that it is encoded once. preprocess, patch: of the segmenter,
+    which has to prepare its images as ``protocol.preprocess`` says. control: also match each region with a sentence drawn
+    (by seed) for another target of its image; it costs no further prediction. progress: called with the number of samples
+    after each image.
     """
-    threshold = preprocess.threshold if threshold is None else threshold
+    config = protocol.preprocess(preprocess)
     rng = np.random.default_rng(seed)
     records: list[Record] = []
-    for group in by_image(samples):
-        results = segmenter(group[0].image, [sample.text for sample in group], threshold=threshold)
-        predictions = [result.mask for result in results]
-        others = other_targets(group, rng) if control else [None] * len(group)
-        for sample, result, other in zip(group, results, others, strict=True):
-            shared, union = intersection_and_union(result.mask, sample.mask)
-            wrong = None if other is None else intersection_and_union(predictions[other], sample.mask)
-            records.append(
-                Record(
-                    id=sample.id,
-                    image_id=sample.image_id or sample.id,
-                    text=sample.text,
-                    kind=sample.kind,
-                    words=len(sample.text.split()),
-                    area=int(np.count_nonzero(sample.mask)),
-                    intersection=shared,
-                    union=union,
-                    iou=shared / union if union else empty_iou,
-                    score=round(float(result.score), 4),
-                    prediction=masks.rle_encode(result.mask),
-                    control_text=None if other is None else group[other].text,
-                    control_intersection=wrong[0] if wrong else None,
-                    control_union=wrong[1] if wrong else None,
-                )
-            )
+    for group in by_image(joined(samples) if protocol.joined else samples):
+        records += measure_image(segmenter, group, protocol, config, patch, rng if control else None)
         if progress:
             progress(len(group))
-    return summarise(records, describe_protocol(preprocess, threshold, empty_iou), empty_iou=empty_iou)
+    return summarise(records, protocol.describe(preprocess), protocol)
 
 
-def summarise(records: Sequence[Record], protocol: str, *, empty_iou: float = 1.0) -> EvaluationResult:
-    """The result of records, new or read from a file."""
-    kinds, lengths = SegmentationMetrics(empty_iou=empty_iou), SegmentationMetrics(empty_iou=empty_iou)
-    wrong, paired = SegmentationMetrics(empty_iou=empty_iou), SegmentationMetrics(empty_iou=empty_iou)
+def measure_image(
+    segmenter: Segments,
+    group: Sequence[Sample],
+    protocol: EvaluationProtocol,
+    config: PreprocessConfig,
+    patch: int,
+    rng: np.random.Generator | None,
+) -> list[Record]:
+    """The records of one image's samples. rng: draws the control's sentences; None for no control."""
+    image, targets = protocol.frame(group[0].image, [sample.mask for sample in group], config, patch)
+    results = segmenter(image, [sample.text for sample in group], threshold=config.threshold)
+    found = [
+        result.mask if protocol.mask_rule == ">=" else protocol.mask(result.prob, config.threshold)
+        for result in results
+    ]
+    others = [None] * len(group) if rng is None else other_targets(group, rng)
+    records = []
+    for sample, target, result, mask, other in zip(group, targets, results, found, others, strict=True):
+        shared, union = intersection_and_union(mask, target)
+        wrong = None if other is None else intersection_and_union(found[other], target)
+        border = boundary_intersection_and_union(mask, target)
+        records.append(
+            Record(
+                id=sample.id,
+                image_id=sample.image_id or sample.id,
+                text=sample.text,
+                kind=sample.kind,
+                words=len(sample.text.split()),
+                area=int(np.count_nonzero(target)),
+                intersection=shared,
+                union=union,
+                iou=shared / union if union else protocol.empty_iou,
+                score=round(float(result.score), 4),
+                prediction=masks.rle_encode(mask),
+                boundary_iou=border[0] / border[1] if border[1] else protocol.empty_iou,
+                control_text=None if other is None else group[other].text,
+                control_intersection=wrong[0] if wrong else None,
+                control_union=wrong[1] if wrong else None,
+            )
+        )
+    return records
+
+
+def joined(samples: Iterable[Sample]) -> Iterator[Sample]:
+    """Samples with the sentences of one region, which follow each other, joined to one text."""
+    for group in by_image(samples):
+        regions: list[list[Sample]] = []
+        for sample in group:
+            if regions and np.array_equal(regions[-1][0].mask, sample.mask):
+                regions[-1].append(sample)
+            else:
+                regions.append([sample])
+        for region in regions:
+            yield replace(region[0], text=". ".join(sample.text for sample in region))
+
+
+def summarise(records: Sequence[Record], conditions: str, protocol: EvaluationProtocol) -> EvaluationResult:
+    """The result of records, new or read from a file. conditions: the protocol's sentence."""
+    kinds, lengths, wrong, paired = (
+        SegmentationMetrics(empty_iou=protocol.empty_iou, above=protocol.precision_rule == ">") for _ in range(4)
+    )
     for record in records:
-        kinds.update_counts(record.intersection, record.union, record.kind)
-        lengths.update_counts(record.intersection, record.union, _length(record.words))
+        kinds.update_counts(record.intersection, record.union, record.kind, area=record.area)
+        lengths.update_counts(record.intersection, record.union, _length(record.words), area=record.area)
         if record.control_intersection is not None and record.control_union is not None:
             wrong.update_counts(record.control_intersection, record.control_union)
             paired.update_counts(record.intersection, record.union)
@@ -152,8 +197,8 @@ def summarise(records: Sequence[Record], protocol: str, *, empty_iou: float = 1.
         intervals[f"oiou/{kind}"] = _oiou_interval([record for record in records if record.kind == kind])
     by_length = lengths.compute_by_kind()
     return EvaluationResult(
-        protocol=protocol,
-        overall=kinds.compute(),
+        protocol=conditions,
+        overall=kinds.compute() | {"boundary_iou": _mean([record.boundary_iou for record in records])},
         by_kind=dict(sorted(by_kind.items(), key=lambda item: -item[1]["n"])),
         by_length={name: by_length[name] for name in map(_length_name, LENGTHS) if name in by_length},
         intervals=intervals,
@@ -161,15 +206,6 @@ def summarise(records: Sequence[Record], protocol: str, *, empty_iou: float = 1.
         control=wrong.compute() if wrong.compute()["n"] else None,
         control_paired=paired.compute() if wrong.compute()["n"] else None,
         records=tuple(records),
-    )
-
-
-def describe_protocol(preprocess: PreprocessConfig, threshold: float, empty_iou: float) -> str:
-    """The conditions without which the numbers mean nothing, in one sentence."""
-    fit = "longest side" if preprocess.fit == "longest" else "letterbox"
-    return (
-        f"input {preprocess.size} ({fit}), IoU at the original size, mask = probability >= {threshold:g}, "
-        f"Pr@X counts IoU >= X, one sample = one (region, sentence) pair, both masks empty: IoU {empty_iou:g}"
     )
 
 
@@ -219,6 +255,10 @@ def _oiou_interval(records: Sequence[Record]) -> tuple[float, float]:
 def _miou_interval(records: Sequence[Record]) -> tuple[float, float]:
     groups = [record.image_id for record in records]
     return ratio_interval([record.iou for record in records], [1.0] * len(records), groups)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from importlib import resources
 from os import PathLike
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restr.config import PreprocessConfig
 from restr.errors import ConfigError, ImageError, TextError, WeightsError
 from restr.inference.explanation import WordAttention
 from restr.inference.result import Result
@@ -72,6 +74,12 @@ class Segmenter:
         """
         model, vocabulary = load_pretrained(_model_folder(path))
         return cls(model, vocabulary, device=device)
+
+    def with_preprocess(self, preprocess: PreprocessConfig) -> Segmenter:
+        """The same model behind other preprocessing, for an evaluation's protocol."""
+        other = copy(self)
+        other.config, other._image = replace(self.config, preprocess=preprocess), None
+        return other
 
     @overload
     def __call__(

@@ -1,0 +1,116 @@
+"""How a number was measured: without it, no two numbers of this field can be compared.
+
+Two evaluations of the same predictions differ by points through nothing but the input's shape, the size at which masks are
+compared, the threshold, and what two empty masks count. A ``Protocol`` holds these choices; its name and its sentence go with
+every number. The presets are what the named projects do (the paper's section on evaluation; their published programs).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from restr.config import PreprocessConfig
+from restr.errors import ConfigError
+from restr.fields import at_least, one_of
+from restr.preprocess import content_size, fit_image, input_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """size, fit: of the model's input; None leaves the model's own. measured_at: masks are compared at the photograph's
+    size, or at the model's input, the true mask resized to it. threshold, mask_rule: of the mask's pixels; None, the
+    model's own. precision_rule: how Pr@X compares. empty_iou: the IoU of two empty masks. joined: the sentences of a
+    region are one sample, in one text, instead of a sample each.
+    """
+
+    name: str
+    size: int | None = None
+    fit: Literal["longest", "letterbox", "square"] | None = None
+    measured_at: Literal["original", "model"] = "original"
+    threshold: float | None = 0.5
+    mask_rule: Literal[">=", ">"] = ">="
+    precision_rule: Literal[">=", ">"] = ">="
+    empty_iou: float = 1.0
+    joined: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            at_least(self, "size", 1)
+        if self.fit not in (None, "longest", "letterbox", "square"):
+            raise ConfigError(f"fit is {self.fit!r}; choose longest, letterbox, square, or None for the model's own")
+        one_of(self, "measured_at", "mask_rule", "precision_rule")
+        if self.threshold is not None and not 0.0 < self.threshold < 1.0:
+            raise ConfigError(f"threshold is {self.threshold}; it must be between 0 and 1")
+        if self.empty_iou not in (0.0, 1.0):
+            raise ConfigError(f"empty_iou is {self.empty_iou}; two empty masks agree wholly (1) or not at all (0)")
+
+    def preprocess(self, own: PreprocessConfig) -> PreprocessConfig:
+        """The model's preprocessing with what the protocol asks for."""
+        return replace(
+            own,
+            size=self.size or own.size,
+            fit=self.fit or own.fit,
+            threshold=own.threshold if self.threshold is None else self.threshold,
+        )
+
+    def frame(
+        self, image: np.ndarray, masks: list[np.ndarray], config: PreprocessConfig, patch: int
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The image and the true masks at the size at which masks are compared.
+
+        At the model's size masks are resized by nearest neighbour, as LAVT's and ReLA's are. config: ``preprocess``'s.
+        """
+        if self.measured_at == "original":
+            return image, masks
+        size = (image.shape[0], image.shape[1])
+        height, width = input_size(size, config, patch)
+        inner = content_size(size, config, patch)
+        framed = []
+        for mask in masks:
+            picture = Image.fromarray(mask).resize((inner[1], inner[0]), Image.Resampling.NEAREST)
+            whole = np.zeros((height, width), bool)
+            whole[: inner[0], : inner[1]] = np.asarray(picture)
+            framed.append(whole)
+        return fit_image(image, config, patch), framed
+
+    def mask(self, prob: np.ndarray, threshold: float) -> np.ndarray:
+        """The mask, bool, of probabilities."""
+        return prob >= threshold if self.mask_rule == ">=" else prob > threshold
+
+    def describe(self, own: PreprocessConfig) -> str:
+        """The conditions without which the numbers mean nothing, in one sentence that begins with the name."""
+        config = self.preprocess(own)
+        fit = {"longest": "longest side", "letterbox": "letterbox", "square": "stretched to a square"}[config.fit]
+        where = "the original size" if self.measured_at == "original" else "the model's size"
+        sample = "region, its sentences joined" if self.joined else "(region, sentence) pair"
+        return (
+            f"{self.name}: input {config.size} ({fit}), IoU at {where}, mask = probability {self.mask_rule} "
+            f"{config.threshold:g}, Pr@X counts IoU {self.precision_rule} X, one sample = one {sample}, both masks empty: "
+            f"IoU {self.empty_iou:g}"
+        )
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(name="own", threshold=None),
+        Protocol(name="restr", size=480, fit="letterbox"),
+        Protocol(name="lavt", size=480, fit="square", measured_at="model", mask_rule=">", empty_iou=0.0),
+        Protocol(
+            name="cris", size=416, fit="letterbox", threshold=0.35, mask_rule=">", precision_rule=">", empty_iou=0.0
+        ),
+        Protocol(name="rela", size=480, fit="square", measured_at="model", mask_rule=">"),
+        Protocol(name="lisa", mask_rule=">"),
+    )
+}
+
+
+def protocol(name: str) -> Protocol:
+    """The named protocol. Raises ``ConfigError`` with the known names."""
+    if name not in PROTOCOLS:
+        raise ConfigError(f"there is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]
