@@ -15,6 +15,8 @@ VERBS = {
     "predict": ("restr.cli.predict", "segment what a sentence names in photographs"),
     "train": ("restr.cli.train", "train a model"),
     "eval": ("restr.cli.eval", "measure a model on a dataset"),
+    "score": ("restr.cli.score", "measure masks that any program predicted"),
+    "compare": ("restr.cli.compare", "two evaluations, sentence by sentence"),
     "ablate": ("restr.cli.ablate", "compare variants of the model"),
 }
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130

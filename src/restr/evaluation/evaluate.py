@@ -142,29 +142,32 @@ def measure_image(
     others = [None] * len(group) if rng is None else other_targets(group, rng)
     records = []
     for sample, target, result, mask, other in zip(group, targets, results, found, others, strict=True):
-        shared, union = intersection_and_union(mask, target)
-        wrong = None if other is None else intersection_and_union(found[other], target)
-        border = boundary_intersection_and_union(mask, target)
-        records.append(
-            Record(
-                id=sample.id,
-                image_id=sample.image_id or sample.id,
-                text=sample.text,
-                kind=sample.kind,
-                words=len(sample.text.split()),
-                area=int(np.count_nonzero(target)),
-                intersection=shared,
-                union=union,
-                iou=shared / union if union else protocol.empty_iou,
-                score=round(float(result.score), 4),
-                prediction=masks.rle_encode(mask),
-                boundary_iou=border[0] / border[1] if border[1] else protocol.empty_iou,
-                control_text=None if other is None else group[other].text,
-                control_intersection=wrong[0] if wrong else None,
-                control_union=wrong[1] if wrong else None,
-            )
-        )
+        record = judged(sample, target, mask, float(result.score), protocol)
+        if other is not None:
+            shared, union = intersection_and_union(found[other], target)
+            record = replace(record, control_text=group[other].text, control_intersection=shared, control_union=union)
+        records.append(record)
     return records
+
+
+def judged(sample: Sample, target: np.ndarray, mask: np.ndarray, score: float, protocol: EvaluationProtocol) -> Record:
+    """The record of one predicted mask. target: the sample's mask at the size at which masks are compared."""
+    shared, union = intersection_and_union(mask, target)
+    border = boundary_intersection_and_union(mask, target)
+    return Record(
+        id=sample.id,
+        image_id=sample.image_id or sample.id,
+        text=sample.text,
+        kind=sample.kind,
+        words=len(sample.text.split()),
+        area=int(np.count_nonzero(target)),
+        intersection=shared,
+        union=union,
+        iou=shared / union if union else protocol.empty_iou,
+        score=round(score, 4),
+        prediction=masks.rle_encode(mask),
+        boundary_iou=border[0] / border[1] if border[1] else protocol.empty_iou,
+    )
 
 
 def joined(samples: Iterable[Sample]) -> Iterator[Sample]:

@@ -20,10 +20,16 @@ from restr.errors import DatasetError
 
 def read_jsonl(root: Path, path: Path) -> Iterator[Entry]:
     """A line {"image": path, "text" or "expression": ..., "mask": path, run lengths, polygons or "bbox": ...} each."""
+    for number, record in enumerate(json_lines(path), start=1):
+        yield _row(record, number)
+
+
+def json_lines(path: Path) -> Iterator[Record]:
+    """The objects of a JSONL file. Raises ``DatasetError`` naming the line that is none."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read ({error}); expected JSON lines with image, text and mask") from error
+        raise DatasetError(f"{path} cannot be read ({error}); expected a JSON object a line") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -31,7 +37,7 @@ def read_jsonl(root: Path, path: Path) -> Iterator[Entry]:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise DatasetError(f"{path}, line {number} is not JSON ({error}); expected an object a line") from error
-        yield _row(Record(values, f"{path}, line {number}"), number)
+        yield Record(values, f"{path}, line {number}")
 
 
 def read_csv(root: Path, path: Path) -> Iterator[Entry]:

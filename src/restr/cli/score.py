@@ -1,0 +1,61 @@
+"""``restr score``: judge the masks that any program predicted."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score:
+    """Measure oIoU, mIoU, Pr@X and the rest of masks that are given, whatever model they come from.
+
+    Example: restr score --predictions theirs.jsonl --data refcoco:unc:testA --root DATA
+    """
+
+    predictions: Path
+    """A line {"id": of the sample, "prediction": COCO run lengths at the photograph's size, "score": ...} each."""
+
+    data: str
+    """The dataset, as for restr eval: NAME[:SPLITTER]:SPLIT or FORM:PATH."""
+
+    root: Path = Path(".")
+    """The folder that holds the dataset."""
+
+    protocol: Literal["own", "restr", "lavt", "cris", "rela", "lisa"] = "own"
+    """Whose rules: Pr@X from X on or above it, and what two empty masks count."""
+
+    missing_is_empty: bool = False
+    """Count samples without a prediction as empty masks."""
+
+    out: Path | None = None
+    """Folder for table.md, metrics.json, records.jsonl, by_kind.png and cases.png (default: print the table only)."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb; returns the exit code. Raises ``RestrError``."""
+    settings = tyro.cli(Score, prog="restr score", args=list(arguments))
+    from restr.data.catalog import open_dataset
+    from restr.evaluation.predictions import read_predictions, score
+    from restr.evaluation.report import markdown, write_report
+    from restr.protocol import protocol
+
+    samples = open_dataset(settings.data, settings.root)
+    result = score(
+        samples,
+        read_predictions(settings.predictions),
+        protocol(settings.protocol),
+        missing_is_empty=settings.missing_is_empty,
+    )
+    command = shlex.join(["restr", "score", *arguments])
+    title = f"{settings.predictions.name} on {settings.data}"
+    print(markdown(result, title=title, command=command))
+    if settings.out:
+        for path in write_report(result, settings.out, title=title, samples=samples, command=command).values():
+            print(path)
+    return 0
