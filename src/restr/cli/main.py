@@ -17,6 +17,7 @@ VERBS = {
     "eval": ("restr.cli.eval", "measure a model on a dataset"),
     "score": ("restr.cli.score", "measure masks that any program predicted"),
     "compare": ("restr.cli.compare", "two evaluations, sentence by sentence"),
+    "data": ("restr.cli.data", "look a dataset over"),
     "ablate": ("restr.cli.ablate", "compare variants of the model"),
 }
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
