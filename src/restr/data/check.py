@@ -131,7 +131,7 @@ def _picture(root: Path, group: list[Entry], areas: list[float]) -> tuple[int | 
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         problem("unreadable", first, str(error))
         return None, problems
-    upright = stored[::-1] if turned in (5, 6, 7, 8) else stored
+    upright = (stored[1], stored[0]) if turned in (5, 6, 7, 8) else stored
     if turned != 1:
         problem("turned", first, f"orientation {turned}")
     for entry in group:
