@@ -99,7 +99,7 @@ def test_commands_exist(page: str, command: str, capsys: pytest.CaptureFixture[s
             if not options(words):
                 continue
             with pytest.raises(SystemExit, match="0"):
-                main([words[1], "--help"])
+                main([*(words[1:3] if words[1] == "data" else words[1:2]), "--help"])
             text = capsys.readouterr().out
             for option in options(words):
                 assert option in text
