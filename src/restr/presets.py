@@ -53,7 +53,7 @@ def restr_small(*, vocab: int = 30_002) -> ModelConfig:
             patch=16,
             grid=37,  # DINOv2's own, 518 / 14; resized to the input's grid when it runs
             frozen=True,
-            taps=(4,),  # colour: R2 0.9 by a linear probe here, 0.1 after the last block (recipes/restr_small/probe.py)
+            taps=(4,),  # colour: a linear probe finds it here, not after the last block (recipes/restr_small/probe.py)
             blocks=TransformerConfig(width=384, depth=12, heads=6, mlp=1536, layer_scale=True),
         ),
         language=LanguageConfig(

@@ -7,11 +7,38 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from restr.files import write_whole
+
+USAGE = """usage: restr data VERB ...
+
+  check     count a dataset and find what is wrong with it
+  convert   write it in another layout
+
+  restr data VERB --help"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Convert:
+    """Write a dataset in another layout: pictures copied, masks the same pixel by pixel.
+
+    Example: restr data convert coco:instances.json --to refer --out mine
+    """
+
+    data: Annotated[str, tyro.conf.Positional]
+    """The dataset, as for restr eval: NAME[:SPLITTER]:SPLIT or FORM:PATH[:SPLIT]; without a split, all of them."""
+
+    to: Literal["jsonl", "coco", "refer", "webdataset", "parquet"]
+    """The layout."""
+
+    out: Path
+    """A new folder."""
+
+    root: Path = Path(".")
+    """The folder that holds the dataset."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,11 +63,9 @@ class Check:
 
 def main(arguments: Sequence[str]) -> int:
     """Run ``restr data check ...``; returns the exit code."""
-    verbs: dict[str, Callable[[Sequence[str]], int]] = {"check": check}
+    verbs: dict[str, Callable[[Sequence[str]], int]] = {"check": check, "convert": convert}
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(
-            "usage: restr data VERB ...\n\n  check   count a dataset and find what is wrong with it\n\n  restr data VERB --help"
-        )
+        print(USAGE)
         return 0 if arguments else 2
     if arguments[0] not in verbs:
         print(f"restr data: there is no verb {arguments[0]!r}; choose from {', '.join(verbs)}", file=sys.stderr)
@@ -59,8 +84,8 @@ def check(arguments: Sequence[str]) -> int:
     from restr.data.check_page import page
     from restr.text.vocabulary import Vocabulary
 
-    name = settings.data.split(":")[0]
-    samples = open_dataset(f"{settings.data}:" if name in LAYOUTS else settings.data, settings.root)
+    name, *rest = settings.data.split(":")
+    samples = open_dataset(f"{name}:{(rest or [''])[0]}:" if name in LAYOUTS else settings.data, settings.root)
     words = Vocabulary.from_file(Path(str(resources.files("restr") / "assets" / "restr_small" / "vocab.txt")))
     with progress_bar() as progress:
         task = progress.add_task("checking", total=len(samples))
@@ -76,3 +101,18 @@ def check(arguments: Sequence[str]) -> int:
         f"{'no problems' if not report.problems else f'{len(report.problems):,} problems'}; {settings.out / 'check.html'}"
     )
     return 1 if report.problems else 0
+
+
+def convert(arguments: Sequence[str]) -> int:
+    """``restr data convert``."""
+    settings = tyro.cli(Convert, prog="restr data convert", args=list(arguments))
+    from restr.cli.progress import progress_bar
+    from restr.data import writers
+    from restr.data.catalog import open_dataset
+
+    samples = open_dataset(settings.data, settings.root)
+    with progress_bar() as progress:
+        task = progress.add_task("converting", total=len(samples))
+        made = writers.convert(samples, settings.to, settings.out, progress=lambda count: progress.advance(task, count))
+    print(f"{len(samples):,} expressions in {made}")
+    return 0

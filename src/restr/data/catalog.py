@@ -69,6 +69,7 @@ OWN: dict[str, Callable[[Path, Path], Iterable[Entry]]] = {
     "jsonl": own.read_jsonl,
     "csv": own.read_csv,
     "coco": own.read_coco,
+    "refer": refer.read_refs_file,
     "labelstudio": own.read_label_studio,
     "cvat": own.read_cvat,
     "lists": listed.read_lists,
@@ -89,7 +90,7 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     if name in OWN and rest and rest[0]:
         path = root / rest[0]
         base = path if path.is_dir() else path.parent
-        base = root if name in ("lists", "grouped", "parquet") else base
+        base = root if name in ("lists", "grouped", "parquet") else path.parent.parent if name == "refer" else base
         index = indexed(base, f"{name}-{path.stem}", _sources(path), lambda: OWN[name](base, path))
         return Samples(base, index, rest[1] if len(rest) > 1 else None, summed=summed)
     if name not in LAYOUTS or not rest:
@@ -98,7 +99,8 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
             f"with one of {', '.join(OWN)} (jsonl:mine.jsonl)"
         )
     layout = LAYOUTS[name]
-    splitter, split = (rest[0], rest[1]) if len(rest) > 1 else ((layout.splitters or ("",))[0], rest[0])
+    splitter, split = (rest[0], rest[1]) if len(rest) > 1 else ("", rest[0])
+    splitter = splitter or (layout.splitters or ("",))[0]
     if splitter and splitter not in layout.splitters:
         raise DatasetError(
             f"{name} has no splitter {splitter!r}; choose from {', '.join(layout.splitters) or 'none at all'}"
@@ -123,7 +125,10 @@ def read(root: Path, name: str, splitter: str) -> Iterable[Entry]:
 
 
 def _sources(path: Path) -> list[Path]:
-    return sorted(p for p in path.rglob("*") if p.suffix in (".json", ".parquet")) if path.is_dir() else [path]
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.suffix in (".json", ".parquet"))
+    beside = path.parent / "instances.json"
+    return [path, beside] if path.suffix == ".p" and beside.is_file() else [path]
 
 
 def _published_sources(root: Path, name: str, splitter: str) -> list[Path]:

@@ -83,11 +83,7 @@ def _with_image(root: Path, folder: Path, path: Path, record: Record) -> Iterato
 
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
-    numbers = record.items("segmentation")
-    try:
-        region = {"polygons": [[float(value) for value in numbers]]}
-    except (TypeError, ValueError) as error:
-        raise record.wrong("segmentation", numbers, "x, y, x, y, ...") from error
+    regions = _regions(record)
     for number, text in enumerate(record.items("answer")):
         if not isinstance(text, str):
             raise record.wrong(f"answer {number}", text, "text")
@@ -95,8 +91,24 @@ def _with_image(root: Path, folder: Path, path: Path, record: Record) -> Iterato
             id=f"{identity}/{number}",
             image=target.relative_to(root).as_posix(),
             text=text,
-            regions=(region,),
+            regions=regions,
             split=path.stem.split("-")[0],
-            kind="one target",
+            kind=record.text("kind", default="one target"),
             image_id=Path(name).stem,
         )
+
+
+def _regions(record: Record) -> tuple[dict[str, Any], ...]:
+    """A polygon as one list of numbers, or (restr's own files) run lengths in JSON text."""
+    if "rle" in record:
+        if record.values["rle"] == "none":
+            return ()
+        try:
+            return ({"rle": json.loads(record.text("rle"))},)
+        except ValueError as error:
+            raise record.wrong("rle", record.values["rle"], "run lengths in JSON") from error
+    numbers = record.items("segmentation")
+    try:
+        return ({"polygons": [[float(value) for value in numbers]]},)
+    except (TypeError, ValueError) as error:
+        raise record.wrong("segmentation", numbers, "x, y, x, y, ...") from error

@@ -55,6 +55,14 @@ def read_refer(root: Path, name: str, splitter: str) -> Iterator[Entry]:
             )
 
 
+def read_refs_file(root: Path, path: Path) -> Iterator[Entry]:
+    """The entries of a refs file of any name: ``NAME/refs(SPLITTER).p`` below ``root``."""
+    splitter = path.stem.partition("(")[2].removesuffix(")")
+    if path.parent.parent != root or not splitter:
+        raise DatasetError(f"{path} is not NAME/refs(SPLITTER).p below {root}; name it so, with the images beside NAME")
+    yield from read_refer(root, path.parent.name, splitter)
+
+
 def refs_file(folder: Path, splitter: str) -> Path:
     """The file of a splitter's refs. Raises ``DatasetError`` naming what the folder has."""
     names = (f"refs({splitter}).p", f"grefs({splitter}).json", f"refs({splitter}).json")
