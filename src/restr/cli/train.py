@@ -64,6 +64,12 @@ class Train:
     dice_weight: float = 1.0
     """Weight of the Dice term of the loss."""
 
+    patch_weight: float = 0.1
+    """Weight of the loss on patches (0.1 in the paper)."""
+
+    patch_share: float | None = 0.8
+    """A patch is foreground where more than this share of it is; None takes the share itself as its label."""
+
     threads: int = 0
     """For torch; 0 leaves the choice to it."""
 
@@ -118,7 +124,12 @@ def train(settings: Train) -> TrainResult:
         settings.train,
         settings.out,
         resume=settings.resume,
-        loss=functools.partial(segmentation_loss, dice_weight=settings.dice_weight),
+        loss=functools.partial(
+            segmentation_loss,
+            dice_weight=settings.dice_weight,
+            patch_weight=settings.patch_weight,
+            patch_share=settings.patch_share,
+        ),
         evaluate=functools.partial(measure, samples=measured, tokenizer=tokenizer),
     )
     result = trainer.fit()
