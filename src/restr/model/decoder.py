@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -59,7 +60,7 @@ class Upsample(nn.Module):
             features = features.permute(0, 2, 3, 1)
         if self.config.order == "enlarge_first":
             features = self.proj(features)
-        return F.leaky_relu(features, self.config.negative_slope)
+        return F.leaky_relu(features, self.config.negative_slope, inplace=not torch.is_grad_enabled())
 
 
 class Decoder(nn.Module):
