@@ -162,7 +162,7 @@ def write_webdataset(samples: Samples, folder: Path, progress: Progress) -> Path
                 split = entry.split
                 archive = tarfile.open(folder / f"{split or 'all'}-{number // PER_SHARD:06d}.tar", "a")
             content, suffix = _picture_bytes(samples, entry, sample)
-            facts = {"id": entry.id, "text": entry.text, "kind": entry.kind, "image_id": entry.image_id}
+            facts: dict[str, Any] = {"id": entry.id, "text": entry.text, "kind": entry.kind, "image_id": entry.image_id}
             facts["mask"] = rle_encode(sample.mask) if entry.regions else "none"
             for ending, data in ((suffix, content), (".json", json.dumps(facts, ensure_ascii=False).encode())):
                 member = tarfile.TarInfo(f"{number:08d}{ending}")
