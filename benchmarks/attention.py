@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from restr.ablation.cost import gmac_of
+from restr.ablation.cost import example_inputs, gmac_of
 from restr.config import ModelConfig
 from restr.files import write_whole
 from restr.model.build import build_model
-from restr.nn.attention import Attention
+from restr.nn.attention import Attention, written_out
 from restr.presets import preset
 
 SIZES = ((32, 480), (16, 480), (8, 480), (16, 960))  # patch, input
@@ -50,14 +49,6 @@ def config_of(name: str, patch: int, size: int, kind: str) -> ModelConfig:
     )
 
 
-def written_out(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0) -> Tensor:
-    """softmax(q k^T / sqrt(D_h)) v with the whole matrix in memory."""
-    scores = q @ k.transpose(2, 3) * q.shape[3] ** -0.5
-    if attn_mask is not None:
-        scores = scores.masked_fill(~attn_mask, float("-inf"))
-    return scores.softmax(3) @ v
-
-
 def measure(name: str, patch: int, size: int, kind: str, rounds: int) -> dict[str, Any]:
     """One line, in this process."""
     config = config_of(name, patch, size, kind)
@@ -66,12 +57,7 @@ def measure(name: str, patch: int, size: int, kind: str, rounds: int) -> dict[st
         for module in model.modules():
             if isinstance(module, Attention):
                 module.mix = written_out
-    words = config.language.max_words
-    inputs = (
-        torch.zeros(1, 3, size, size),
-        torch.full((1, words), 2, dtype=torch.long),
-        torch.zeros(1, words, dtype=torch.bool),
-    )
+    inputs = example_inputs(config)
     before, taken = high_water(), []
     with torch.inference_mode():
         for _ in range(1 + rounds):

@@ -6,9 +6,10 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from restr.nn.attention import Attention, Layout, WindowedAttention, from_windows, to_cells, to_windows
+from restr.nn.attention import Attention, Layout, WindowedAttention, from_windows, to_cells, to_windows, written_out
 
 GRID, BEFORE, AFTER, WIDTH, HEADS = (7, 10), 1, 3, 8, 2
 TOKENS = BEFORE + math.prod(GRID) + AFTER
@@ -115,3 +116,10 @@ def test_padding_is_not_heard() -> None:
     one, two = windowed(z, mask(), LAYOUT), windowed(other, mask(), LAYOUT)
     torch.testing.assert_close(one[0], two[0])
     torch.testing.assert_close(one[1, : TOKENS - 2], two[1, : TOKENS - 2])
+
+
+def test_attention_written_out_is_the_kernels() -> None:
+    q, k, v = torch.randn(3, 2, 4, 5, 8).unbind()
+    mask = torch.ones(2, 1, 1, 5, dtype=torch.bool)
+    mask[0, ..., 3:] = False
+    torch.testing.assert_close(written_out(q, k, v, mask), F.scaled_dot_product_attention(q, k, v, mask))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from restr.data.mosaic import grid, join, parts, street_row
 from restr.data.photos import load_photos, write_photos, write_shard
 from restr.data.scene import Instance, Scene
 from restr.errors import DataError
+from scripts import load_script
 
 PAINT = {"person": (250, 0, 0), "skirt": (0, 250, 0), "dog": (0, 0, 250), "sky": (0, 250, 250)}
 
@@ -180,13 +179,7 @@ def test_rows_and_grids_fill_their_shape() -> None:
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
-    path = Path(__file__).parents[1] / "recipes" / "restr_small" / "make_photos.py"
-    spec = importlib.util.spec_from_file_location("make_photos", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["make_photos"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("recipes/restr_small/make_photos.py")
 
 
 @pytest.fixture

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.presets import restr_tiny
+from scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def train() -> ModuleType:
-    path = Path(__file__).parents[1] / "recipes" / "restr_small" / "train.py"
-    spec = importlib.util.spec_from_file_location("restr_small_train", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["restr_small_train"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("recipes/restr_small/train.py")
 
 
 def grown(**settings: int) -> ModelConfig:
@@ -76,10 +67,3 @@ def test_what_cannot_grow_is_refused(train: ModuleType) -> None:
         config = restr_tiny(vocab=8)
         bare = dataclasses.replace(config, fusion=dataclasses.replace(config.fusion, patch_positions=False))
         train.grow_from(model, build_model(bare, seed=1))
-
-
-def test_two_products_are_attention(train: ModuleType) -> None:
-    q, k, v = torch.randn(3, 2, 4, 5, 8).unbind()
-    mask = torch.ones(2, 1, 1, 5, dtype=torch.bool)
-    mask[0, ..., 3:] = False
-    torch.testing.assert_close(train.two_products(q, k, v, mask), F.scaled_dot_product_attention(q, k, v, mask))

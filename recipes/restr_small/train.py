@@ -13,9 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 import tyro
-from torch import Tensor
 
 from restr.data.features import FeatureStore, fingerprint_of
 from restr.data.loader import CachedBatches, read_photographs
@@ -24,7 +22,7 @@ from restr.losses import segmentation_loss
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.model.weights import dequantise, load_pretrained, load_state, read_tensors, save_pretrained
-from restr.nn.attention import Attention
+from restr.nn.attention import Attention, written_out
 from restr.presets import restr_small
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
@@ -51,9 +49,7 @@ class Recipe:
     patch_weight: float = 1.0  # 0.1 in the paper; the shortest way from the words to the patches, and time is short
     patch_share: float | None = None  # soft patch labels: few small objects fill 0.8 of any patch
     every: int = 1  # 2: a quarter of the patches, 4 times the sentences an hour
-    plain: bool = (
-        False  # attention as two matrix products; on a CPU faster with a quarter of the patches, slower with all
-    )
+    plain: bool = False  # attention written out; on a CPU faster with a quarter of the patches, slower with all
     coarse: int = 2  # decoder blocks that keep the resolution (1/4 of the pixels' side); finish with 0
     start: Path | None = None  # a model folder to start from; what it lacks (taps, blocks) is added without effect
     export: Path | None = None  # only write the averaged weights of the last checkpoint into this folder
@@ -85,7 +81,7 @@ def main(recipe: Recipe) -> None:
     if recipe.plain:
         for module in model.modules():
             if isinstance(module, Attention):
-                module.mix = two_products
+                module.mix = written_out
     model.decoder.coarse = recipe.coarse
     stride = model.config.vision.patch >> recipe.coarse
     tokenizer = Tokenizer.of(vocabulary, model.config)
@@ -165,14 +161,6 @@ def grow_from(model: ReSTR, smaller: ReSTR) -> None:
             )
         elif name.endswith(("attn.proj.weight", "attn.proj.bias", "mlp.fc2.weight", "mlp.fc2.bias")):
             value.zero_()
-
-
-def two_products(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0) -> Tensor:
-    """``scaled_dot_product_attention`` written out; q, k, v (b heads n d_h), attn_mask bool (b 1 1 n)."""
-    scores = q @ k.transpose(2, 3) * q.shape[3] ** -0.5
-    if attn_mask is not None:
-        scores = scores.masked_fill(~attn_mask, float("-inf"))
-    return F.dropout(scores.softmax(3), dropout_p, dropout_p > 0) @ v
 
 
 def open_features(folder: Path, parts: Path) -> FeatureStore:

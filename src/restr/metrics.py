@@ -6,7 +6,7 @@ mIoU = mean of each sample's IoU; Pr@X = share of samples whose IoU is at least 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -183,14 +183,28 @@ def ratio_interval(
     Sentences of one image succeed and fail together, so drawing single samples would promise too much. With
     intersections and unions it is oIoU's interval, with IoUs and ones mIoU's. NaN for no samples.
     """
+    return bootstrap_interval(
+        np.divide, (numerators, denominators), groups, level=level, resamples=resamples, seed=seed
+    )
+
+
+def bootstrap_interval(
+    statistic: Callable[..., np.ndarray],
+    columns: Sequence[Sequence[float]],
+    groups: Sequence[str],
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Bootstrap interval of ``statistic(sum of each column)``, each resample drawing the same groups for all columns."""
     _, index = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
     if index.size == 0:
         return float("nan"), float("nan")
     count = int(index.max()) + 1
-    top = np.bincount(index, np.asarray(numerators, np.float64), count)
-    bottom = np.bincount(index, np.asarray(denominators, np.float64), count)
+    sums = [np.bincount(index, np.asarray(column, np.float64), count) for column in columns]
     draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = top[draws].sum(1) / bottom[draws].sum(1)
-    low, high = np.nanquantile(ratios, [(1 - level) / 2, (1 + level) / 2])
+        values = statistic(*(each[draws].sum(1) for each in sums))
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

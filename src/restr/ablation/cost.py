@@ -38,12 +38,12 @@ def gmac_of(config: ModelConfig) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
-        build_model(config).eval()(*_inputs(config))
+        build_model(config).eval()(*example_inputs(config))
     return counter.get_total_flops() / 2e9
 
 
 def _milliseconds(config: ModelConfig, rounds: int) -> float:
-    model, inputs = build_model(config, seed=0).eval(), _inputs(config)
+    model, inputs = build_model(config, seed=0).eval(), example_inputs(config)
     taken = []
     with torch.inference_mode():
         for _ in range(1 + rounds):
@@ -53,7 +53,8 @@ def _milliseconds(config: ModelConfig, rounds: int) -> float:
     return 1000 * statistics.median(taken[1:])
 
 
-def _inputs(config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """One square image of the input size and one sentence of the longest length."""
     side, words = config.preprocess.size, config.language.max_words
     return (
         torch.zeros(1, 3, side, side),

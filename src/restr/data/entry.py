@@ -70,6 +70,14 @@ class Record:
             raise self.wrong(names[0], value, "a list")
         return list(value)
 
+    def texts(self, name: str) -> list[str]:
+        """A list of texts."""
+        found = self.items(name)
+        for number, text in enumerate(found):
+            if not isinstance(text, str):
+                raise self.wrong(f"{name} {number}", text, "text")
+        return found
+
     def records(self, *names: str) -> list[Record]:
         """A list of objects."""
         return [Record(each, f"{self.where}, {names[0]} {i}") for i, each in enumerate(self.items(*names))]

@@ -19,6 +19,7 @@ from PIL import Image
 
 from restr.data.dataset import Samples
 from restr.data.entry import Entry
+from restr.data.pictures import ORIENTATION
 from restr.data.sample import Sample
 from restr.errors import ConfigError, DatasetError
 from restr.files import write_whole, written_whole
@@ -49,7 +50,9 @@ def _picture_bytes(samples: Samples, entry: Entry, sample: Sample) -> tuple[byte
     """The picture's file as it is, and its suffix; turned ones are encoded again, upright, as PNG."""
     path = samples.root / entry.image
     with Image.open(path) as picture:
-        as_stored = (picture.height, picture.width) == sample.image.shape[:2] and picture.getexif().get(0x0112, 1) == 1
+        as_stored = (picture.height, picture.width) == sample.image.shape[:2] and picture.getexif().get(
+            ORIENTATION, 1
+        ) == 1
     if as_stored:
         return path.read_bytes(), path.suffix.lower()
     buffer = io.BytesIO()

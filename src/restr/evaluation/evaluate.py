@@ -27,12 +27,9 @@ MOST_OVERLAP = 0.1  # of the smaller region: up to here two targets of an image 
 
 
 class Segmented(Protocol):
-    """The part of ``restr.Result`` that is measured: mask, bool (H W), prob, float (H W), and score."""
+    """The part of ``restr.Result`` that is measured: prob, float (H W), and score."""
 
     # Any, as type checkers do not take Result's cached properties for plain ones in a protocol.
-    @property
-    def mask(self) -> Any: ...
-
     @property
     def prob(self) -> Any: ...
 
@@ -135,10 +132,7 @@ def measure_image(
     """The records of one image's samples. rng: draws the control's sentences; None for no control."""
     image, targets = protocol.frame(group[0].image, [sample.mask for sample in group], config, patch)
     results = segmenter(image, [sample.text for sample in group], threshold=config.threshold)
-    found = [
-        result.mask if protocol.mask_rule == ">=" else protocol.mask(result.prob, config.threshold)
-        for result in results
-    ]
+    found = [protocol.mask(result.prob, config.threshold) for result in results]
     others = [None] * len(group) if rng is None else other_targets(group, rng)
     records = []
     for sample, target, result, mask, other in zip(group, targets, results, found, others, strict=True):

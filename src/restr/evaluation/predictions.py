@@ -14,7 +14,7 @@ from restr.data.sample import Sample
 from restr.errors import DataError, DatasetError
 from restr.evaluation.evaluate import EvaluationResult, Record, judged, summarise
 from restr.masks import rle_decode
-from restr.metrics import ratio_interval
+from restr.metrics import bootstrap_interval, ratio_interval
 from restr.protocol import Protocol
 
 
@@ -139,19 +139,7 @@ def _oiou(records: Sequence[Record]) -> float:
     return sum(record.intersection for record in records) / union if union else 1.0
 
 
-def _paired(
-    one: Sequence[Record], two: Sequence[Record], groups: Sequence[str], *, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
+def _paired(one: Sequence[Record], two: Sequence[Record], groups: Sequence[str]) -> tuple[float, float]:
     """The interval of the difference of two oIoU, each resample drawing the same images for both."""
-    _, index = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    count = int(index.max()) + 1
-    sums = [
-        np.bincount(index, [float(getattr(record, name)) for record in records], count)
-        for records in (one, two)
-        for name in ("intersection", "union")
-    ]
-    draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
-    i1, u1, i2, u2 = (each[draws].sum(1) for each in sums)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        low, high = np.nanquantile(i2 / u2 - i1 / u1, [0.025, 0.975])
-    return float(low), float(high)
+    columns = [[getattr(r, name) for r in records] for records in (one, two) for name in ("intersection", "union")]
+    return bootstrap_interval(lambda i1, u1, i2, u2: i2 / u2 - i1 / u1, columns, groups)

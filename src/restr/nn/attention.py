@@ -46,6 +46,14 @@ class Attention(nn.Module):
         return self.mix(q, k, v, attn_mask=key_mask, dropout_p=self.dropout if self.training else 0.0)
 
 
+def written_out(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0) -> Tensor:
+    """``scaled_dot_product_attention`` as two matrix products, for ``Attention.mix``; attn_mask bool (b 1 1 n)."""
+    scores = q @ k.transpose(2, 3) * q.shape[3] ** -0.5
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, float("-inf"))
+    return F.dropout(scores.softmax(3), dropout_p, dropout_p > 0) @ v
+
+
 class WindowedAttention(Attention):
     """Attention whose cost grows linearly with the number of patches; the parameters are those of ``Attention``.
 

@@ -25,20 +25,8 @@ def read_lists(root: Path, annotations: Path) -> Iterator[Entry]:
         raise DatasetError(f"{annotations} has no SPLIT.json; expected train.json, val.json and the like")
     for path in paths:
         for number, record in enumerate(records_of(read_json(path), path)):
-            name = image_name(record)
-            region = region_of(record)
-            folder = folder_of_images(root, name, path)
-            for index, text in enumerate(sentences_of(record)):
-                yield Entry(
-                    id=f"{record.text('segment_id', 'ref_id', 'ann_id', default=str(number))}/{index}",
-                    image=(folder / name).as_posix(),
-                    text=text,
-                    regions=(region,),
-                    size=record.size(),
-                    split=path.stem,
-                    kind="one target",
-                    image_id=Path(name).stem,
-                )
+            identity = record.text("segment_id", "ref_id", "ann_id", default=str(number))
+            yield from _entries(root, path, record, path.stem, identity)
 
 
 def read_grouped(root: Path, path: Path) -> Iterator[Entry]:
@@ -49,20 +37,25 @@ def read_grouped(root: Path, path: Path) -> Iterator[Entry]:
             raise content.wrong(str(split), listed, "a list of regions")
         for number, each in enumerate(listed):
             record = Record(each, f"{path}, {split} {number}")
-            name = image_name(record)
-            region = region_of(record)
-            folder = folder_of_images(root, name, path)
-            for index, text in enumerate(sentences_of(record)):
-                yield Entry(
-                    id=f"{split}/{number}/{index}",
-                    image=(folder / name).as_posix(),
-                    text=text,
-                    regions=(region,),
-                    size=record.size(),
-                    split=str(split),
-                    kind="one target",
-                    image_id=Path(name).stem,
-                )
+            yield from _entries(root, path, record, str(split), f"{split}/{number}")
+
+
+def _entries(root: Path, path: Path, record: Record, split: str, identity: str) -> Iterator[Entry]:
+    """The entries of one region, one for each of its sentences."""
+    name = image_name(record)
+    region = region_of(record)
+    folder = folder_of_images(root, name, path)
+    for index, text in enumerate(sentences_of(record)):
+        yield Entry(
+            id=f"{identity}/{index}",
+            image=(folder / name).as_posix(),
+            text=text,
+            regions=(region,),
+            size=record.size(),
+            split=split,
+            kind="one target",
+            image_id=Path(name).stem,
+        )
 
 
 def image_name(record: Record) -> str:

@@ -84,9 +84,7 @@ def _with_image(root: Path, folder: Path, path: Path, record: Record) -> Iterato
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
     regions = _regions(record)
-    for number, text in enumerate(record.items("answer")):
-        if not isinstance(text, str):
-            raise record.wrong(f"answer {number}", text, "text")
+    for number, text in enumerate(record.texts("answer")):
         yield Entry(
             id=f"{identity}/{number}",
             image=target.relative_to(root).as_posix(),

@@ -32,9 +32,7 @@ def read_referit(root: Path, *, splits: tuple[str, ...] = SPLITS) -> Iterator[En
             record = Record({"sentences": sentences}, f"{path}, {region}")
             image_id = region.split("_", 1)[0]
             region_form = {"mat": f"mask/{region}.mat", "zero": True} if boxes is None else _box(boxes, name, region)
-            for number, text in enumerate(record.items("sentences")):
-                if not isinstance(text, str):
-                    raise record.wrong(f"sentence {number}", text, "text")
+            for number, text in enumerate(record.texts("sentences")):
                 yield Entry(
                     id=f"{region}/{number}",
                     image=f"images/{image_id}.jpg",
