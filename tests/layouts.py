@@ -92,6 +92,23 @@ def make_refer(root: Path, name: str = "refcoco", splitter: str = "unc") -> None
         (root / name / f"refs({splitter}).p").write_bytes(pickle.dumps(refs(), protocol=2))
 
 
+def make_refzom(root: Path) -> None:
+    """Of both of COCO's folders; a ref that means nothing names an annotation all the same."""
+    content, found = instances(), refs(several=True)
+    content["images"][1]["file_name"] = NAMES[1].replace("train", "val")
+    pictures(root / "train2014", NAMES[:1])
+    picture(root / "val2014" / content["images"][1]["file_name"], 2)
+    for ref in found:
+        ref |= {
+            "split": "test" if ref["split"] == "val" else "train",
+            "source": "zero" if "no_target" in ref else "one",
+        }
+    found[-1]["ann_id"] = [11]
+    (root / "refzom").mkdir()
+    (root / "refzom" / "instances.json").write_text(json.dumps(content))
+    (root / "refzom" / "refs(final).p").write_bytes(pickle.dumps(found, protocol=2))
+
+
 def make_referit(root: Path) -> None:
     from scipy.io import savemat
 
@@ -253,6 +270,11 @@ LAYOUTS: dict[str, tuple[Callable[[Path], None], list[tuple[str, np.ndarray]]]] 
     "refclef:berkeley:val": (lambda root: make_refer(root, "refclef", "berkeley"), [("right one", RIGHT)]),
     "grefcoco:val": (
         lambda root: make_refer(root, "grefcoco"),
+        [("right one", RIGHT), ("both", LEFT | RIGHT), ("the elephant", np.zeros(SIZE, bool))],
+    ),
+    "refzom:train": (make_refzom, [("left one", LEFT), ("red", LEFT), ("the middle", MIDDLE)]),
+    "refzom:test": (
+        make_refzom,
         [("right one", RIGHT), ("both", LEFT | RIGHT), ("the elephant", np.zeros(SIZE, bool))],
     ),
     "referit:val": (make_referit, [("left thing", LEFT), ("red", LEFT)]),

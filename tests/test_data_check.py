@@ -14,7 +14,7 @@ import layouts
 from layouts import NAMES, SIZE
 from restr.cli.main import main
 from restr.data.catalog import open_dataset
-from restr.data.check import KINDS, check
+from restr.data.inspection.check import KINDS, check
 from restr.masks import rle_encode
 from restr.text.vocabulary import Vocabulary
 

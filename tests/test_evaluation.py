@@ -2,69 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import layouts
+from oracles import Oracle, make_samples, run
 from restr import masks
-from restr.config import PreprocessConfig
 from restr.data.expressions.description import Description, Reference
-from restr.data.sample import Sample
 from restr.data.scene import Instance, Scene
 from restr.errors import DataError, DatasetError
 from restr.evaluation import datasets
 from restr.evaluation.datasets import PhotoExpressions, choose, drawn_scenes
-from restr.evaluation.evaluate import evaluate, other_targets
-from restr.evaluation.report import choose_cases, draw_cases, markdown, write_report
-
-
-@dataclass
-class Answer:
-    mask: np.ndarray
-    score: float = 0.9
-
-    @property
-    def prob(self):
-        return self.mask.astype(np.float32)
-
-
-class Oracle:
-    """Knows each sentence's mask; ``deaf`` ignores the sentence and gives the image's first mask."""
-
-    def __init__(self, samples, *, deaf=False):
-        self.known = {(sample.image.tobytes(), sample.text): sample.mask for sample in samples}
-        self.first = {}
-        for sample in samples:
-            self.first.setdefault(sample.image.tobytes(), sample.mask)
-        self.deaf, self.images = deaf, 0
-
-    def __call__(self, image, text, *, threshold=None):
-        self.images += 1
-        key = image.tobytes()
-        return [Answer(self.first[key] if self.deaf else self.known[key, each]) for each in text]
-
-
-def make_samples(images=4):
-    """Three regions an image: left half ("left"), right half ("right"), and a part of the left one ("left part")."""
-    samples = []
-    for number in range(images):
-        image = np.full((20, 30, 3), number, np.uint8)
-        left, right, part = np.zeros((3, 20, 30), bool)
-        left[:, :15], right[:, 15:], part[5:10, 2:8] = True, True, True
-        for text, mask, kind in (("left", left, "position"), ("right", right, "position"), ("left part", part, "part")):
-            samples.append(
-                Sample(id=f"{number}/{text}", image=image, text=text, mask=mask, kind=kind, image_id=f"image {number}")
-            )
-    return samples
-
-
-def run(samples, segmenter, **options):
-    return evaluate(segmenter, samples, preprocess=PreprocessConfig(), **options)
+from restr.evaluation.evaluate import other_targets
+from restr.evaluation.report import markdown
 
 
 def test_a_perfect_segmenter_scores_one_and_its_control_collapses():
@@ -111,41 +63,11 @@ def test_the_same_seed_gives_the_same_records():
     assert run(samples, Oracle(samples), seed=3).records == run(samples, Oracle(samples), seed=3).records
 
 
-def test_report_files_say_what_was_measured(tmp_path):
-    pytest.importorskip("matplotlib")
-    samples = make_samples(6)
-    result = run(samples, Oracle(samples, deaf=True))
-    paths = write_report(result, tmp_path / "out", title="halves", samples=samples, command="restr eval --data x")
-    assert sorted(paths) == ["by_kind.png", "cases.png", "metrics.json", "records.jsonl", "table.md"]
-    assert {path.name for path in (tmp_path / "out").iterdir()} == set(paths)
-    summary = json.loads(paths["metrics.json"].read_text())
-    assert summary["overall"]["n"] == 18 and summary["command"] == "restr eval --data x"
-    lines = [json.loads(line) for line in paths["records.jsonl"].read_text().splitlines()]
-    assert len(lines) == 18 and lines[0]["prediction"]["size"] == [20, 30]
-    table = paths["table.md"].read_text()
-    for part in ("halves", "| position | 12 |", "control", result.protocol):
-        assert part in table
-    for name in ("by_kind.png", "cases.png"):
-        with Image.open(io.BytesIO(paths[name].read_bytes())) as picture:
-            assert min(picture.size) > 200
-
-
 def test_nothing_but_one_target_an_image_has_no_control_row():
     samples = make_samples()[::3]
     result = run(samples, Oracle(samples))
     assert result.control is None
     assert "control" not in markdown(result, title="t")
-
-
-def test_cases_go_from_best_to_worst_without_an_image_twice():
-    samples = make_samples(12)
-    result = run(samples, Oracle(samples, deaf=True))
-    cases = choose_cases(result.records, each=4)
-    assert min(record.iou for record in cases["best"]) > max(record.iou for record in cases["worst"])
-    images = [record.image_id for records in cases.values() for record in records]
-    assert len(images) == len(set(images)) == 12
-    with pytest.raises(DataError, match="the samples that were evaluated"):
-        draw_cases(cases, samples[:3])
 
 
 # --- datasets ------------------------------------------------------------------------------------------------------

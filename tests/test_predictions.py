@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import layouts
 from layouts import LEFT
 from restr.cli.main import main
 from restr.data.catalog import open_dataset
 from restr.errors import DataError, DatasetError
-from restr.evaluation.predictions import compare, read_predictions, read_records, score
+from restr.evaluation.cases import TRUTH
+from restr.evaluation.comparison import compare
+from restr.evaluation.predictions import read_predictions, read_records, score
 from restr.evaluation.report import write_report
 from restr.masks import rle_encode
 from restr.protocol import protocol
@@ -65,7 +68,8 @@ def test_two_runs_are_compared(data: Path, capsys: pytest.CaptureFixture[str]) -
     samples = open_dataset("refcoco:train", data)
     for name, second in (("old", np.zeros_like(LEFT)), ("new", LEFT)):
         path = write(data / f"{name}.jsonl", {"1/101": LEFT, "1/102": second})
-        write_report(score(samples, read_predictions(path), protocol("own")), data / name, title=name)
+        facts = {"data": "refcoco:train", "root": str(data)}
+        write_report(score(samples, read_predictions(path), protocol("own")), data / name, title=name, facts=facts)
     found = compare(read_records(data / "old"), read_records(data / "new"))
     assert (found.n, found.better, found.worse, found.left_out) == (2, 1, 0, 0)
     assert found.miou == pytest.approx(0.5) and found.oiou == pytest.approx(0.5)
@@ -73,5 +77,10 @@ def test_two_runs_are_compared(data: Path, capsys: pytest.CaptureFixture[str]) -
     assert found.oiou_interval == pytest.approx((0.5, 0.5))  # one image: nothing to resample
     assert main(["compare", str(data / "old"), str(data / "new")]) == 0
     assert "oIoU +50.00" in capsys.readouterr().out
+    assert main(["compare", str(data / "old"), str(data / "new"), "--out", str(data / "compared")]) == 0
+    assert json.loads((data / "compared" / "compare.json").read_text())["miou"] == pytest.approx(0.5)
+    with Image.open(data / "compared" / "compare.png") as sheet:
+        colours = {colour for _, colour in sheet.convert("RGB").getcolors(1 << 20) or []}
+        assert TRUTH in colours and sheet.height < 500  # one gain, and no block of losses
     with pytest.raises(DataError, match="no sample in common"):
         compare(read_records(data / "old"), {})

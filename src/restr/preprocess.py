@@ -65,12 +65,18 @@ def fit_image(image: np.ndarray, config: PreprocessConfig, patch: int) -> np.nda
     return padded
 
 
-def normalise(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
-    """uint8 (H W 3) to float32 (3 H W), minus the config's mean and divided by its std; contiguous."""
-    mean = np.asarray(config.mean, np.float32)
-    std = np.asarray(config.std, np.float32)
-    values = (image.astype(np.float32) / np.float32(255) - mean) / std
-    return np.ascontiguousarray(values.transpose(2, 0, 1))
+def normalise(image: np.ndarray, config: PreprocessConfig, out: np.ndarray | None = None) -> np.ndarray:
+    """uint8 (H W 3) to float32 (3 H W), minus the config's mean and divided by its std; contiguous.
+
+    out: where to write it, such as a row of a batch.
+    """
+    if out is None:
+        out = np.empty((3, *image.shape[:2]), np.float32)
+    out[...] = image.transpose(2, 0, 1)
+    out /= np.float32(255)
+    out -= np.asarray(config.mean, np.float32)[:, None, None]
+    out /= np.asarray(config.std, np.float32)[:, None, None]
+    return out
 
 
 def fit_mask(mask: np.ndarray, config: PreprocessConfig, patch: int) -> np.ndarray:

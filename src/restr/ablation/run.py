@@ -7,6 +7,7 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from restr.ablation.cost import Cost, cost_of
 from restr.ablation.tables import Row, Table
@@ -32,9 +33,10 @@ class RowResult:
 
 
 def run_table(
-    table: Table, task: Task, folder: Path, *, seeds: int, settings: TrainConfig, dice_weight: float = 1.0
+    table: Table, task: Task, folder: Path, *, seeds: int, settings: TrainConfig, loss: dict[str, Any] | None = None
 ) -> tuple[list[RowResult], str | None]:
-    """The results of all rows, and why it stopped before the end (None: it did not).
+    """The results of all rows, and why it stopped before the end (None: it did not). loss: settings of
+    ``segmentation_loss`` where a row has none of its own.
 
     Every seed is run for all rows before the next one, so that a stopped table is still a fair one. Raises
     ``DataError`` where ``folder`` holds an ablation of other settings.
@@ -44,11 +46,12 @@ def run_table(
             f"the table {table.title!r} changes the vision encoder; cached features are of one encoder only"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    loss = loss or {}
     facts = {
         "title": table.title,
         "rows": [row.name for row in table.rows],
         **task.facts(),
-        "dice_weight": dice_weight,
+        "loss": loss,
         "train": {k: v for k, v in asdict(settings).items() if k not in ("seed", "device", "workers")},
     }
     check_facts(folder / FACTS, facts)
@@ -56,7 +59,7 @@ def run_table(
     for seed in range(seeds):
         for row in table.rows:
             if stopped is None:
-                stopped = run_row(row, task, folder / slug(row.name), seed, settings, dice_weight)
+                stopped = run_row(row, task, folder / slug(row.name), seed, settings, loss)
     costs = measured_costs(table, task, folder / COSTS)
     return [
         RowResult(name=row.name, scores=finished(folder / slug(row.name), seeds), cost=costs[row.name])
@@ -64,20 +67,19 @@ def run_table(
     ], stopped
 
 
-def run_row(row: Row, task: Task, folder: Path, seed: int, settings: TrainConfig, dice_weight: float) -> str | None:
+def run_row(row: Row, task: Task, folder: Path, seed: int, settings: TrainConfig, loss: dict[str, Any]) -> str | None:
     """Train and measure one row with one seed, unless that has been done; why it stopped early, if it did."""
     folder = folder / f"seed{seed}"
     if (folder / SCORES).exists():
         return None
     config = row.change(task.config)
-    loss = {"dice_weight": dice_weight} | row.loss
     trainer = Trainer(
         task.build(config, seed),
         task.batches(config, seed),
         replace(settings, seed=seed),
         folder,
         resume=bool(checkpoint.saved(folder)),
-        loss=partial(segmentation_loss, **loss),
+        loss=partial(segmentation_loss, **loss | row.loss),
     )
     logger.info("%s, seed %d", row.name, seed)
     result = trainer.fit()

@@ -62,6 +62,15 @@ class Ablate:
     dice_weight: float = 1.0
     """Weight of the Dice term of the loss."""
 
+    patch_weight: float = 0.1
+    """Weight of the loss on patches (0.1 in the paper), where a row does not set it."""
+
+    patch_share: float | None = 0.8
+    """A patch is foreground where more than this share of it is; None takes the share itself as its label."""
+
+    threads: int = 0
+    """For torch; 0 leaves the choice to it."""
+
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = SETTINGS
 
 
@@ -72,10 +81,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def ablate(settings: Ablate) -> int:
     """Run what is left of the table and write it."""
+    import torch
+
     from restr.ablation.report import markdown, plot
     from restr.ablation.run import run_table
     from restr.ablation.tables import table
 
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
     chosen = table(settings.table)
     if settings.seeds < 1:
         raise ConfigError(f"seeds is {settings.seeds}; it must be at least 1")
@@ -85,7 +98,7 @@ def ablate(settings: Ablate) -> int:
         settings.out,
         seeds=settings.seeds,
         settings=settings.train,
-        dice_weight=settings.dice_weight,
+        loss={name: getattr(settings, name) for name in ("dice_weight", "patch_weight", "patch_share")},
     )
     text = markdown(chosen.title, results)
     write_whole(settings.out / "table.md", text)

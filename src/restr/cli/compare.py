@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from restr.errors import DataError
+
+if TYPE_CHECKING:
+    from restr.data.sample import SampleSource
+    from restr.evaluation.comparison import Comparison
+    from restr.evaluation.evaluate import Record
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,13 +32,20 @@ class Compare:
     """Another one, of the same samples."""
 
     show: int = 8
-    """How many of the largest gains and losses to list."""
+    """How many of the largest gains and losses to list, and to draw."""
+
+    out: Path | None = None
+    """Folder for compare.json and compare.png, the pictures where they differ most (default: print only)."""
+
+    root: Path | None = None
+    """The folder that holds the dataset, if it is not where it was."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = tyro.cli(Compare, prog="restr compare", args=list(arguments))
-    from restr.evaluation.predictions import compare, read_records
+    from restr.evaluation.comparison import compare
+    from restr.evaluation.predictions import read_records
 
     one, two = read_records(settings.first), read_records(settings.second)
     found = compare(one, two)
@@ -49,4 +64,41 @@ def main(arguments: Sequence[str]) -> int:
         for identity in order[: settings.show]:
             change = two[identity].iou - one[identity].iou
             print(f"  {100 * change:+6.1f}  {one[identity].text!r} ({identity})")
+    if settings.out:
+        print(*write(settings, settings.out, found, one, two), sep="\n")
     return 0
+
+
+def write(
+    settings: Compare, folder: Path, found: Comparison, one: Mapping[str, Record], two: Mapping[str, Record]
+) -> tuple[Path, Path]:
+    """Write the numbers and the pictures into ``folder``; returns their paths."""
+    import io
+
+    from restr.evaluation.comparison import draw_comparison
+    from restr.files import write_whole
+
+    sheet = draw_comparison(found, one, two, samples_of(settings), each=settings.show)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = {"first": str(settings.first), "second": str(settings.second), **dataclasses.asdict(found)}
+    write_whole(folder / "compare.json", json.dumps(numbers, indent=2, ensure_ascii=False) + "\n")
+    write_whole(folder / "compare.png", buffer.getvalue())
+    return folder / "compare.json", folder / "compare.png"
+
+
+def samples_of(settings: Compare) -> SampleSource:
+    """The samples that the second evaluation measured, opened once more. Raises ``DataError`` where it does not say which."""
+    from restr.cli.eval import Eval, open_samples
+    from restr.data.entry import read_json
+
+    path = settings.second / "metrics.json"
+    facts = read_json(path).get("facts") or {}
+    if "data" not in facts:
+        raise DataError(
+            f"{path} does not say what was measured on; evaluate again with this version, or leave out --out"
+        )
+    root = settings.root or Path(facts["root"])
+    given = {name: facts[name] for name in ("split", "n", "seed") if name in facts}
+    return open_samples(Eval(data=facts["data"], root=root, **given), size=facts.get("size", 64))

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from restr import __version__
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from restr.data.dataset import Samples
-    from restr.data.sample import Sample
-    from restr.evaluation.datasets import PhotoExpressions
+    from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import EvaluationResult
     from restr.protocol import Protocol
 
@@ -51,7 +50,8 @@ class Eval:
     """A model folder, or the model.safetensors in one (default: the bundled model)."""
 
     out: Path | None = None
-    """Folder for table.md, metrics.json, records.jsonl, by_kind.png and cases.png (default: print the table only)."""
+    """Folder for report.html, table.md, row.tex, metrics.json, records.jsonl and pictures (default: print the table only).
+    An evaluation that was stopped goes on with the same command."""
 
     threshold: float | None = None
     """The least probability of a pixel of the mask, instead of the protocol's."""
@@ -65,8 +65,11 @@ class Eval:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU if there is one."""
 
+    processes: int = 1
+    """How many processes measure, an image at a time; the numbers are the same."""
+
     threads: int = 0
-    """For torch; 0 leaves the choice to it."""
+    """For torch, in all; 0 leaves the choice to it."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,43 +81,71 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(settings: Eval, *, command: str = "") -> EvaluationResult:
     """Evaluate as the settings say, print the table, and write the report where ``out`` is given."""
-    import torch
-
     from restr.cli.progress import progress_bar
-    from restr.evaluation.evaluate import evaluate
+    from restr.evaluation.evaluate import summarise
+    from restr.evaluation.journal import Journal
     from restr.evaluation.report import markdown, write_report
-    from restr.inference.segmenter import Segmenter
+    from restr.evaluation.run import Setup, measure_all
+    from restr.inference.segmenter import model_folder
+    from restr.model.weights import folder_hash, read_config
 
     if settings.n < 1:
         raise ConfigError(f"n is {settings.n}; ask for at least one sentence")
-    source = settings.data.partition(":")[0]
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    segmenter = Segmenter.from_pretrained(settings.model, device=settings.device)
-    protocol, own = chosen_protocol(settings), segmenter.config.preprocess
-    segmenter = segmenter.with_preprocess(protocol.preprocess(own))
-    samples = open_samples(settings, size=segmenter.config.preprocess.size)
-    title = {
-        "photos": f"photos {settings.split}, generated expressions (seed {settings.seed})",
-        "generated": f"generated scenes, unseen (seed {settings.seed})",
-    }.get(source, settings.data)
-    with progress_bar() as progress:
-        task = progress.add_task("evaluating", total=len(samples))
-        result = evaluate(
-            segmenter,
-            samples,
-            preprocess=own,
-            protocol=protocol,
-            patch=segmenter.config.vision.patch,
-            control=settings.control,
-            seed=settings.seed,
-            progress=lambda count: progress.advance(task, count),
-        )
+    folder = model_folder(settings.model)
+    preprocess, protocol = read_config(folder).preprocess, chosen_protocol(settings)
+    samples = open_samples(settings, size=preprocess.size)
+    conditions = protocol.describe(preprocess)
+    facts = {
+        "restr": __version__,
+        "data": settings.data,
+        "root": str(settings.root),
+        "split": settings.split,
+        "n": settings.n,
+        "seed": settings.seed,
+        "samples": len(samples),
+        "size": preprocess.size,
+        "model": folder_hash(folder),
+        "protocol": conditions,
+        "control": settings.control,
+    }
+    journal = Journal(settings.out, facts) if settings.out else None
+    setup = Setup(
+        samples=samples,
+        model=folder,
+        protocol=protocol,
+        seed=settings.seed if settings.control else None,
+        device=settings.device,
+        threads=settings.threads,
+    )
+    try:
+        with progress_bar() as progress:
+            task = progress.add_task("evaluating", total=len(samples))
+            records = measure_all(
+                setup,
+                processes=settings.processes,
+                journal=journal,
+                progress=lambda count: progress.advance(task, count),
+            )
+    finally:
+        if journal:
+            journal.close()
+    result = summarise(records, conditions, protocol)
+    title = title_of(settings)
     print(markdown(result, title=title, command=command))
     if settings.out:
-        for path in write_report(result, settings.out, title=title, samples=samples, command=command).values():
-            print(path)
+        written = write_report(result, settings.out, title=title, samples=samples, command=command, facts=facts)
+        print(*written.values(), sep="\n")
+    if journal:
+        journal.remove()
     return result
+
+
+def title_of(settings: Eval) -> str:
+    """What was measured on, in a few words."""
+    return {
+        "photos": f"photos {settings.split}, generated expressions (seed {settings.seed})",
+        "generated": f"generated scenes, unseen (seed {settings.seed})",
+    }.get(settings.data.partition(":")[0], settings.data)
 
 
 def chosen_protocol(settings: Eval) -> Protocol:
@@ -127,7 +158,7 @@ def chosen_protocol(settings: Eval) -> Protocol:
     return dataclasses.replace(found, name=f"{found.name}, changed", **changes) if changes else found
 
 
-def open_samples(settings: Eval, *, size: int) -> PhotoExpressions | Samples | list[Sample]:
+def open_samples(settings: Eval, *, size: int) -> SampleSource:
     """The samples that ``settings.data`` names. size: of drawn scenes, in pixels. Raises ``DatasetError``."""
     from restr.data.catalog import open_dataset
     from restr.evaluation.datasets import PhotoExpressions, drawn_scenes

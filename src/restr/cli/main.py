@@ -17,7 +17,7 @@ VERBS = {
     "eval": ("restr.cli.eval", "measure a model on a dataset"),
     "score": ("restr.cli.score", "measure masks that any program predicted"),
     "compare": ("restr.cli.compare", "two evaluations, sentence by sentence"),
-    "data": ("restr.cli.data", "look a dataset over"),
+    "data": ("restr.cli.data.main", "get a dataset together, look it over and through, convert it"),
     "ablate": ("restr.cli.ablate", "compare variants of the model"),
 }
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130

@@ -34,7 +34,7 @@ class Score:
     """Count samples without a prediction as empty masks."""
 
     out: Path | None = None
-    """Folder for table.md, metrics.json, records.jsonl, by_kind.png and cases.png (default: print the table only)."""
+    """Folder for report.html, table.md, row.tex, metrics.json, records.jsonl and pictures (default: print the table only)."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     title = f"{settings.predictions.name} on {settings.data}"
     print(markdown(result, title=title, command=command))
     if settings.out:
-        for path in write_report(result, settings.out, title=title, samples=samples, command=command).values():
-            print(path)
+        facts = {"data": settings.data, "root": str(settings.root), "predictions": str(settings.predictions)}
+        written = write_report(result, settings.out, title=title, samples=samples, command=command, facts=facts)
+        print(*written.values(), sep="\n")
     return 0

@@ -126,6 +126,11 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig
     size, patch = config.preprocess.size, config.vision.patch
     for sample in samples:
         height, width = sample.mask.shape
+        if sample.mask.shape != samples[0].mask.shape:
+            raise DataError(
+                f"sample {sample.id} is {sample.mask.shape}, {samples[0].id} is {samples[0].mask.shape}; the samples of a batch are of "
+                "one size: fit them to a square (preprocess.fit letterbox or square)"
+            )
         if sample.image.shape != (height, width, 3) or max(height, width) != size or height % patch or width % patch:
             raise DataError(
                 f"sample {sample.id}: image {sample.image.shape} and mask {sample.mask.shape}; expected the input size, "
@@ -133,7 +138,9 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig
             )
     images: dict[int, np.ndarray] = {id(sample.image): sample.image for sample in samples}
     rows = {key: row for row, key in enumerate(images)}
-    pixels = np.stack([normalise(image, config.preprocess) for image in images.values()])
+    pixels = np.empty((len(images), 3, *samples[0].mask.shape), np.float32)
+    for row, image in enumerate(images.values()):
+        normalise(image, config.preprocess, out=pixels[row])
     ids, word_pad = tokenizer([sample.text for sample in samples])
     return Batch(
         ids=torch.from_numpy(ids),

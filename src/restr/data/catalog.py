@@ -8,7 +8,7 @@ from pathlib import Path
 
 from restr.data.dataset import Samples, indexed
 from restr.data.entry import Entry
-from restr.data.readers import listed, own, parquet, phrasecut, reasonseg, refer, referit
+from restr.data.readers import listed, own, parquet, phrasecut, reasonseg, refer, referit, refzom
 from restr.errors import DatasetError
 
 
@@ -28,6 +28,7 @@ LAYOUTS: dict[str, Layout] = {
     "refcocog": Layout(splitters=("umd", "google")),
     "refclef": Layout(splitters=("unc", "berkeley")),
     "grefcoco": Layout(splitters=("unc",)),
+    "refzom": Layout(read=refzom.read_refzom, files="ref*zom/*.*"),
     "referit": Layout(read=referit.read_referit, files="referit_*.json"),
     "phrasecut": Layout(read=phrasecut.read_phrasecut, files="refer_*.json"),
     "reasonseg": Layout(read=reasonseg.read_reasonseg, files="*/*.json"),

@@ -11,7 +11,7 @@ from restr.data.entry import Entry
 from restr.data.index import Index, build_index, index_path, is_current, key_of
 from restr.data.pictures import read_picture
 from restr.data.regions import mask_of
-from restr.data.sample import Sample
+from restr.data.sample import Sample, runs
 from restr.errors import DatasetError
 
 
@@ -35,6 +35,14 @@ class Samples(Sequence[Sample]):
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[number] for number in range(len(self)))
+
+    def ids(self) -> list[str]:
+        """Every sample's id, in order."""
+        return self.entries.column("id", self.split)
+
+    def image_groups(self) -> list[range]:
+        """The numbers of each image's samples."""
+        return runs(self.entries.column("image", self.split))
 
     def entry(self, number: int) -> Entry:
         """The entry of a sample."""

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -58,6 +59,24 @@ class Index:
                 f"there is no split {split!r}; there are {', '.join(self.splits()) or 'no entries at all'}"
             )
         return found
+
+    def column(self, name: Literal["id", "image"], split: str | None) -> list[str]:
+        """A field of every entry of a split (of all, if None), in order."""
+        where, values = ("", ()) if split is None else (" WHERE split = ?", (split,))
+        return [
+            value for (value,) in self.connection.execute(f"SELECT {name} FROM entries{where} ORDER BY rowid", values)
+        ]
+
+    def rows_with(self, split: str | None, words: Sequence[str]) -> np.ndarray:
+        """The row numbers of a split (of all, if None) whose text holds each of some words, or parts of words: int64."""
+        tests, values = ["1"], []
+        if split is not None:
+            tests, values = ["split = ?"], [split]
+        for word in words:
+            tests.append("instr(lower(text), ?)")
+            values.append(word.lower())
+        ask = f"SELECT rowid FROM entries WHERE {' AND '.join(tests)} ORDER BY rowid"
+        return np.array([row for (row,) in self.connection.execute(ask, values)], np.int64)
 
     def splits(self) -> dict[str, int]:
         """How many entries each split has."""

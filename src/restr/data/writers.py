@@ -12,12 +12,11 @@ import pickle
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
-from restr.data.dataset import Samples
 from restr.data.entry import Entry
 from restr.data.pictures import ORIENTATION
 from restr.data.sample import Sample
@@ -29,7 +28,20 @@ PER_SHARD = 1000  # samples in a WebDataset shard or a parquet file
 Progress = Callable[[int], None]
 
 
-def convert(samples: Samples, form: str, folder: Path, *, progress: Progress = lambda count: None) -> Path:
+class Source(Protocol):
+    """What can be written: entries whose images lie below ``root``, and their samples."""
+
+    @property
+    def root(self) -> Path: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Sample: ...
+
+    def entry(self, number: int, /) -> Entry: ...
+
+
+def convert(samples: Source, form: str, folder: Path, *, progress: Progress = lambda count: None) -> Path:
     """Write ``samples`` as ``form``; returns what to open. Raises ``DatasetError`` where the folder is not free."""
     if form not in WRITERS:
         raise ConfigError(f"there is no form {form!r} to write; choose one of {', '.join(WRITERS)}")
@@ -39,14 +51,13 @@ def convert(samples: Samples, form: str, folder: Path, *, progress: Progress = l
     return WRITERS[form](samples, folder, progress)
 
 
-def _read(samples: Samples, progress: Progress) -> Iterator[tuple[Entry, Sample]]:
+def _read(samples: Source, progress: Progress) -> Iterator[tuple[Entry, Sample]]:
     for number in range(len(samples)):
-        entry = samples.entry(number)
-        yield entry, samples.sample(entry)
+        yield samples.entry(number), samples[number]
         progress(1)
 
 
-def _picture_bytes(samples: Samples, entry: Entry, sample: Sample) -> tuple[bytes, str]:
+def _picture_bytes(samples: Source, entry: Entry, sample: Sample) -> tuple[bytes, str]:
     """The picture's file as it is, and its suffix; turned ones are encoded again, upright, as PNG."""
     path = samples.root / entry.image
     with Image.open(path) as picture:
@@ -63,7 +74,7 @@ def _picture_bytes(samples: Samples, entry: Entry, sample: Sample) -> tuple[byte
 class _Pictures:
     """Copies each picture once, into ``folder/images``, under a name that is free."""
 
-    def __init__(self, samples: Samples, folder: Path) -> None:
+    def __init__(self, samples: Source, folder: Path) -> None:
         self.samples, self.folder = samples, folder
         self.names: dict[str, str] = {}
         (folder / "images").mkdir()
@@ -79,7 +90,7 @@ class _Pictures:
         return self.names[entry.image]
 
 
-def write_jsonl(samples: Samples, folder: Path, progress: Progress) -> Path:
+def write_jsonl(samples: Source, folder: Path, progress: Progress) -> Path:
     """``samples.jsonl`` and ``images/``."""
     pictures, lines = _Pictures(samples, folder), []
     for entry, sample in _read(samples, progress):
@@ -95,14 +106,14 @@ def write_jsonl(samples: Samples, folder: Path, progress: Progress) -> Path:
     return folder / "samples.jsonl"
 
 
-def write_coco(samples: Samples, folder: Path, progress: Progress) -> Path:
+def write_coco(samples: Source, folder: Path, progress: Progress) -> Path:
     """``instances.json`` whose annotations have ``expressions``, and ``images/``. Sentences that mean nothing are left out."""
     content, _ = _coco(samples, folder, progress)
     write_whole(folder / "instances.json", json.dumps(content))
     return folder / "instances.json"
 
 
-def write_refer(samples: Samples, folder: Path, progress: Progress) -> Path:
+def write_refer(samples: Source, folder: Path, progress: Progress) -> Path:
     """``own/refs(own).p``, ``own/instances.json`` and ``images/``: the layout that the field's programs read."""
     content, refs = _coco(samples, folder, progress)
     (folder / "own").mkdir()
@@ -111,7 +122,7 @@ def write_refer(samples: Samples, folder: Path, progress: Progress) -> Path:
     return folder / "own" / "refs(own).p"
 
 
-def _coco(samples: Samples, folder: Path, progress: Progress) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _coco(samples: Source, folder: Path, progress: Progress) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """COCO's form, and REFER's refs; equal regions of a picture and split are one annotation."""
     pictures = _Pictures(samples, folder)
     images: dict[str, dict[str, Any]] = {}
@@ -141,7 +152,13 @@ def _coco(samples: Samples, folder: Path, progress: Progress) -> tuple[dict[str,
              "split": entry.split or "all", "file_name": name, "sentences": []},
         )  # fmt: skip
         ref["sentences"].append(
-            {"sent_id": sentence, "sent": entry.text, "raw": entry.text, "tokens": entry.text.split()}
+            {
+                "sent_id": sentence,
+                "sent": entry.text,
+                "raw": entry.text,
+                "tokens": entry.text.split(),
+                "kind": entry.kind,
+            }
         )
     content = {
         "images": list(images.values()),
@@ -151,7 +168,7 @@ def _coco(samples: Samples, folder: Path, progress: Progress) -> tuple[dict[str,
     return content, list(refs.values())
 
 
-def write_webdataset(samples: Samples, folder: Path, progress: Progress) -> Path:
+def write_webdataset(samples: Source, folder: Path, progress: Progress) -> Path:
     """``SPLIT-000000.tar`` and on: for each sample a picture and a ``.json`` with text, mask and the rest."""
     archive: tarfile.TarFile | None = None
     counts: dict[str, int] = {}
@@ -178,7 +195,7 @@ def write_webdataset(samples: Samples, folder: Path, progress: Progress) -> Path
     return folder
 
 
-def write_parquet(samples: Samples, folder: Path, progress: Progress) -> Path:
+def write_parquet(samples: Source, folder: Path, progress: Progress) -> Path:
     """``SPLIT-00000.parquet`` and on, with a column each for picture, text, mask and the rest. Needs pyarrow."""
     try:
         import pyarrow as arrow
@@ -208,7 +225,7 @@ def write_parquet(samples: Samples, folder: Path, progress: Progress) -> Path:
     return folder
 
 
-WRITERS: dict[str, Callable[[Samples, Path, Progress], Path]] = {
+WRITERS: dict[str, Callable[[Source, Path, Progress], Path]] = {
     "jsonl": write_jsonl,
     "coco": write_coco,
     "refer": write_refer,

@@ -6,16 +6,20 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from restr.data.entry import Entry
 from restr.data.expressions.description import Reference
 from restr.data.expressions.generate import references
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes
-from restr.data.sample import Sample
+from restr.data.photos import IMAGES
+from restr.data.sample import Sample, SampleList, runs
 from restr.data.scene import Scene
 from restr.errors import DataError
+from restr.masks import rle_encode
 
 # Shares of the kinds of sentence; what the photographs cannot fill of one kind goes to the others.
 SHARES: Mapping[str, float] = {
@@ -60,9 +64,12 @@ class PhotoExpressions:
 
     def __init__(self, photos: Scenes, n: int, seed: int = 0) -> None:
         self.photos, self.seed = photos, seed
+        self.root = Path(getattr(photos, "root", "."))
         pool: list[_Candidate] = []
+        names = []
         for index in range(len(photos)):
             scene = photos[index]
+            names.append(scene.id)
             rng = np.random.default_rng((seed, zlib.crc32(scene.id.encode())))
             weights = dict.fromkeys(SHARES, 1.0)
             pool += [_Candidate(index, each) for each in references(scene, rng, POOL, weights) if _fair(scene, each)]
@@ -72,25 +79,52 @@ class PhotoExpressions:
                 f"the {len(photos)} photographs give only {len(self.chosen)} sentences; ask for n <= {len(self.chosen)}"
             )
 
+        self.chosen.sort(key=lambda candidate: candidate.image)
+        self.groups = runs(str(candidate.image) for candidate in self.chosen)
+        self._ids = [f"{names[self.chosen[n].image]}/{n - group.start}" for group in self.groups for n in group]
+        self._last: tuple[int, Scene] | None = None
+
     def __len__(self) -> int:
         return len(self.chosen)
 
     def __iter__(self) -> Iterator[Sample]:
-        by_image: dict[int, list[Reference]] = defaultdict(list)
-        for candidate in self.chosen:
-            by_image[candidate.image].append(candidate.reference)
-        for index in sorted(by_image):
-            scene = self.photos[index]
-            for number, reference in enumerate(by_image[index]):
-                mask = np.any([scene.instances[target].mask for target in reference.targets], axis=0)
-                yield Sample(
-                    id=f"{scene.id}/{number}",
-                    image=scene.image,
-                    text=reference.text,
-                    mask=mask,
-                    kind=reference.kind,
-                    image_id=scene.id,
-                )
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> Sample:
+        chosen = self.chosen[number]
+        if self._last is None or self._last[0] != chosen.image:
+            self._last = (chosen.image, self.photos[chosen.image])
+        scene = self._last[1]
+        mask = np.any([scene.instances[target].mask for target in chosen.reference.targets], axis=0)
+        return Sample(
+            id=self._ids[number],
+            image=scene.image,
+            text=chosen.reference.text,
+            mask=mask,
+            kind=chosen.reference.kind,
+            image_id=scene.id,
+        )
+
+    def entry(self, number: int) -> Entry:
+        """A sample as a reader's entry, of a folder with the photographs in images/."""
+        sample = self[number]
+        return Entry(
+            id=sample.id,
+            image=f"{IMAGES}/{sample.image_id}",
+            text=sample.text,
+            regions=({"rle": rle_encode(sample.mask)},),
+            size=(sample.mask.shape[0], sample.mask.shape[1]),
+            kind=sample.kind,
+            image_id=sample.image_id,
+        )
+
+    def ids(self) -> list[str]:
+        """Every sample's id: the photograph's and a number."""
+        return self._ids
+
+    def image_groups(self) -> list[range]:
+        """The numbers of each photograph's samples."""
+        return self.groups
 
 
 def choose(pool: Sequence[_Candidate], n: int, rng: np.random.Generator) -> list[_Candidate]:
@@ -133,10 +167,10 @@ def choose(pool: Sequence[_Candidate], n: int, rng: np.random.Generator) -> list
     return list(chosen.values())
 
 
-def drawn_scenes(n: int, seed: int = 0, *, size: int = 64) -> list[Sample]:
+def drawn_scenes(n: int, seed: int = 0, *, size: int = 64) -> SampleList:
     """``n`` sentences for drawn scenes of ``size`` pixels that no training run with a small seed has seen."""
     scenes = GeneratedScenes(-(-n // 4), UNSEEN_SEED + seed, size=size, per_scene=4)
-    return [scenes[index] for index in range(min(n, len(scenes)))]
+    return SampleList(scenes[index] for index in range(min(n, len(scenes))))
 
 
 def _fair(scene: Scene, reference: Reference) -> bool:

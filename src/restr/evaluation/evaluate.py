@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
@@ -112,10 +113,9 @@ def evaluate(
     after each image.
     """
     config = protocol.preprocess(preprocess)
-    rng = np.random.default_rng(seed)
     records: list[Record] = []
-    for group in by_image(joined(samples) if protocol.joined else samples):
-        records += measure_image(segmenter, group, protocol, config, patch, rng if control else None)
+    for group in by_image(samples):
+        records += measure_image(segmenter, group, protocol, config, patch, seed if control else None)
         if progress:
             progress(len(group))
     return summarise(records, protocol.describe(preprocess), protocol)
@@ -127,13 +127,15 @@ def measure_image(
     protocol: EvaluationProtocol,
     config: PreprocessConfig,
     patch: int,
-    rng: np.random.Generator | None,
+    seed: int | None,
 ) -> list[Record]:
-    """The records of one image's samples. rng: draws the control's sentences; None for no control."""
+    """The records of one image's samples. seed: draws the control's sentences, whatever came before; None for no control."""
+    if protocol.joined:
+        group = joined(group)
     image, targets = protocol.frame(group[0].image, [sample.mask for sample in group], config, patch)
     results = segmenter(image, [sample.text for sample in group], threshold=config.threshold)
     found = [protocol.mask(result.prob, config.threshold) for result in results]
-    others = [None] * len(group) if rng is None else other_targets(group, rng)
+    others = [None] * len(group) if seed is None else other_targets(group, image_generator(seed, group[0]))
     records = []
     for sample, target, result, mask, other in zip(group, targets, results, found, others, strict=True):
         record = judged(sample, target, mask, float(result.score), protocol)
@@ -164,17 +166,15 @@ def judged(sample: Sample, target: np.ndarray, mask: np.ndarray, score: float, p
     )
 
 
-def joined(samples: Iterable[Sample]) -> Iterator[Sample]:
-    """Samples with the sentences of one region, which follow each other, joined to one text."""
-    for group in by_image(samples):
-        regions: list[list[Sample]] = []
-        for sample in group:
-            if regions and np.array_equal(regions[-1][0].mask, sample.mask):
-                regions[-1].append(sample)
-            else:
-                regions.append([sample])
-        for region in regions:
-            yield replace(region[0], text=". ".join(sample.text for sample in region))
+def joined(group: Sequence[Sample]) -> list[Sample]:
+    """An image's samples with the sentences of one region, which follow each other, joined to one text."""
+    regions: list[list[Sample]] = []
+    for sample in group:
+        if regions and np.array_equal(regions[-1][0].mask, sample.mask):
+            regions[-1].append(sample)
+        else:
+            regions.append([sample])
+    return [replace(region[0], text=". ".join(sample.text for sample in region)) for region in regions]
 
 
 def summarise(records: Sequence[Record], conditions: str, protocol: EvaluationProtocol) -> EvaluationResult:
@@ -210,6 +210,11 @@ def by_image(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
     """Runs of samples of the same image; a sample without an image_id stands alone."""
     for _, group in itertools.groupby(samples, key=lambda sample: sample.image_id or f"sample {sample.id}"):
         yield list(group)
+
+
+def image_generator(seed: int, sample: Sample) -> np.random.Generator:
+    """The random numbers of a sample's image: the same whichever process measures it, and when."""
+    return np.random.default_rng((seed, zlib.crc32((sample.image_id or sample.id).encode())))
 
 
 def other_targets(group: Sequence[Sample], rng: np.random.Generator) -> list[int | None]:

@@ -1,8 +1,8 @@
-"""Masks that any program predicted, and records that an evaluation wrote: read, judged, compared."""
+"""Masks that any program predicted, and records that an evaluation wrote: read and judged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from restr.data.sample import Sample
 from restr.errors import DataError, DatasetError
 from restr.evaluation.evaluate import EvaluationResult, Record, judged, summarise
 from restr.masks import rle_decode
-from restr.metrics import bootstrap_interval, ratio_interval
 from restr.protocol import Protocol
 
 
@@ -89,57 +88,3 @@ def read_records(folder: Path) -> dict[str, Record]:
                 f"{line.where} is no record of restr eval ({error}); name a folder that it wrote"
             ) from error
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """What B does better than A on the samples that both have: differences in [-1, 1] with 95% intervals (bootstrap over
-    images, paired). better, worse: samples whose IoU changed by more than a tenth. order: ids, the largest gain first."""
-
-    n: int
-    oiou: float
-    oiou_interval: tuple[float, float]
-    miou: float
-    miou_interval: tuple[float, float]
-    better: int
-    worse: int
-    order: tuple[str, ...]
-    left_out: int
-
-
-def compare(one: Mapping[str, Record], two: Mapping[str, Record]) -> Comparison:
-    """Compare two evaluations of the same samples. Raises ``DataError`` where they share none, or differ in a sentence."""
-    shared = [identity for identity in one if identity in two]
-    if not shared:
-        raise DataError("the two evaluations have no sample in common; compare runs on the same data, split and seed")
-    for identity in shared:
-        if one[identity].text != two[identity].text:
-            raise DataError(
-                f"the sample {identity!r} is {one[identity].text!r} in one and {two[identity].text!r} in the other; compare runs on "
-                "the same sentences"
-            )
-    a, b = [one[i] for i in shared], [two[i] for i in shared]
-    groups = [record.image_id for record in a]
-    gains = np.array([y.iou - x.iou for x, y in zip(a, b, strict=True)])
-    return Comparison(
-        n=len(shared),
-        oiou=_oiou(b) - _oiou(a),
-        oiou_interval=_paired(a, b, groups),
-        miou=float(gains.mean()),
-        miou_interval=ratio_interval(gains.tolist(), [1.0] * len(gains), groups),
-        better=int((gains > 0.1).sum()),
-        worse=int((gains < -0.1).sum()),
-        order=tuple(shared[i] for i in np.argsort(-gains, kind="stable")),
-        left_out=len(one) + len(two) - 2 * len(shared),
-    )
-
-
-def _oiou(records: Sequence[Record]) -> float:
-    union = sum(record.union for record in records)
-    return sum(record.intersection for record in records) / union if union else 1.0
-
-
-def _paired(one: Sequence[Record], two: Sequence[Record], groups: Sequence[str]) -> tuple[float, float]:
-    """The interval of the difference of two oIoU, each resample drawing the same images for both."""
-    columns = [[getattr(r, name) for r in records] for records in (one, two) for name in ("intersection", "union")]
-    return bootstrap_interval(lambda i1, u1, i2, u2: i2 / u2 - i1 / u1, columns, groups)

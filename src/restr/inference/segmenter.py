@@ -72,7 +72,7 @@ class Segmenter:
 
         device: "auto" takes a GPU where there is one. Raises ``WeightsError``.
         """
-        model, vocabulary = load_pretrained(_model_folder(path))
+        model, vocabulary = load_pretrained(model_folder(path))
         return cls(model, vocabulary, device=device)
 
     def with_preprocess(self, preprocess: PreprocessConfig) -> Segmenter:
@@ -202,7 +202,8 @@ class Segmenter:
         return texts
 
 
-def _model_folder(path: str | PathLike[str] | None) -> Path:
+def model_folder(path: str | PathLike[str] | None) -> Path:
+    """The folder of what ``from_pretrained`` takes, fetched first where it is on the hub. Raises ``WeightsError``."""
     if path is None:
         return Path(str(resources.files("restr") / "assets" / BUNDLED))
     if str(path).startswith(HUB):

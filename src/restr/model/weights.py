@@ -6,6 +6,7 @@ of the size (``recipes/restr_small/fetch.py`` prints the largest relative error 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,13 +39,7 @@ def save_pretrained(model: ReSTR, vocabulary: Vocabulary, folder: str | Path, *,
 def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
     """The model, in eval mode, and its vocabulary. Raises ``WeightsError`` naming what is missing or does not fit."""
     folder = Path(folder)
-    missing = [name for name in (CONFIG, WEIGHTS, VOCABULARY) if not (folder / name).is_file()]
-    if missing:
-        raise WeightsError(
-            f"{folder} has no {' and no '.join(missing)}; a model folder holds {CONFIG}, {WEIGHTS} and {VOCABULARY}, "
-            "as restr.model.weights.save_pretrained writes them"
-        )
-    config = ModelConfig.from_json((folder / CONFIG).read_text(encoding="utf-8"))
+    config = read_config(folder)
     with torch.device("meta"):
         model = build_model(config)
     model.to_empty(device="cpu")
@@ -57,6 +52,27 @@ def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
             "the files of a model folder belong together: copy all of them from one place"
         )
     return model.eval(), vocabulary
+
+
+def read_config(folder: str | Path) -> ModelConfig:
+    """The config of a model folder. Raises ``WeightsError`` where a file of the folder is missing."""
+    folder = Path(folder)
+    missing = [name for name in (CONFIG, WEIGHTS, VOCABULARY) if not (folder / name).is_file()]
+    if missing:
+        raise WeightsError(
+            f"{folder} has no {' and no '.join(missing)}; a model folder holds {CONFIG}, {WEIGHTS} and {VOCABULARY}, "
+            "as restr.model.weights.save_pretrained writes them"
+        )
+    return ModelConfig.from_json((folder / CONFIG).read_text(encoding="utf-8"))
+
+
+def folder_hash(folder: str | Path) -> str:
+    """Sixteen hexadecimal digits that change with any byte of a model folder's files."""
+    digest = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS, VOCABULARY):
+        with (Path(folder) / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -6,7 +6,7 @@ its sentences; each sentence is an entry. In gRefCOCO a ref names several annota
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,27 +30,34 @@ NOTHING = -1  # gRefCOCO's annotation id where nothing is meant
 def read_refer(root: Path, name: str, splitter: str) -> Iterator[Entry]:
     """The entries of all splits. root: the folder that holds ``name/`` and the images. Raises ``DatasetError``."""
     folder = root / name
-    refs_path = refs_file(folder, splitter)
+    yield from read_refs(root, refs_file(folder, splitter), folder / "instances.json", IMAGE_FOLDERS)
+
+
+def read_refs(root: Path, refs_path: Path, instances_path: Path, folders: Sequence[str]) -> Iterator[Entry]:
+    """The entries of a refs file. folders: where the images may be, all in one, or COCO's train2014 and val2014 in two."""
     content = read_json(refs_path) if refs_path.suffix == ".json" else read_pickle(refs_path)
-    instances_path = folder / "instances.json"
     images, annotations = instances(instances_path)
-    first = next(iter(images.values()))
-    image_folder = folder_of_images(root, first.text("file_name"), instances_path)
+    found: dict[str, Path] = {}  # beginning of a file's name in COCO, else nothing -> folder
     for ref in records_of(content, refs_path):
         image_id = ref.integer("image_id")
         image = images.get(image_id)
         if image is None:
             raise ref.wrong("image_id", image_id, f"the id of an image in {instances_path}")
+        file_name = image.text("file_name")
+        beginning = file_name.rpartition("_")[0] if file_name.startswith("COCO_") else ""
+        if beginning not in found:
+            found[beginning] = folder_of_images(root, file_name, instances_path, folders)
         regions = [region_of(annotations, ref, ann_id, instances_path) for ann_id in annotation_ids(ref)]
-        for sentence in ref.records("sentences"):
+        usual = "no target" if not regions else "several targets" if len(regions) > 1 else "one target"
+        for sentence in ref.records("sentences"):  # ``restr data convert`` notes a kind with each, the published files none
             yield Entry(
                 id=f"{ref.text('ref_id')}/{sentence.text('sent_id')}",
-                image=(image_folder / image.text("file_name")).as_posix(),
+                image=(found[beginning] / file_name).as_posix(),
                 text=sentence.text("sent", "raw"),
                 regions=tuple(regions),
                 size=image.size(),
                 split=ref.text("split"),
-                kind="no target" if not regions else "several targets" if len(regions) > 1 else "one target",
+                kind=sentence.text("kind", default=usual),
                 image_id=str(image_id),
             )
 
@@ -86,7 +93,9 @@ def instances(path: Path) -> tuple[dict[int, Record], dict[int, Record]]:
 
 
 def annotation_ids(ref: Record) -> list[int]:
-    """The annotations that a ref means; none where gRefCOCO says so."""
+    """The annotations that a ref means; none where gRefCOCO says so, or Ref-ZOM, which names some all the same."""
+    if ref.values.get("source") == "zero":
+        return []
     value = ref.values.get("ann_id")
     ids = value if isinstance(value, (list, tuple)) else [ref.integer("ann_id")]
     if any(isinstance(each, bool) or not isinstance(each, int) for each in ids):
@@ -114,12 +123,12 @@ def segmentation(annotation: Record) -> dict[str, Any]:
     raise annotation.wrong("segmentation", value, "polygons [[x, y, ...], ...] or run lengths")
 
 
-def folder_of_images(root: Path, file_name: str, listed_in: Path) -> Path:
+def folder_of_images(root: Path, file_name: str, listed_in: Path, folders: Sequence[str] = IMAGE_FOLDERS) -> Path:
     """Where the images are, relative to ``root``: the first known folder that holds one of them."""
-    for folder in IMAGE_FOLDERS:
+    for folder in folders:
         if (root / folder / file_name).is_file():
             return Path(folder)
-    tried = ", ".join(folder or "." for folder in IMAGE_FOLDERS)
+    tried = ", ".join(folder or "." for folder in folders)
     raise DatasetError(
         f"{listed_in} lists {file_name}, which is in none of {tried} under {root}; put the images into one"
     )

@@ -1,4 +1,4 @@
-"""The report of ``restr.data.check`` as one HTML page that needs no other file."""
+"""The report of ``restr.data.inspection.check`` as one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -11,28 +11,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from restr.data.check import KINDS, Problem, Report
 from restr.data.dataset import Samples
+from restr.data.inspection.check import KINDS, Problem, Report
+from restr.data.inspection.style import STYLE
 from restr.errors import DatasetError
 
 SIDE = 220  # pixels of a thumbnail
 MOST = 24  # pictures of one kind
 FOUND = (0, 190, 255)
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1100px; padding: 0 1rem; color: #191b1f; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; } small, .quiet { color: #6e727a; }
-table { border-collapse: collapse; } td, th { padding: .3rem .9rem .3rem 0; text-align: left; border-bottom: 1px solid #e3e5e8; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 1rem; }
-figure { margin: 0; } figure img { width: 100%; height: 165px; object-fit: cover; border-radius: 6px; background: #eef0f2; }
-figcaption { font-size: .83rem; overflow-wrap: anywhere; } .good { color: #1a7f37; }
-"""
-
 
 def page(report: Report, samples: Samples, title: str) -> str:
     """The page: a table of the splits, the counts, and for each kind of problem some pictures with their masks."""
     parts = [f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>"]
+    parts.append("<meta name='viewport' content='width=device-width'>")
     parts.append(f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>")
     parts.append(_splits(report))
     counts = report.counts()
@@ -47,8 +39,8 @@ def page(report: Report, samples: Samples, title: str) -> str:
     by_kind: dict[str, list[Problem]] = defaultdict(list)
     for problem in report.problems:
         by_kind[problem.kind].append(problem)
-    wanted = {(p.split, p.entry) for problems in by_kind.values() for p in problems[:MOST] if p.entry}
-    masks = _masks(samples, wanted)
+    shown = {(problem.split, problem.entry) for problems in by_kind.values() for problem in problems[:MOST]}
+    masks = _masks(samples, {each: report.numbers[each] for each in shown if each in report.numbers})
     for kind, problems in by_kind.items():
         more = f" <small>the first {MOST}</small>" if len(problems) > MOST else ""
         figures = "".join(_figure(problem, samples.root, masks) for problem in problems[:MOST])
@@ -72,16 +64,14 @@ def _number(name: str, value: float) -> str:
     return f"{value:.1f}" if "mean" in name else f"{value:,.0f}"
 
 
-def _masks(samples: Samples, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], np.ndarray]:
+def _masks(samples: Samples, numbers: dict[tuple[str, str], int]) -> dict[tuple[str, str], np.ndarray]:
     """The masks of the entries that are shown, where they can be read."""
     found = {}
-    for number in range(len(samples)):
-        entry = samples.entry(number)
-        if (entry.split, entry.id) in wanted:
-            try:
-                found[entry.split, entry.id] = samples.sample(entry).mask
-            except DatasetError:
-                continue
+    for each, number in sorted(numbers.items(), key=lambda pair: pair[1]):
+        try:
+            found[each] = samples[number].mask
+        except DatasetError:
+            continue
     return found
 
 
@@ -100,14 +90,21 @@ def thumbnail(path: Path, mask: np.ndarray | None) -> str | None:
             upright = ImageOps.exif_transpose(picture).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
-    if mask is not None and mask.shape == (upright.height, upright.width) and mask.any():
-        pixels = np.asarray(upright, np.float32).copy()
-        pixels[mask] = 0.5 * pixels[mask] + 0.5 * np.array(FOUND, np.float32)
-        upright = Image.fromarray(pixels.astype(np.uint8))
-    upright.thumbnail((2 * SIDE, 2 * SIDE))
+    return base64.b64encode(jpeg(upright, mask, 2 * SIDE)).decode()
+
+
+def jpeg(picture: Image.Image, mask: np.ndarray | None, side: int) -> bytes:
+    """A picture as JPEG, at most ``side`` pixels wide and high; what a mask of its size leaves out is dark and nearly grey."""
+    if mask is not None and mask.shape == (picture.height, picture.width) and mask.any():
+        pixels = np.asarray(picture, np.float32)
+        dimmed = 0.2 * pixels + 0.4 * pixels.mean(-1, keepdims=True)
+        tinted = 0.7 * pixels + 0.3 * np.array(FOUND, np.float32)
+        picture = Image.fromarray(np.where(mask[..., None], tinted, dimmed).astype(np.uint8))
+    small = picture.copy()
+    small.thumbnail((side, side))
     buffer = io.BytesIO()
-    upright.save(buffer, "JPEG", quality=80)
-    return base64.b64encode(buffer.getvalue()).decode()
+    small.save(buffer, "JPEG", quality=82)
+    return buffer.getvalue()
 
 
 def _anchor(kind: str) -> str:

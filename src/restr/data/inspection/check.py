@@ -55,10 +55,11 @@ class Problem:
 
 @dataclass(kw_only=True)
 class Report:
-    """Counts for each split, and every problem."""
+    """Counts for each split, and every problem. numbers: which sample the entry of a problem is, by split and id."""
 
     splits: dict[str, dict[str, float]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """How often each kind of problem was found, in the order of ``KINDS``."""
@@ -74,9 +75,11 @@ def check(samples: Samples, vocabulary: Vocabulary, *, progress: Callable[[int],
     """Read every picture and every mask once and report what is wrong. progress: called with the entries of each picture."""
     report = Report()
     entries: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))  # split -> image -> entries
+    numbers: dict[tuple[str, str], int] = {}
     for number in range(len(samples)):
         entry = samples.entry(number)
         entries[entry.split][entry.image].append(entry)
+        numbers[entry.split, entry.id] = number
     hashes: dict[tuple[str, str], int] = {}
     for split, images in entries.items():
         areas: list[float] = []
@@ -103,6 +106,8 @@ def check(samples: Samples, vocabulary: Vocabulary, *, progress: Callable[[int],
     report.problems += _same_looks(hashes)
     order = list(KINDS)
     report.problems.sort(key=lambda problem: order.index(problem.kind))
+    named = {(problem.split, problem.entry) for problem in report.problems if problem.entry}
+    report.numbers = {each: numbers[each] for each in named}
     return report
 
 

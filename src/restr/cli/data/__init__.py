@@ -1,0 +1,1 @@
+"""``restr data VERB``: a module a verb."""

@@ -1,0 +1,119 @@
+"""``restr data prepare``: which files a published dataset needs, which are there, and the rest from a mirror."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from restr.errors import DatasetError
+
+if TYPE_CHECKING:
+    from restr.data.published.prepare import Found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prepare:
+    """Say which files a published dataset needs and where, look which are there and right, and get the missing ones.
+
+    Nothing is downloaded unless you name a mirror: a folder, or a base address below which the files lie under the names shown.
+    What is downloaded is taken up where it broke off, compared with the size and SHA-256 that are known, and unpacked. An archive
+    that you put there yourself is unpacked too. The exit code is 1 while something is missing.
+
+    Example: restr data prepare refcoco --root DATA --mirror URL --mirror FOLDER
+    """
+
+    name: Annotated[str, tyro.conf.Positional]
+    """refcoco, refcoco+, refcocog, refclef, grefcoco, refzom, referit, phrasecut or reasonseg."""
+
+    root: Path = Path(".")
+    """The folder that holds it, or shall."""
+
+    mirror: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Where to fetch missing files from: http://, https://, file:// or a folder; give it again for more, tried in turn."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb; returns the exit code. Raises ``RestrError``."""
+    settings = tyro.cli(Prepare, prog="restr data prepare", args=list(arguments))
+    from restr.data.published.fetch import address_of
+    from restr.data.published.prepare import look, release
+
+    known = release(settings.name)
+    for mirror in settings.mirror:
+        address_of(mirror, "")  # refused before anything is done
+    settings.root.mkdir(parents=True, exist_ok=True)
+    print(f"{settings.name}, below {settings.root}\n")
+    found = [look(file, settings.root) for file in known.files]
+    for each in found:
+        print(described(each))
+    print(f"\ngiven out by {known.source}")
+    found = [_completed(each, settings) for each in found]
+    if any(each.lacking for each in found):
+        print(f"\n{to_do(found, settings.root)}")
+        return 1
+    check = known.example.rpartition(":")[0]
+    print(f"\neverything is there; next: restr data check {check} --root {settings.root}")
+    print(f"                            restr eval --data {known.example} --root {settings.root}")
+    return 0
+
+
+def described(found: Found) -> str:
+    """A file's state, name and what is known of it, in two or three lines."""
+    file = found.file
+    state = "unpack" if found.state == "packed" else found.state
+    where = f"{file.name}, unpacked into {file.into}/" if file.into else file.name
+    lines = [f"  {state:<8} {where}{' (optional)' if file.optional else ''}"]
+    if found.state in ("there", "part", "wrong"):
+        return "\n".join([*lines, *([f"{'':11}{found.detail}"] if found.detail != file.name else [])])
+    if file.name.endswith("/"):
+        return "\n".join([*lines, f"{'':11}a folder of {file.holds[0][0]}{f'; {file.note}' if file.note else ''}"])
+    size = "exact size unknown" if file.size is None else f"{file.size:,} bytes"
+    facts = [size, f"SHA-256 {file.sha256 or 'unknown'}", *([file.note] if file.note else [])]
+    return "\n".join([*lines, f"{'':11}{'; '.join(facts)}"])
+
+
+def to_do(found: Sequence[Found], root: Path) -> str:
+    """What is left to the reader."""
+    wrong = [each.file.name for each in found if each.state == "wrong"]
+    lacking = [each.file.name for each in found if each.lacking and each.state != "wrong"]
+    lines = [f"delete {', '.join(wrong)}: not what was given out"] if wrong else []
+    if lacking:
+        lines.append(
+            f"still to come: {', '.join(lacking)}; name a --mirror, or put it below {root}, and run this again"
+        )
+    return "\n".join(lines)
+
+
+def _completed(found: Found, settings: Prepare) -> Found:
+    """A file, fetched and unpacked if need be, with a bar or, without a terminal, a line."""
+    from restr.cli.progress import progress_bar
+    from restr.data.published.prepare import complete
+
+    by_hand = not settings.mirror or found.file.name.endswith("/")
+    if found.state != "packed" and (found.state != "missing" or by_hand):
+        return found
+    print(
+        f"{'unpacking' if found.state == 'packed' else 'fetching'} {found.file.name} ...", file=sys.stderr, flush=True
+    )
+    with progress_bar(of_bytes=True) as bar:
+        tasks = {}
+
+        def progress(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        try:
+            after = complete(found, settings.root, settings.mirror, progress)
+        except DatasetError as error:
+            bar.stop()
+            print(f"restr data prepare: {error}", file=sys.stderr)
+            return found
+    if after != found:
+        print(described(after))
+    return after

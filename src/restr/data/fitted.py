@@ -1,0 +1,35 @@
+"""Samples at the model's input size: what stands between a reader and a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from restr.config import ModelConfig
+from restr.data.batch import Samples
+from restr.data.sample import Sample
+from restr.preprocess import fit_image, fit_mask
+
+
+class FittedSamples(Sequence[Sample]):
+    """The same samples, image and mask resized and padded as the model's preprocessing says.
+
+    Neighbours that share an image share the fitted one too, so that it is prepared once. A pixel belongs to the fitted
+    mask where at least half of it did.
+    """
+
+    def __init__(self, samples: Samples, config: ModelConfig) -> None:
+        self.samples, self.config = samples, config
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, number: int) -> Sample:  # type: ignore[override]
+        sample = self.samples[number]
+        preprocess, patch = self.config.preprocess, self.config.vision.patch
+        if self._last is None or self._last[0] is not sample.image:
+            self._last = (sample.image, fit_image(sample.image, preprocess, patch))
+        return replace(sample, image=self._last[1], mask=fit_mask(sample.mask, preprocess, patch) >= 0.5)

@@ -1,0 +1,132 @@
+"""Cases of an evaluation as pictures: which ones to show, and how a photograph, its truth and a mask are drawn."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from restr import masks
+from restr.data.sample import Sample, SampleSource
+from restr.errors import DataError
+from restr.evaluation.evaluate import Record
+
+CELL = 300  # pixels, of a case's picture
+CAPTION = 58  # pixels, below it
+GAP = 10
+TRUTH = (255, 214, 0)
+FOUND = (0, 190, 255)
+INK, QUIET, PAPER = (25, 27, 31), (110, 114, 122), (255, 255, 255)
+
+
+def choose_cases(records: Sequence[Record], each: int = 8) -> dict[str, list[Record]]:
+    """``each`` best, typical (around the median) and worst records by IoU, no photograph twice."""
+    ranked = sorted(records, key=lambda record: (-record.iou, record.id))
+    middle = len(ranked) // 2
+    around = sorted(range(len(ranked)), key=lambda rank: (abs(rank - middle), rank))
+    used: set[str] = set()
+    cases: dict[str, list[Record]] = {}
+    orders = {"best": ranked, "typical": [ranked[rank] for rank in around], "worst": ranked[::-1]}
+    for name, order in orders.items():
+        cases[name] = _first_of_images(order, each, used)
+    return cases
+
+
+def find_samples(samples: Iterable[Sample] | SampleSource, wanted: Collection[str]) -> dict[str, Sample]:
+    """The samples of these ids; of a ``SampleSource`` no other is opened. Raises ``DataError`` for an id that is not there."""
+    if isinstance(samples, Iterable) and not hasattr(samples, "ids"):
+        found = {sample.id: sample for sample in samples if sample.id in wanted}
+    else:
+        source = cast(SampleSource, samples)
+        found = {identity: source[number] for number, identity in enumerate(source.ids()) if identity in wanted}
+    if missing := sorted(set(wanted) - found.keys()):
+        raise DataError(f"the samples hold no {missing[0]!r}; pass the samples that were evaluated")
+    return found
+
+
+def draw_cases(cases: Mapping[str, Sequence[Record]], samples: Iterable[Sample] | SampleSource) -> Image.Image:
+    """A sheet with a block for each name in ``cases``: photograph, truth outlined, prediction laid over, sentence.
+
+    samples: the evaluation's samples once more; those of the cases are looked up by id (else ``DataError``).
+    """
+    found = find_samples(samples, {record.id for records in cases.values() for record in records})
+    columns = 4
+    heading = 46
+    rows = {name: -(-len(records) // columns) for name, records in cases.items()}
+    width = columns * (CELL + GAP) + GAP
+    height = sum(heading + count * (CELL + CAPTION + GAP) for count in rows.values()) + GAP
+    sheet = Image.new("RGB", (width, height), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    top = GAP
+    for name, records in cases.items():
+        pen.text((GAP, top + 8), name, INK, ImageFont.load_default(24))
+        legend(pen, width - GAP, top + 14)
+        top += heading
+        for number, record in enumerate(records):
+            left = GAP + number % columns * (CELL + GAP)
+            upper = top + number // columns * (CELL + CAPTION + GAP)
+            draw_case(sheet, (left, upper), found[record.id], record)
+        top += rows[name] * (CELL + CAPTION + GAP)
+    return sheet
+
+
+def draw_case(sheet: Image.Image, corner: tuple[int, int], sample: Sample, record: Record, *, note: str = "") -> None:
+    """A case's picture at a corner of a sheet, its sentence below, and under that ``note``, or else IoU and kind."""
+    picture = case_picture(sample, record)
+    left, top = corner
+    sheet.paste(picture, (left + (CELL - picture.width) // 2, top + (CELL - picture.height) // 2))
+    pen = ImageDraw.Draw(sheet)
+    for row, line in enumerate(textwrap.wrap(record.text, 38)[:2]):
+        pen.text((left, top + CELL + 3 + 17 * row), line, INK, ImageFont.load_default(15))
+    note = note or f"IoU {100 * record.iou:.0f}  {record.kind}"
+    pen.text((left, top + CELL + 39), note, QUIET, ImageFont.load_default(13))
+
+
+def case_picture(sample: Sample, record: Record, side: int = CELL) -> Image.Image:
+    """The photograph, its longer side ``side`` pixels: the predicted mask tinted, the rest pale, the truth outlined."""
+    height, width = sample.mask.shape
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    found = _fitted(masks.rle_decode(record.prediction), size)
+    pixels = np.asarray(Image.fromarray(sample.image).resize(size, Image.Resampling.LANCZOS), np.float32).copy()
+    pixels[~found] = 0.6 * pixels[~found] + 0.4 * pixels[~found].mean(axis=-1, keepdims=True)
+    pixels[found] = 0.5 * pixels[found] + 0.5 * np.array(FOUND, np.float32)
+    pixels[_edge(_fitted(sample.mask, size))] = TRUTH
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def legend(pen: ImageDraw.ImageDraw, right: int, top: int) -> None:
+    """What the colours mean, ending at ``right``."""
+    font = ImageFont.load_default(15)
+    for text, colour, filled in (("predicted", FOUND, True), ("true region", TRUTH, False)):
+        right -= round(pen.textlength(text, font))
+        pen.text((right, top), text, QUIET, font)
+        right -= 22
+        box = (right, top + 2, right + 14, top + 16)
+        pen.rectangle(box, fill=colour if filled else None, outline=colour, width=3)
+        right -= 20
+
+
+def _fitted(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(grey) > 127
+
+
+def _edge(mask: np.ndarray) -> np.ndarray:
+    """A line two pixels wide along the inner border of a mask, bool (H W)."""
+    padded = np.pad(mask, 2)  # a region that the picture's border cuts is outlined there too
+    inner = Image.fromarray(padded.astype(np.uint8) * 255).filter(ImageFilter.MinFilter(5))
+    return mask & (np.asarray(inner)[2:-2, 2:-2] == 0)
+
+
+def _first_of_images(order: Iterable[Record], count: int, used: set[str]) -> list[Record]:
+    """The first ``count`` in order, each of a photograph that is not in ``used``; adds theirs."""
+    chosen: list[Record] = []
+    for record in order:
+        if len(chosen) < count and record.image_id not in used:
+            chosen.append(record)
+            used.add(record.image_id)
+    return chosen

@@ -1,0 +1,102 @@
+"""Two evaluations of the same samples against each other: what the second does better, how surely, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from restr.data.sample import Sample, SampleSource
+from restr.errors import DataError
+from restr.evaluation.cases import CAPTION, CELL, GAP, INK, PAPER, draw_case, find_samples, legend
+from restr.evaluation.evaluate import Record
+from restr.metrics import bootstrap_interval, ratio_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What B does better than A on the samples that both have: differences in [-1, 1] with 95% intervals (bootstrap over
+    images, paired). better, worse: samples whose IoU changed by more than a tenth. order: ids, the largest gain first."""
+
+    n: int
+    oiou: float
+    oiou_interval: tuple[float, float]
+    miou: float
+    miou_interval: tuple[float, float]
+    better: int
+    worse: int
+    order: tuple[str, ...]
+    left_out: int
+
+
+def compare(one: Mapping[str, Record], two: Mapping[str, Record]) -> Comparison:
+    """Compare two evaluations of the same samples. Raises ``DataError`` where they share none, or differ in a sentence."""
+    shared = [identity for identity in one if identity in two]
+    if not shared:
+        raise DataError("the two evaluations have no sample in common; compare runs on the same data, split and seed")
+    for identity in shared:
+        if one[identity].text != two[identity].text:
+            raise DataError(
+                f"the sample {identity!r} is {one[identity].text!r} in one and {two[identity].text!r} in the other; compare runs on "
+                "the same sentences"
+            )
+    a, b = [one[i] for i in shared], [two[i] for i in shared]
+    groups = [record.image_id for record in a]
+    gains = np.array([y.iou - x.iou for x, y in zip(a, b, strict=True)])
+    return Comparison(
+        n=len(shared),
+        oiou=_oiou(b) - _oiou(a),
+        oiou_interval=_paired(a, b, groups),
+        miou=float(gains.mean()),
+        miou_interval=ratio_interval(gains.tolist(), [1.0] * len(gains), groups),
+        better=int((gains > 0.1).sum()),
+        worse=int((gains < -0.1).sum()),
+        order=tuple(shared[i] for i in np.argsort(-gains, kind="stable")),
+        left_out=len(one) + len(two) - 2 * len(shared),
+    )
+
+
+def draw_comparison(
+    found: Comparison,
+    one: Mapping[str, Record],
+    two: Mapping[str, Record],
+    samples: Iterable[Sample] | SampleSource,
+    *,
+    each: int = 8,
+) -> Image.Image:
+    """A sheet of the ``each`` largest gains and losses: the first evaluation's mask at the left, the second's beside it."""
+    gains = [i for i in found.order[:each] if two[i].iou > one[i].iou]
+    losses = [i for i in found.order[::-1][:each] if two[i].iou < one[i].iou]
+    blocks = {"the second is better": gains, "the second is worse": losses}
+    blocks = {name: identities for name, identities in blocks.items() if identities}
+    opened = find_samples(samples, {i for identities in blocks.values() for i in identities})
+    pair, heading, line = 2 * (CELL + GAP), 46, CELL + CAPTION + GAP
+    height = sum(heading + -(-len(identities) // 2) * line for identities in blocks.values()) + GAP
+    sheet = Image.new("RGB", (2 * pair + 2 * GAP, height), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    top = GAP
+    for name, identities in blocks.items():
+        pen.text((GAP, top + 8), name, INK, ImageFont.load_default(24))
+        legend(pen, sheet.width - GAP, top + 14)
+        top += heading
+        for number, identity in enumerate(identities):
+            left = GAP + number % 2 * (pair + GAP)
+            for place, (which, records) in enumerate((("first", one), ("second", two))):
+                record = records[identity]
+                note = f"{which}: IoU {100 * record.iou:.0f}"
+                draw_case(sheet, (left + place * (CELL + GAP), top), opened[identity], record, note=note)
+            top += line if number % 2 or number == len(identities) - 1 else 0
+    return sheet
+
+
+def _oiou(records: Sequence[Record]) -> float:
+    union = sum(record.union for record in records)
+    return sum(record.intersection for record in records) / union if union else 1.0
+
+
+def _paired(one: Sequence[Record], two: Sequence[Record], groups: Sequence[str]) -> tuple[float, float]:
+    """The interval of the difference of two oIoU, each resample drawing the same images for both."""
+    columns = [[getattr(r, name) for r in records] for records in (one, two) for name in ("intersection", "union")]
+    return bootstrap_interval(lambda i1, u1, i2, u2: i2 / u2 - i1 / u1, columns, groups)

@@ -1,0 +1,93 @@
+"""An evaluation as the row of a paper's table, beside the rows that were published for the same split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from restr.evaluation.evaluate import EvaluationResult
+from restr.metrics import PRECISION_AT
+
+SPLITS: dict[str, str] = {  # a dataset's name here: its name in the papers
+    "refcoco:unc:val": "UNC val",
+    "refcoco:unc:testA": "UNC testA",
+    "refcoco:unc:testB": "UNC testB",
+    "refcoco+:unc:val": "UNC+ val",
+    "refcoco+:unc:testA": "UNC+ testA",
+    "refcoco+:unc:testB": "UNC+ testB",
+    "refcocog:google:val": "Gref val (google)",
+}
+USUAL = {"refcoco": "unc", "refcoco+": "unc", "refcocog": "umd"}  # the splitter that is meant where none is named
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRow:
+    """A method's oIoU in percent, in the order of ``SPLITS``; None where its authors give none."""
+
+    method: str
+    scores: tuple[float | None, ...]
+
+    def score(self, data: str) -> float | None:
+        """The score of a split of ``SPLITS``."""
+        return dict(zip(SPLITS, self.scores, strict=True))[data]
+
+
+PUBLISHED: tuple[PublishedRow, ...] = (
+    PublishedRow(method="VLT", scores=(65.65, 68.29, 62.73, 55.50, 59.20, 49.36, None)),
+    PublishedRow(method="ReSTR", scores=(67.22, 69.30, 64.45, 55.78, 60.44, 48.27, 54.48)),
+    PublishedRow(method="LAVT", scores=(72.73, 75.82, 68.79, 62.14, 68.38, 55.10, 60.50)),
+    PublishedRow(method="ASDA (ViT-B)", scores=(75.06, 77.14, 71.36, 66.84, 71.13, 57.83, None)),
+    PublishedRow(method="OneRef-L, one set", scores=(80.48, 82.78, 78.27, 74.25, 78.41, 69.85, None)),
+    PublishedRow(method="DeRIS-L", scores=(85.41, 86.49, 82.87, 79.01, 82.34, 74.41, None)),
+)
+CAUTION = (
+    "Published rows are as their authors give them, each trained on the benchmark's own training split and measured by its "
+    "own protocol; they differ by points for that alone."
+)
+
+
+def beside(data: str) -> dict[str, float]:
+    """The published oIoU, in percent, of a dataset's split, by method; empty where none is known."""
+    name, *rest = data.split(":")
+    if len(rest) == 1 and name in USUAL:
+        rest = [USUAL[name], *rest]
+    split = ":".join([name, *rest])
+    if split not in SPLITS:
+        return {}
+    scores = {row.method: row.score(split) for row in PUBLISHED}
+    return {method: score for method, score in scores.items() if score is not None}
+
+
+def markdown_rows(result: EvaluationResult, data: str, *, method: str = "this model") -> str:
+    """The row "Pr@0.5 ... Pr@0.9, oIoU" of the paper's tables in Markdown, published rows above, the protocol below."""
+    heads = [f"Pr@{least:g}" for least in PRECISION_AT]
+    known = beside(data)
+    lines = [f"| {data or 'method'} | {' | '.join(heads)} | oIoU |", "|---|" + "---:|" * (len(heads) + 1)]
+    lines += [f"| {name} |{'  |' * len(heads)} {score:.2f} |" for name, score in known.items()]
+    lines += [
+        f"| **{method}** | {' | '.join(_cells(result.overall))} |",
+        "",
+        f"{result.overall['n']} samples. {result.protocol}.",
+    ]
+    return "\n".join([*lines, *([CAUTION] if known else [])]) + "\n"
+
+
+def latex_rows(result: EvaluationResult, data: str, *, method: str = "this model") -> str:
+    """The same as rows of a LaTeX tabular, what must be said of them in comments."""
+    heads = [f"Pr@{least:g}" for least in PRECISION_AT]
+    known = beside(data)
+    lines = [f"% {data}: {result.overall['n']} samples", f"% {result.protocol}", *([f"% {CAUTION}"] if known else [])]
+    lines += [f"Method & {' & '.join(heads)} & oIoU \\\\ \\hline"]
+    lines += [f"{_escaped(name)} {'& ' * (len(heads) + 1)}{score:.2f} \\\\" for name, score in known.items()]
+    lines += [f"{_escaped(method)} & {' & '.join(_cells(result.overall))} \\\\"]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(values: Mapping[str, float]) -> list[str]:
+    return [f"{100 * values[name]:.2f}" for name in (*(f"pr@{least}" for least in PRECISION_AT), "oiou")]
+
+
+def _escaped(text: str) -> str:
+    for letter in "&%_#$":
+        text = text.replace(letter, "\\" + letter)
+    return text

@@ -1,0 +1,152 @@
+"""A long evaluation: images shared among processes, and noted one by one, so that it can be stopped and gone on with."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.connection import wait as wait_for
+from os import PathLike
+
+import torch
+
+from restr.config import PreprocessConfig
+from restr.data.sample import SampleSource
+from restr.errors import ConfigError, DataError
+from restr.evaluation.evaluate import Record, measure_image
+from restr.evaluation.journal import Journal
+from restr.inference.segmenter import Segmenter
+from restr.protocol import Protocol
+
+AHEAD = 3  # images a process that wait for it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurer:
+    """Everything that measuring an image needs. seed: of the control; None for no control."""
+
+    segmenter: Segmenter
+    samples: SampleSource
+    protocol: Protocol
+    preprocess: PreprocessConfig
+    seed: int | None
+
+    def records(self, numbers: Sequence[int]) -> list[Record]:
+        """The records of one image's samples."""
+        group = [self.samples[number] for number in numbers]
+        patch = self.segmenter.config.vision.patch
+        return measure_image(self.segmenter, group, self.protocol, self.preprocess, patch, self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """How a process comes to its ``Measurer``; sent to each. threads: for torch, in all; 0 leaves the choice to it."""
+
+    samples: SampleSource
+    model: str | PathLike[str] | None
+    protocol: Protocol
+    seed: int | None = 0
+    device: str = "auto"
+    threads: int = 0
+
+    def open(self, processes: int = 1) -> Measurer:
+        """Load the model, for one of so many processes."""
+        if self.threads or processes > 1:
+            torch.set_num_threads(max(1, (self.threads or os.cpu_count() or 1) // processes))
+        segmenter = Segmenter.from_pretrained(self.model, device=self.device)
+        preprocess = self.protocol.preprocess(segmenter.config.preprocess)
+        return Measurer(
+            segmenter=segmenter.with_preprocess(preprocess),
+            samples=self.samples,
+            protocol=self.protocol,
+            preprocess=preprocess,
+            seed=self.seed,
+        )
+
+
+def measure_all(
+    setup: Setup,
+    *,
+    processes: int = 1,
+    journal: Journal | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Record]:
+    """The records of all samples, in their order, however many processes measured them.
+
+    journal: what it holds already is not measured again. progress: called with the number of samples after each
+    image. Raises ``ConfigError``, and ``DataError`` where a process dies.
+    """
+    if processes < 1:
+        raise ConfigError(f"processes is {processes}; it must be at least 1")
+    groups = setup.samples.image_groups()
+    found = dict(journal.done) if journal else {}
+    if progress:
+        progress(sum(len(groups[image]) for image in found))
+    left = [image for image in range(len(groups)) if image not in found]
+    for image, records in _measured(setup, groups, left, min(processes, max(1, len(left)))):
+        found[image] = records
+        if journal:
+            journal.add(image, records)
+        if progress:
+            progress(len(groups[image]))
+    return [record for image in sorted(found) for record in found[image]]
+
+
+def _measured(
+    setup: Setup, groups: Sequence[Sequence[int]], left: Sequence[int], processes: int
+) -> Iterator[tuple[int, list[Record]]]:
+    """(image, its records) of the images that are left, in the order in which they are done."""
+    if processes == 1:
+        if left:
+            measurer = setup.open()
+            yield from ((image, measurer.records(groups[image])) for image in left)
+        return
+    # spawned, not forked: torch's threads and CUDA do not survive a fork
+    context = multiprocessing.get_context("spawn")
+    waiting: dict[Future[list[Record]], int] = {}
+    queue = iter(left)
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup, processes))
+    try:
+        while True:
+            while len(waiting) < AHEAD * processes and (image := next(queue, None)) is not None:
+                waiting[pool.submit(_measure, groups[image])] = image
+            if not waiting:
+                break
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                yield waiting.pop(future), future.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process of the evaluation died, most often for want of memory; the same command goes on, with fewer "
+            "--processes"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_measurer: Measurer | None = None  # a pool's process has one
+
+
+def _begin(setup: Setup, processes: int) -> None:
+    """Make a process of the pool ready; it leaves Ctrl-C to the parent and dies with it, however that dies."""
+    global _measurer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _measurer = setup.open(processes)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+
+def _measure(numbers: Sequence[int]) -> list[Record]:
+    if _measurer is None:
+        raise RuntimeError("the process was not made ready; call measure_all")
+    return _measurer.records(numbers)
