@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from restr.data.matlab import read_matrices
 from restr.errors import DataError, DatasetError
 from restr.masks import rle_decode
 
@@ -114,20 +115,12 @@ def _picture(path: Path, value: int | None) -> np.ndarray:
 
 def _matlab(path: Path, zero: bool) -> np.ndarray:
     """The one matrix of a .mat file (SAIAPR: ``segimg_t``, 0 inside the region)."""
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ImportError as error:
-        raise DatasetError("masks in .mat files need SciPy; run: pip install 'restr[data]'") from error
     if not path.is_file():
         raise DatasetError(f"there is no mask {path}; is the dataset complete?")
     try:
-        arrays = [array for name, array in loadmat(path).items() if not name.startswith("__")]
-    except (MatReadError, ValueError, TypeError, OSError, NotImplementedError, KeyError, IndexError, EOFError) as error:
+        arrays = [array for array in read_matrices(path).values() if array.ndim == 2]
+    except (DataError, OSError) as error:
         raise DatasetError(f"the mask {path} cannot be read ({error}); fetch it again") from error
-    arrays = [
-        array for array in arrays if isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind in "biuf"
-    ]
     if len(arrays) != 1:
         raise DatasetError(f"the mask {path} holds {len(arrays)} matrices; expected one")
     return arrays[0] == 0 if zero else arrays[0] > 0
