@@ -14,9 +14,11 @@ from restr.errors import RestrError
 VERBS = {
     "predict": ("restr.cli.predict", "segment what a sentence names in photographs"),
     "train": ("restr.cli.train", "train a model"),
+    "finetune": ("restr.cli.finetune", "train a model further on your own data"),
     "eval": ("restr.cli.eval", "measure a model on a dataset"),
     "score": ("restr.cli.score", "measure masks that any program predicted"),
     "compare": ("restr.cli.compare", "two evaluations, sentence by sentence"),
+    "robustness": ("restr.cli.robustness", "what is left when sentences and pictures change"),
     "data": ("restr.cli.data.main", "get a dataset together, look it over and through, convert it"),
     "ablate": ("restr.cli.ablate", "compare variants of the model"),
 }
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def usage() -> str:
     """The help of the command itself."""
-    verbs = "\n".join(f"  {verb:<9} {line}" for verb, (_, line) in VERBS.items())
+    verbs = "\n".join(f"  {verb:<11} {line}" for verb, (_, line) in VERBS.items())
     return (
         "restr: name something in a photograph, get its pixels\n\n"
         f"usage: restr VERB ...\n\n{verbs}\n\n"

@@ -68,7 +68,8 @@ class CachedBatches:
     batch are the contrast that teaches which of the instances is meant. ``word_dropout``: share of the words that
     become the unknown word, so that it is learnt. ``stride``: mask pixels a patch side, the
     patch or, with ``Decoder.coarse``, a power of 2 less. ``every``: keep each so-many-th row and column of patches, from
-    a random first one: a quarter of the tokens at 2, for the part of training that is about words, not borders.
+    a random first one: a quarter of the tokens at 2, for the part of training that is about words, not borders. ``fill``: the
+    photographs that are left of a grid make a batch too, with others of it a second time; for few photographs.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class CachedBatches:
         seed: int = 0,
         word_dropout: float = 0.0,
         every: int = 1,
+        fill: bool = False,
     ) -> None:
         if batch % per_image:
             raise DataError(f"batch {batch} is not a multiple of per_image {per_image}; change one of them")
@@ -93,7 +95,7 @@ class CachedBatches:
             )
         self.store, self.tokenizer = store, tokenizer
         self.per_image, self.images, self.stride, self.seed = per_image, batch // per_image, stride, seed
-        self.word_dropout, self.every = word_dropout, every
+        self.word_dropout, self.every, self.fill = word_dropout, every, fill
         self.buckets: dict[tuple[int, int], list[Photograph]] = defaultdict(list)
         self.masks: dict[str, tuple[dict, ...]] = {}
         for photograph in photographs:
@@ -103,7 +105,9 @@ class CachedBatches:
                     raise DataError(
                         f"two photographs are called {photograph.name}, with different masks; rename one of them"
                     )
-        self.per_epoch = sum(len(bucket) // self.images for bucket in self.buckets.values())
+        self.per_epoch = sum(
+            (len(bucket) + fill * (self.images - 1)) // self.images for bucket in self.buckets.values()
+        )
         if not self.per_epoch:
             raise DataError(
                 f"no patch grid has the {self.images} photographs that a batch needs: "
@@ -151,7 +155,9 @@ class CachedBatches:
         for grid in sorted(self.buckets):
             bucket = self.buckets[grid]
             order = rng.permutation(len(bucket))
-            whole = len(bucket) // self.images * self.images
+            if self.fill:
+                order = np.concatenate([order, rng.integers(0, len(bucket), -len(bucket) % self.images)])
+            whole = len(order) // self.images * self.images
             batches += [[bucket[i] for i in row] for row in order[:whole].reshape(-1, self.images)]
         return [batches[i] for i in rng.permutation(len(batches))]
 

@@ -17,8 +17,9 @@ class TrainConfig:
     for none. ema: decay of the running mean of the weights, 0 for none. autocast: "bf16" computes in bfloat16
     where that is safe, on CPU and GPU. accumulate: batches that make up one step. max_minutes: stop this call
     after so long, 0 for no limit; the schedule's horizon stays ``steps``. best: the metric of ``evaluate`` whose
-    highest value is kept as best.pt. evaluate_every: steps between evaluations, 0 for one at the end. keep: newest
-    checkpoints that are not deleted. workers: processes that prepare batches, 0 for none.
+    highest value is kept as best.pt. patience: stop after so many evaluations without a new best, 0 for never.
+    evaluate_every: steps between evaluations, 0 for one at the end. keep: newest checkpoints that are not deleted.
+    workers: processes that prepare batches, 0 for none.
     """
 
     steps: int = 10_000
@@ -43,13 +44,14 @@ class TrainConfig:
     save_minutes: float = 5.0
     keep: int = 2
     best: str = "miou"
+    patience: int = 0
     max_minutes: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("accumulate", 1), ("log_every", 1), ("save_every", 1), ("keep", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least {least}")
-        for name in ("weight_decay", "clip", "max_minutes", "evaluate_every", "workers", "vision_lr_scale"):
+        for name in ("weight_decay", "clip", "max_minutes", "evaluate_every", "workers", "vision_lr_scale", "patience"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must not be negative")
         for name in ("ema", "warmup"):

@@ -21,15 +21,17 @@ from restr.errors import CheckpointError, DivergedError
 from restr.losses import LossTerms, segmentation_loss
 from restr.model.device import choose_device
 from restr.model.restr import ReSTR, ReSTROutput
-from restr.model.vision import PatchFeatures
 from restr.training import checkpoint
 from restr.training.config import WATCHING, TrainConfig
+from restr.training.forward import forward_batch, mean_iou
 from restr.training.log import Progress, RunLog
 from restr.training.memory import keep_freed_memory
 from restr.training.optim import Ema, build_optimizer, learning_rate, set_learning_rate, trained
 from restr.training.signals import caught_signals, leave_signals_to_the_trainer
 
 logger = logging.getLogger("restr")
+
+BEST = "best.pt"
 
 Loss = Callable[[ReSTROutput, Tensor], LossTerms]
 Forward = Callable[[ReSTR, Batch], ReSTROutput]
@@ -38,24 +40,13 @@ Evaluate = Callable[[ReSTR], dict[str, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """step: steps done in all. stopped: why before the end ("time", "SIGINT", "SIGTERM"), None when finished.
+    """step: steps done in all. stopped: why before the end ("time", "patience", "SIGINT", "SIGTERM"), None when finished.
     best: highest value of the chosen metric; metrics: the last evaluation."""
 
     step: int
     stopped: str | None
     best: float | None
     metrics: dict[str, float]
-
-
-def forward_batch(model: ReSTR, batch: Batch) -> ReSTROutput:
-    """The whole model on images, or everything after the vision encoder on cached patch features."""
-    if batch.patches is not None and batch.grid is not None:
-        features = PatchFeatures(batch.patches.float(), batch.grid)
-    else:
-        features = model.encode_image(batch.image)  # type: ignore[arg-type]
-    if batch.image_of is not None:
-        features = PatchFeatures(features.patches[batch.image_of], features.grid)
-    return model.segment(features, model.encode_words(batch.ids, batch.word_pad), batch.word_pad)
 
 
 class Trainer:
@@ -88,6 +79,7 @@ class Trainer:
         self.frozen = _fingerprint(self.model)
         self.step = 0
         self.best: float | None = None
+        self.stale = 0  # evaluations since the best
         self.metrics: dict[str, float] = {}
         earlier = checkpoint.saved(self.folder)
         if earlier and not resume:
@@ -135,6 +127,8 @@ class Trainer:
 
                 if caught:
                     stopped = caught[0]
+                elif config.patience and self.stale >= config.patience:
+                    stopped = "patience"
                 elif config.max_minutes and time.monotonic() - start >= config.max_minutes * 60:
                     stopped = "time"
                 late = time.monotonic() - last_save >= config.save_minutes * 60
@@ -150,6 +144,14 @@ class Trainer:
         """The model with the EMA's weights (or its own where there is no EMA), in eval mode: what to ship."""
         if self.ema:
             _load(self.model, self.ema.weights)
+        return self.model.eval()
+
+    def load_best(self) -> ReSTR:
+        """The model with the weights of the best evaluation (of the averaged ones, where there was none), in eval mode."""
+        path = self.folder / BEST
+        if not path.exists():
+            return self.load_averaged()
+        _load(self.model, checkpoint.load(path)["weights"])
         return self.model.eval()
 
     # --- one step --------------------------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ class Trainer:
             if watched:
                 for name, value in zip(LossTerms._fields, terms, strict=True):
                     log[name] += value.item() / config.accumulate
-                log["iou"] += _mean_iou(output.logits, batch.mask) / config.accumulate
+                log["iou"] += mean_iou(output.logits, batch.mask) / config.accumulate
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
         if not torch.isfinite(norm):
             raise DivergedError(self._diverged("the gradient's norm", norm))
@@ -218,10 +220,11 @@ class Trainer:
             with torch.no_grad():
                 self.metrics = {name: float(value) for name, value in evaluate(self.model).items()}
             score = self.metrics.get(self.config.best)
+            self.stale += 1
             if score is not None and (self.best is None or score > self.best):
-                self.best = score
+                self.best, self.stale = score, 0
                 best = {"weights": trained(self.model), "step": self.step, "metrics": self.metrics}
-                checkpoint.save_atomically(best, self.folder / "best.pt")
+                checkpoint.save_atomically(best, self.folder / BEST)
         finally:
             _load(self.model, own)
             self.model.train()
@@ -233,6 +236,7 @@ class Trainer:
         state = {
             "step": self.step,
             "best": self.best,
+            "stale": self.stale,
             "metrics": self.metrics,
             "model": trained(self.model),
             "frozen": self.frozen,
@@ -267,7 +271,7 @@ class Trainer:
         for group, settings in zip(self.optimizer.param_groups, current, strict=True):
             group |= settings  # the config's word counts, not the checkpoint's
         self.step, self.best, self.metrics = state["step"], state["best"], state["metrics"]
-        self._random = state["random"]
+        self.stale, self._random = state.get("stale", 0), state["random"]
 
 
 def _worker(_: int) -> None:
@@ -285,11 +289,3 @@ def _fingerprint(model: ReSTR) -> float:
     """A number that another set of frozen weights would hardly have."""
     frozen = [value for value in model.parameters() if not value.requires_grad]
     return float(sum(value.double().abs().sum().item() for value in frozen))
-
-
-@torch.no_grad()
-def _mean_iou(logits: Tensor, mask: Tensor) -> float:
-    """Of the batch, at the logits' size; two empty masks agree (1), as in ``restr.metrics``."""
-    predicted, target = logits.flatten(1) > 0, mask.flatten(1) > 0.5
-    both, either = (predicted & target).sum(1), (predicted | target).sum(1)
-    return torch.where(either > 0, both / either.clamp(min=1), 1.0).mean().item()

@@ -12,7 +12,7 @@ from restr.data.sample import Sample
 from restr.metrics import SegmentationMetrics
 from restr.model.restr import ReSTR
 from restr.text.tokenizer import Tokenizer
-from restr.training.trainer import forward_batch
+from restr.training.forward import forward_batch
 
 RIGHT = 0.5  # IoU from which a mask counts as the right object
 

@@ -1,0 +1,1 @@
+"""What is left of a model when sentences and pictures are changed."""
