@@ -8,34 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
+from drawn import make_drawn
 from restr.cli.main import main
 from restr.data.catalog import open_dataset
-from restr.data.generated import GeneratedScenes, vocabulary
+from restr.data.generated import vocabulary
 from restr.errors import ConfigError, DataError
 from restr.masks import rle_encode
 from restr.model.build import build_model
 from restr.model.weights import load_pretrained, save_pretrained
 from restr.presets import restr_tiny
 from restr.training.finetune import cache_patches, divide, photographs
-
-
-def write(root: Path, splits: dict[str, range], per_scene: int = 2) -> Path:
-    """Drawn scenes as people would have them: pictures and a JSONL file."""
-    (root / "images").mkdir(parents=True)
-    lines = []
-    scenes = GeneratedScenes(64, 3, size=64, per_scene=per_scene)
-    for split, numbers in splits.items():
-        for number in numbers:
-            name = f"images/{split}{number}.png"
-            Image.fromarray(scenes[number * per_scene].image).save(root / name)
-            for sentence in range(per_scene):
-                sample = scenes[number * per_scene + sentence]
-                line = {"image": name, "text": sample.text, "mask": rle_encode(sample.mask)}
-                lines.append(line | ({"split": split} if split else {}))
-    (root / "mine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +31,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_splits_are_kept_and_else_every_eighth_picture_is_held_out(tmp_path: Path) -> None:
     named = open_dataset(
-        "jsonl:mine.jsonl", write(tmp_path / "a", {"train": range(3), "val": range(2), "test": range(1)})
+        "jsonl:mine.jsonl", make_drawn(tmp_path / "a", {"train": range(3), "val": range(2), "test": range(1)})
     )
     parts = divide(named)
     assert [named.entry(group[0]).split for group in (*parts.train, *parts.val)] == ["train"] * 3 + ["val"] * 2
-    other = open_dataset("jsonl:mine.jsonl", write(tmp_path / "b", {"": range(17)}))
+    other = open_dataset("jsonl:mine.jsonl", make_drawn(tmp_path / "b", {"": range(17)}))
     parts = divide(other)
     assert (len(parts.train), len(parts.val)) == (14, 3) and parts == divide(other)
     assert {n for group in (*parts.train, *parts.val) for n in group} == set(range(34))
     with pytest.raises(DataError, match="there are 1 pictures, 0 to train on and 1 to measure with; give at least two"):
-        divide(open_dataset("jsonl:mine.jsonl", write(tmp_path / "c", {"": range(1)})))
+        divide(open_dataset("jsonl:mine.jsonl", make_drawn(tmp_path / "c", {"": range(1)})))
 
 
 def test_pictures_go_through_the_encoder_once(tmp_path: Path, model: Path) -> None:
-    samples = open_dataset("jsonl:mine.jsonl", write(tmp_path / "data", {"": range(4)}, per_scene=3))
+    samples = open_dataset("jsonl:mine.jsonl", make_drawn(tmp_path / "data", {"": range(4)}, per_scene=3))
     restr = load_pretrained(model)[0]
     groups = samples.image_groups()
     done: list[int] = []
@@ -83,7 +66,9 @@ def test_pictures_go_through_the_encoder_once(tmp_path: Path, model: Path) -> No
 def test_the_verb_gains_on_what_it_can_learn_and_leaves_a_model(
     tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = write(tmp_path / "data", {"train": range(6), "val": range(6)})  # held out by name only: it can be learnt
+    data = make_drawn(
+        tmp_path / "data", {"train": range(6), "val": range(6)}
+    )  # held out by name only: it can be learnt
     out = tmp_path / "out"
     arguments = ["finetune", "jsonl:mine.jsonl", "--root", str(data), "--model", str(model), "--out", str(out)]
     arguments += ["--steps", "60", "--lr", "3e-3", "--batch", "12", "--patience", "0"]

@@ -1,4 +1,4 @@
-"""``restr train``: train a preset, on drawn scenes that need no file."""
+"""``restr train``: train a model, on a dataset or on drawn scenes that need no file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from restr.errors import DataError
+from restr.errors import ConfigError, DataError
 from restr.files import write_whole
-from restr.presets import preset
 from restr.training.config import TrainConfig
 
 if TYPE_CHECKING:
+    from restr.training.setups import Setup
     from restr.training.trainer import TrainResult
 
 logger = logging.getLogger("restr")
@@ -28,17 +28,36 @@ SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cosi
 class Train:
     """Train a model and save it as a folder that ``restr predict --model`` and ``Segmenter.from_pretrained`` read.
 
-    Photographs are trained by recipes/restr_small.
+    Without --data, shapes and sentences are drawn as they are used. To make the bundled model better on own data, see
+    restr finetune, which a CPU can do.
+
+    Example: restr train --data refcoco:unc:train --val refcoco:unc:val --root DATA --preset restr_base --vision vit.npz
+    --vectors glove.txt --out runs/refcoco
     """
 
     out: Path
     """Folder for checkpoints, log, curves and, at the end, the model (DIR/model)."""
 
-    data: Literal["generated"] = "generated"
-    """What to train on; "generated" draws shapes and sentences as they are used."""
+    data: str = "generated"
+    """What to train on: "generated", or a dataset as for restr eval: NAME[:SPLITTER]:SPLIT or FORM:PATH:SPLIT."""
+
+    val: str | None = None
+    """What to measure on while training (datasets only)."""
+
+    root: Path = Path(".")
+    """The folder that holds the dataset."""
 
     preset: str = "restr_tiny"
     """Which model."""
+
+    model: Path | None = None
+    """A trained model to start from, instead of a preset."""
+
+    vision: Path | None = None
+    """Weights for the preset's vision encoder: a ViT of timm, DINOv2, Hugging Face or the JAX release."""
+
+    vectors: Path | None = None
+    """Word vectors for the preset: a file of GloVe, word2vec or NumPy."""
 
     scenes: int = 20_000
     """How many different scenes to train on."""
@@ -54,6 +73,9 @@ class Train:
 
     validation_scenes: int = 256
     """How many unseen scenes to measure on."""
+
+    validation_samples: int = 512
+    """How many samples of --val to measure on; a whole evaluation is restr eval's."""
 
     overfit: bool = False
     """Measure on the training scenes, not on unseen ones."""
@@ -90,37 +112,23 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def train(settings: Train) -> TrainResult:
-    """Run the training that ``settings`` describe, save the model and measure whether it obeys side words."""
+    """Run the training that ``settings`` describe, save the model and measure it once more."""
     import functools
     import json
 
     import torch
 
-    from restr.data.batch import SampleBatches
-    from restr.data.generated import UNSEEN_SEED, GeneratedScenes, vocabulary
     from restr.losses import segmentation_loss
-    from restr.model.build import build_model
     from restr.model.weights import save_pretrained
-    from restr.text.tokenizer import Tokenizer
     from restr.training.curves import plot_curves
     from restr.training.trainer import Trainer
-    from restr.training.validate import measure, measure_swaps
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    words = vocabulary(settings.grammar)
-    config = preset(settings.preset, vocab=len(words))
-    seed = settings.train.seed
-    side = config.preprocess.size
-    scenes, unseen = (
-        GeneratedScenes(count, first, size=side, per_scene=settings.per_scene, grammar=settings.grammar)
-        for count, first in ((settings.scenes, seed), (settings.validation_scenes, UNSEEN_SEED))
-    )
-    measured = scenes if settings.overfit else unseen
-    tokenizer = Tokenizer.of(words, config)
+    setup = setup_of(settings)
     trainer = Trainer(
-        build_model(config, seed=seed),
-        SampleBatches(scenes, tokenizer, config, size=settings.batch, seed=seed, together=settings.per_scene),
+        setup.model,
+        setup.batches,
         settings.train,
         settings.out,
         resume=settings.resume,
@@ -130,16 +138,45 @@ def train(settings: Train) -> TrainResult:
             patch_weight=settings.patch_weight,
             patch_share=settings.patch_share,
         ),
-        evaluate=functools.partial(measure, samples=measured, tokenizer=tokenizer),
+        evaluate=setup.evaluate,
     )
     result = trainer.fit()
     model = trainer.load_averaged()
-    save_pretrained(model, words, settings.out / "model")
-    if result.stopped is None and settings.grammar == "plain":
-        result = dataclasses.replace(result, metrics=result.metrics | measure_swaps(model, measured, tokenizer))
+    save_pretrained(model, setup.words, settings.out / "model")
+    if result.stopped is None and setup.at_end:
+        result = dataclasses.replace(result, metrics=result.metrics | setup.at_end(model))
     write_whole(settings.out / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
     try:
         plot_curves(settings.out / "log.jsonl", settings.out / "curves.png")
     except DataError as error:  # matplotlib comes with an extra; a finished run is not to fail for a picture
         logger.warning("no curves: %s", error)
     return result
+
+
+def setup_of(settings: Train) -> Setup:
+    """What to train on, and from where."""
+    from restr.data.catalog import open_dataset
+    from restr.training.setups import Start, on_dataset, on_scenes
+
+    start = Start(preset=settings.preset, folder=settings.model, vision=settings.vision, vectors=settings.vectors)
+    if settings.data == "generated":
+        return on_scenes(
+            start,
+            scenes=settings.scenes,
+            unseen=settings.validation_scenes,
+            per_scene=settings.per_scene,
+            batch=settings.batch,
+            grammar=settings.grammar,
+            overfit=settings.overfit,
+            seed=settings.train.seed,
+        )
+    if settings.val is None:
+        raise ConfigError(f"--data {settings.data} needs --val, what to measure on while training (refcoco:unc:val)")
+    return on_dataset(
+        start,
+        open_dataset(settings.data, settings.root),
+        open_dataset(settings.val, settings.root),
+        batch=settings.batch,
+        measured=settings.validation_samples,
+        seed=settings.train.seed,
+    )

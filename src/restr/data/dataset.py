@@ -40,6 +40,10 @@ class Samples(Sequence[Sample]):
         """Every sample's id, in order."""
         return self.entries.column("id", self.split)
 
+    def texts(self) -> list[str]:
+        """Every expression, in order."""
+        return self.entries.column("text", self.split)
+
     def image_groups(self) -> list[range]:
         """The numbers of each image's samples."""
         return runs(self.entries.column("image", self.split))

@@ -60,7 +60,7 @@ class Index:
             )
         return found
 
-    def column(self, name: Literal["id", "image"], split: str | None) -> list[str]:
+    def column(self, name: Literal["id", "image", "text"], split: str | None) -> list[str]:
         """A field of every entry of a split (of all, if None), in order."""
         where, values = ("", ()) if split is None else (" WHERE split = ?", (split,))
         return [
