@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,10 @@ def test_the_table_gives_mean_and_spread() -> None:
     result = RowResult(
         name="CME", scores=({"miou": 0.5, "oiou": 0.6}, {"miou": 0.6, "oiou": 0.6}), cost=cost_of(config, rounds=1)
     )
-    assert "| CME | 2 | 55.0 +- 7.1 | 60.0 +- 0.0 |" in markdown("x", [result])
+    assert "| CME | 2 | 55.0 ± 7.1 | 60.0 ± 0.0 |" in markdown("x", [result])
+    assert "mIoU by length" not in markdown("x", [result])
+    by_length = replace(result, scores=tuple(each | {"miou_3-4 words": 0.25} for each in result.scores))
+    assert "| mIoU by length | 3-4 words |\n|---|---:|\n| CME | 25.0 ± 0.0 |" in markdown("x", [by_length])
     assert spread([]) == "-" and spread([0.25]) == "25.0"
 
 

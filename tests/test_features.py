@@ -1,6 +1,7 @@
 """The feature store survives interruption, refuses another model's features, and feeds deterministic batches."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_a_fingerprint_sees_weights_and_preprocessing() -> None:
     )
 
 
-def batches(folder: Path, **settings: int) -> CachedBatches:
+def batches(folder: Path, **settings: Any) -> CachedBatches:
     build(folder, "abcdxyz")
     left, right = np.zeros((20, 30), bool), np.zeros((20, 30), bool)
     left[:, :15], right[:, 15:] = True, True
@@ -84,9 +85,8 @@ def batches(folder: Path, **settings: int) -> CachedBatches:
         for name in "abcdxyzq"  # q has no features
     ]
     tokenizer = Tokenizer(Vocabulary(["left", "right", "both", "none"]))
-    return CachedBatches(
-        photographs, FeatureStore(folder), tokenizer, **({"batch": 4, "per_image": 2, "stride": 4} | settings)
-    )
+    chosen: dict[str, Any] = {"batch": 4, "per_image": 2, "stride": 4} | settings
+    return CachedBatches(photographs, FeatureStore(folder), tokenizer, **chosen)
 
 
 def patches(batch: Batch) -> torch.Tensor:
@@ -168,3 +168,14 @@ def test_a_thinned_mask_lies_in_the_middle_of_its_cells(tmp_path: Path) -> None:
         assert mask.sum() == 16  # a cell is 8 x 8 and stands for 2 x 2 patches
     # kept rows 0, 2, 4: patch 2 is the middle of cell 1; kept rows 1, 3, 5: it lies between cells 0 and 1
     assert centres == {(y, x) for y in (11.5, 7.5) for x in (15.5, 11.5)}
+
+
+def test_few_photographs_are_all_seen_when_batches_are_filled(tmp_path: Path) -> None:
+    """Three photographs of one grid make a batch of two, and one with company; none is left out of an epoch."""
+    loader = batches(tmp_path, fill=True)
+    assert loader.per_epoch > batches(tmp_path).per_epoch
+    for epoch in range(3):
+        loader.batch(epoch * loader.per_epoch)
+        seen = {photograph.name for batch in loader._epoch[1] for photograph in batch}
+        assert seen == {photograph.name for bucket in loader.buckets.values() for photograph in bucket}
+        assert all(len(batch) == loader.images for batch in loader._epoch[1])

@@ -15,6 +15,14 @@ import numpy as np
 from restr.errors import ConfigError, DataError
 
 PRECISION_AT = (0.5, 0.6, 0.7, 0.8, 0.9)
+LENGTHS = {"1-2 words": 2, "3-4 words": 4, "5-7 words": 7}  # bins of an expression's length, and the most words of each
+LONGEST = "8 words or more"
+
+
+def length_bin(text: str) -> str:
+    """The bin of an expression's length, by words between spaces."""
+    words = len(text.split())
+    return next((name for name, most in LENGTHS.items() if words <= most), LONGEST)
 
 
 def intersection_and_union(prediction: np.ndarray, target: np.ndarray) -> tuple[int, int]:

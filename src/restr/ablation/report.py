@@ -9,6 +9,7 @@ from pathlib import Path
 from restr.ablation.run import RowResult
 from restr.errors import DataError
 from restr.files import written_whole
+from restr.metrics import LENGTHS, LONGEST
 
 SCORES = ("miou", "oiou")
 
@@ -26,6 +27,12 @@ def markdown(title: str, results: Sequence[RowResult]) -> str:
         cost = result.cost
         cells += [f"{cost.parameters / 1e6:.2f}", f"{cost.gmac:.3g}", f"{cost.milliseconds:.1f}"]
         lines.append(f"| {result.name} | {len(result.scores)} | {' | '.join(cells)} |")
+    bins = [name for name in (*LENGTHS, LONGEST) if any(f"miou_{name}" in s for r in results for s in r.scores)]
+    if bins:
+        lines += ["", f"| mIoU by length | {' | '.join(bins)} |", "|---|" + "---:|" * len(bins)]
+        for result in results:
+            cells = [spread([s[f"miou_{name}"] for s in result.scores if f"miou_{name}" in s]) for name in bins]
+            lines.append(f"| {result.name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -34,7 +41,7 @@ def spread(values: Sequence[float]) -> str:
     if not values:
         return "-"
     mean = f"{100 * statistics.fmean(values):.1f}"
-    return f"{mean} +- {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
+    return f"{mean} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
 def plot(title: str, results: Sequence[RowResult], target: Path) -> None:

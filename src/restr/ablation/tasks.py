@@ -12,6 +12,7 @@ from restr.data.batch import SampleBatches
 from restr.data.features import FeatureStore
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes, vocabulary
 from restr.data.loader import CachedBatches, read_photographs
+from restr.metrics import length_bin
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.model.weights import read_tensors
@@ -59,9 +60,10 @@ class ScenesTask:
         return SampleBatches(scenes, Tokenizer.of(self.words, config), config, size=self.batch, seed=seed, together=8)
 
     def measure(self, model: ReSTR) -> dict[str, float]:
-        """mIoU and oIoU on unseen scenes."""
+        """mIoU and oIoU on unseen scenes, mIoU also by length of the sentence."""
         unseen = GeneratedScenes(self.unseen, UNSEEN_SEED, size=model.config.preprocess.size, per_scene=8)
-        return measure(model, unseen, Tokenizer.of(self.words, model.config))
+        tokenizer = Tokenizer.of(self.words, model.config)
+        return measure(model, unseen, tokenizer, group=lambda sample: length_bin(sample.text))
 
     def facts(self) -> dict[str, Any]:
         """What a result depends on."""

@@ -131,12 +131,13 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
             journal.close()
     result = summarise(records, conditions, protocol)
     title = title_of(settings)
-    print(markdown(result, title=title, command=command))
-    if settings.out:
+    written = {}
+    if settings.out:  # before anything is printed: whoever reads our output may have gone
         written = write_report(result, settings.out, title=title, samples=samples, command=command, facts=facts)
-        print(*written.values(), sep="\n")
     if journal:
         journal.remove()
+    print(markdown(result, title=title, command=command))
+    print(*written.values(), sep="\n")
     return result
 
 

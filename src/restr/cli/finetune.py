@@ -89,7 +89,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     from restr.cli.progress import progress_bar
     from restr.inference.segmenter import Segmenter
     from restr.model.weights import save_pretrained
-    from restr.training import checkpoint
+    from restr.training import checkpoint, record
     from restr.training.finetune import cache_patches, divide, finetuner, photographs
 
     if settings.threads:
@@ -122,7 +122,9 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
         batch=settings.batch,
         resume=bool(checkpoint.saved(settings.out)),
     )
+    record.begin(settings.out, "finetune", settings, command)
     result = trainer.fit()
+    record.end(settings.out, step=result.step, stopped=result.stopped, metrics=result.metrics)
     if result.stopped and result.stopped.startswith("SIG"):
         print(f"stopped by {result.stopped} after step {result.step}; the same command goes on")
         return result.stopped

@@ -20,6 +20,7 @@ VERBS = {
     "compare": ("restr.cli.compare", "two evaluations, sentence by sentence"),
     "robustness": ("restr.cli.robustness", "what is left when sentences and pictures change"),
     "data": ("restr.cli.data.main", "get a dataset together, look it over and through, convert it"),
+    "runs": ("restr.cli.runs", "what was trained, and how well"),
     "ablate": ("restr.cli.ablate", "compare variants of the model"),
 }
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -38,7 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_unknown(words[0]), file=sys.stderr)
         return USAGE
     try:
-        return importlib.import_module(VERBS[words[0]][0]).main(words[1:]) or OK
+        arguments = words[1:]
+        if any(word.partition("=")[0] == "--config" for word in arguments):
+            from restr.cli.config_file import with_config
+
+            arguments = with_config(arguments)
+        return importlib.import_module(VERBS[words[0]][0]).main(arguments) or OK
     except RestrError as error:
         print(f"restr {words[0]}: {error}", file=sys.stderr)
         return FAILED
@@ -58,7 +64,8 @@ def usage() -> str:
         "restr: name something in a photograph, get its pixels\n\n"
         f"usage: restr VERB ...\n\n{verbs}\n\n"
         '  restr predict photo.jpg "the dog on the left"\n'
-        "  restr VERB --help    all options of a verb\n"
+        "  restr VERB --help            all options of a verb\n"
+        "  restr VERB --config FILE     options from a JSON, TOML or YAML file\n"
         "  restr --version"
     )
 

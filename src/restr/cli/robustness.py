@@ -107,10 +107,10 @@ def run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     records = measured(settings, names, samples, protocol, store)
     result = summarise(records, conditions, seed=settings.seed)
     title = title_of(of_eval)
-    print(markdown(result, title=title, command=command))
     written = write_robustness(
         result, records, settings.out, title=title, samples=samples, command=command, facts=facts
     )
+    print(markdown(result, title=title, command=command))
     print(*written.values(), sep="\n")
     return result
 

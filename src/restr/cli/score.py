@@ -54,9 +54,10 @@ def main(arguments: Sequence[str]) -> int:
     )
     command = shlex.join(["restr", "score", *arguments])
     title = f"{settings.predictions.name} on {settings.data}"
-    print(markdown(result, title=title, command=command))
+    written = {}
     if settings.out:
         facts = {"data": settings.data, "root": str(settings.root), "predictions": str(settings.predictions)}
         written = write_report(result, settings.out, title=title, samples=samples, command=command, facts=facts)
-        print(*written.values(), sep="\n")
+    print(markdown(result, title=title, command=command))
+    print(*written.values(), sep="\n")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,7 +102,7 @@ class Train:
 def main(arguments: Sequence[str]) -> int:
     """Parse, train, report; 0 when finished or out of time, 128 + n when stopped by signal n."""
     settings = tyro.cli(Train, prog="restr train", args=list(arguments))
-    result = train(settings)
+    result = train(settings, command=shlex.join(["restr", "train", *arguments]))
     if result.stopped and result.stopped.startswith("SIG"):
         print(f"stopped by {result.stopped} after step {result.step}; add --resume to continue in {settings.out}")
         return 128 + signal.Signals[result.stopped].value
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def train(settings: Train) -> TrainResult:
+def train(settings: Train, *, command: str = "") -> TrainResult:
     """Run the training that ``settings`` describe, save the model and measure it once more."""
     import functools
     import json
@@ -120,6 +121,7 @@ def train(settings: Train) -> TrainResult:
 
     from restr.losses import segmentation_loss
     from restr.model.weights import save_pretrained
+    from restr.training import record
     from restr.training.curves import plot_curves
     from restr.training.trainer import Trainer
 
@@ -140,11 +142,13 @@ def train(settings: Train) -> TrainResult:
         ),
         evaluate=setup.evaluate,
     )
+    record.begin(settings.out, "train", settings, command)
     result = trainer.fit()
     model = trainer.load_averaged()
     save_pretrained(model, setup.words, settings.out / "model")
     if result.stopped is None and setup.at_end:
         result = dataclasses.replace(result, metrics=result.metrics | setup.at_end(model))
+    record.end(settings.out, step=result.step, stopped=result.stopped, metrics=result.metrics)
     write_whole(settings.out / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
     try:
         plot_curves(settings.out / "log.jsonl", settings.out / "curves.png")

@@ -15,15 +15,17 @@ from restr import masks
 from restr.config import PreprocessConfig
 from restr.data.sample import Sample
 from restr.metrics import (
+    LENGTHS,
+    LONGEST,
     SegmentationMetrics,
     boundary_intersection_and_union,
     intersection_and_union,
+    length_bin,
     ratio_interval,
 )
 from restr.protocol import PROTOCOLS
 from restr.protocol import Protocol as EvaluationProtocol
 
-LENGTHS = ((1, 2), (3, 4), (5, 7), (8, None))  # words; the bounds are inclusive
 MOST_OVERLAP = 0.1  # of the smaller region: up to here two targets of an image are different things
 
 
@@ -184,7 +186,7 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvaluationPr
     )
     for record in records:
         kinds.update_counts(record.intersection, record.union, record.kind, area=record.area)
-        lengths.update_counts(record.intersection, record.union, _length(record.words), area=record.area)
+        lengths.update_counts(record.intersection, record.union, length_bin(record.text), area=record.area)
         if record.control_intersection is not None and record.control_union is not None:
             wrong.update_counts(record.control_intersection, record.control_union)
             paired.update_counts(record.intersection, record.union)
@@ -197,7 +199,7 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvaluationPr
         protocol=conditions,
         overall=kinds.compute() | {"boundary_iou": _mean([record.boundary_iou for record in records])},
         by_kind=dict(sorted(by_kind.items(), key=lambda item: -item[1]["n"])),
-        by_length={name: by_length[name] for name in map(_length_name, LENGTHS) if name in by_length},
+        by_length={name: by_length[name] for name in (*LENGTHS, LONGEST) if name in by_length},
         intervals=intervals,
         images=len({record.image_id for record in records}),
         control=wrong.compute() if wrong.compute()["n"] else None,
@@ -238,15 +240,6 @@ def record_lines(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
 def _different(mask: np.ndarray, other: np.ndarray) -> bool:
     smaller = min(np.count_nonzero(mask), np.count_nonzero(other))
     return bool(smaller) and bool(np.count_nonzero(mask & other) <= MOST_OVERLAP * smaller)
-
-
-def _length(words: int) -> str:
-    return next(_length_name((low, high)) for low, high in LENGTHS if high is None or words <= high)
-
-
-def _length_name(bounds: tuple[int, int | None]) -> str:
-    low, high = bounds
-    return f"{low} words or more" if high is None else f"{low}-{high} words"
 
 
 def _oiou_interval(records: Sequence[Record]) -> tuple[float, float]:
