@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
@@ -14,6 +14,7 @@ from restr import __version__
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
+    from restr.config import PreprocessConfig
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import EvaluationResult
     from restr.protocol import Protocol
@@ -79,13 +80,26 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def run(settings: Eval, *, command: str = "") -> EvaluationResult:
-    """Evaluate as the settings say, print the table, and write the report where ``out`` is given."""
-    from restr.cli.progress import progress_bar
-    from restr.evaluation.evaluate import summarise
-    from restr.evaluation.journal import Journal
-    from restr.evaluation.report import markdown, write_report
-    from restr.evaluation.run import Setup, measure_all
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What the settings mean: a model's folder and preprocessing, how to measure, on what; facts: all that a number depends
+    on."""
+
+    folder: Path
+    preprocess: PreprocessConfig
+    protocol: Protocol
+    samples: SampleSource
+    title: str
+    facts: dict[str, Any]
+
+    @property
+    def conditions(self) -> str:
+        """The protocol's sentence."""
+        return self.protocol.describe(self.preprocess)
+
+
+def prepared(settings: Eval) -> Prepared:
+    """Open everything but the weights. Raises ``RestrError`` for what is not there or cannot be."""
     from restr.inference.segmenter import model_folder
     from restr.model.weights import folder_hash, read_config
 
@@ -94,32 +108,49 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
     folder = model_folder(settings.model)
     preprocess, protocol = read_config(folder).preprocess, chosen_protocol(settings)
     samples = open_samples(settings, size=preprocess.size)
-    conditions = protocol.describe(preprocess)
-    facts = {
-        "restr": __version__,
-        "data": settings.data,
-        "root": str(settings.root),
-        "split": settings.split,
-        "n": settings.n,
-        "seed": settings.seed,
-        "samples": len(samples),
-        "size": preprocess.size,
-        "model": folder_hash(folder),
-        "protocol": conditions,
-        "control": settings.control,
-    }
+    return Prepared(
+        folder=folder,
+        preprocess=preprocess,
+        protocol=protocol,
+        samples=samples,
+        title=title_of(settings),
+        facts={
+            "restr": __version__,
+            "data": settings.data,
+            "root": str(settings.root),
+            "split": settings.split,
+            "n": settings.n,
+            "seed": settings.seed,
+            "samples": len(samples),
+            "size": preprocess.size,
+            "model": folder_hash(folder),
+            "protocol": protocol.describe(preprocess),
+        },
+    )
+
+
+def run(settings: Eval, *, command: str = "") -> EvaluationResult:
+    """Evaluate as the settings say, write the report where ``out`` is given, and print the table."""
+    from restr.cli.progress import progress_bar
+    from restr.evaluation.evaluate import summarise
+    from restr.evaluation.journal import Journal
+    from restr.evaluation.report import markdown, write_report
+    from restr.evaluation.run import Setup, measure_all
+
+    ready = prepared(settings)
+    facts = ready.facts | {"control": settings.control}
     journal = Journal(settings.out, facts) if settings.out else None
     setup = Setup(
-        samples=samples,
-        model=folder,
-        protocol=protocol,
+        samples=ready.samples,
+        model=ready.folder,
+        protocol=ready.protocol,
         seed=settings.seed if settings.control else None,
         device=settings.device,
         threads=settings.threads,
     )
     try:
         with progress_bar() as progress:
-            task = progress.add_task("evaluating", total=len(samples))
+            task = progress.add_task("evaluating", total=len(ready.samples))
             records = measure_all(
                 setup,
                 processes=settings.processes,
@@ -129,14 +160,15 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
     finally:
         if journal:
             journal.close()
-    result = summarise(records, conditions, protocol)
-    title = title_of(settings)
+    result = summarise(records, ready.conditions, ready.protocol)
     written = {}
     if settings.out:  # before anything is printed: whoever reads our output may have gone
-        written = write_report(result, settings.out, title=title, samples=samples, command=command, facts=facts)
+        written = write_report(
+            result, settings.out, title=ready.title, samples=ready.samples, command=command, facts=facts
+        )
     if journal:
         journal.remove()
-    print(markdown(result, title=title, command=command))
+    print(markdown(result, title=ready.title, command=command))
     print(*written.values(), sep="\n")
     return result
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from restr import __version__
 from restr.errors import ConfigError
 from restr.files import write_whole
 
@@ -122,7 +123,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
         batch=settings.batch,
         resume=bool(checkpoint.saved(settings.out)),
     )
-    record.begin(settings.out, "finetune", settings, command)
+    record.begin(settings.out, "finetune", settings, version=__version__, command=command)
     result = trainer.fit()
     record.end(settings.out, step=result.step, stopped=result.stopped, metrics=result.metrics)
     if result.stopped and result.stopped.startswith("SIG"):

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from restr import __version__
-from restr.errors import ConfigError
-
 if TYPE_CHECKING:
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import Record
@@ -75,42 +72,22 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     """Measure what the folder does not have yet, print the table and write the report."""
-    from restr.cli.eval import Eval, chosen_protocol, open_samples, title_of
+    from restr.cli.eval import Eval, prepared
     from restr.evaluation.robustness.measure import Measured, summarise
     from restr.evaluation.robustness.perturbations import PERTURBATIONS, chosen
     from restr.evaluation.robustness.report import markdown, write_robustness
-    from restr.inference.segmenter import model_folder
-    from restr.model.weights import folder_hash, read_config
 
-    if settings.n < 1:
-        raise ConfigError(f"n is {settings.n}; ask for at least one sentence")
     names = chosen(settings.only)
-    of_eval = Eval(**{name: getattr(settings, name) for name in ("data", "root", "protocol", "split", "n", "seed")})
-    folder = model_folder(settings.model)
-    preprocess, protocol = read_config(folder).preprocess, chosen_protocol(of_eval)
-    samples = open_samples(of_eval, size=preprocess.size)
-    conditions = protocol.describe(preprocess)
-    facts = {
-        "restr": __version__,
-        "data": settings.data,
-        "root": str(settings.root),
-        "split": settings.split,
-        "n": settings.n,
-        "seed": settings.seed,
-        "samples": len(samples),
-        "size": preprocess.size,
-        "model": folder_hash(folder),
-        "protocol": conditions,
-    }
-    store = Measured(settings.out / "measured", facts)
+    shared = ("data", "root", "protocol", "split", "n", "seed", "model")
+    ready = prepared(Eval(**{name: getattr(settings, name) for name in shared}))
+    store = Measured(settings.out / "measured", ready.facts)
     names = [name for name in PERTURBATIONS if name in {*names, *store.names()}]
-    records = measured(settings, names, samples, protocol, store)
-    result = summarise(records, conditions, seed=settings.seed)
-    title = title_of(of_eval)
+    records = measured(settings, names, ready.samples, ready.protocol, store)
+    result = summarise(records, ready.conditions, seed=settings.seed)
     written = write_robustness(
-        result, records, settings.out, title=title, samples=samples, command=command, facts=facts
+        result, records, settings.out, title=ready.title, samples=ready.samples, command=command, facts=ready.facts
     )
-    print(markdown(result, title=title, command=command))
+    print(markdown(result, title=ready.title, command=command))
     print(*written.values(), sep="\n")
     return result
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from restr import __version__
 from restr.errors import ConfigError, DataError
 from restr.files import write_whole
 from restr.training.config import TrainConfig
@@ -142,7 +143,7 @@ def train(settings: Train, *, command: str = "") -> TrainResult:
         ),
         evaluate=setup.evaluate,
     )
-    record.begin(settings.out, "train", settings, command)
+    record.begin(settings.out, "train", settings, version=__version__, command=command)
     result = trainer.fit()
     model = trainer.load_averaged()
     save_pretrained(model, setup.words, settings.out / "model")

@@ -93,7 +93,7 @@ class EvaluationResult:
     def summary(self) -> dict[str, Any]:
         """Everything but the records, in JSON's types (NaN becomes None)."""
         values = {name: value for name, value in vars(self).items() if name != "records"}
-        return _plain(values)
+        return plain(values)
 
 
 def evaluate(
@@ -256,11 +256,12 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else math.nan
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """In JSON's types, six decimals, NaN as None."""
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 6)
     return value

@@ -61,11 +61,16 @@ class Journal:
                 self.done[content["image"]] = [Record(**record) for record in content["records"]]
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.path} is damaged ({error}); delete it to measure from the start") from error
-        differing = sorted(name for name in known.keys() | facts.keys() if known.get(name) != facts.get(name))
-        if differing:
-            name = differing[0]
-            raise DataError(
-                f"{self.path} is of an unfinished evaluation with {name} {known.get(name)!r}, not {facts.get(name)!r}; give "
-                "the same settings to go on, name another folder, or delete the file"
-            )
+        refuse_others(known, facts, f"{self.path} is of an unfinished evaluation")
         return lines[1:]
+
+
+def refuse_others(known: Mapping[str, Any], asked: Mapping[str, Any], what: str) -> None:
+    """Raises ``DataError`` where facts on disk are not those asked for. what: the beginning of its sentence."""
+    differing = sorted(name for name in known.keys() | asked.keys() if known.get(name) != asked.get(name))
+    if differing:
+        name = differing[0]
+        raise DataError(
+            f"{what} with {name} {known.get(name)!r}, not {asked.get(name)!r}; give the same settings to go on, name another "
+            "folder, or delete it"
+        )

@@ -21,14 +21,15 @@ from restr.training.log import read
 NAME = "run.json"
 
 
-def begin(folder: Path, verb: str, settings: Any, command: str = "") -> None:
-    """Note what is about to be run; of a run that goes on, when it first began is kept."""
+def begin(folder: Path, verb: str, settings: Any, *, version: str, command: str = "") -> None:
+    """Note what is about to be run, by which version of restr; of a run that goes on, when it first began is kept."""
     earlier = json.loads((folder / NAME).read_text(encoding="utf-8")) if (folder / NAME).exists() else {}
     content = {
         "verb": verb,
         "command": command,
         "begun": earlier.get("begun") or _now(),
         "settings": plain(settings),
+        "restr": version,
         **surroundings(),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,10 +45,7 @@ def end(folder: Path, *, step: int, stopped: str | None, metrics: Mapping[str, f
 
 def surroundings() -> dict[str, Any]:
     """The versions and the machine that a result depends on."""
-    from restr import __version__
-
     return {
-        "restr": __version__,
         "git": revision(),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -16,6 +16,7 @@ from restr.config import PreprocessConfig
 from restr.data.sample import Sample, SampleSource
 from restr.errors import DataError
 from restr.evaluation.evaluate import Record, Segments, by_image, joined, measure_image
+from restr.evaluation.journal import refuse_others
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, Perturbation, sentences_of_others
 from restr.files import write_whole
 from restr.metrics import bootstrap_interval, ratio_interval
@@ -83,14 +84,7 @@ class Measured:
         folder.mkdir(parents=True, exist_ok=True)
         path, text = folder / "facts.json", json.dumps(dict(facts), indent=2, ensure_ascii=False) + "\n"
         if path.exists():
-            known, asked = _read(path), json.loads(text)
-            differing = sorted(name for name in known.keys() | asked.keys() if known.get(name) != asked.get(name))
-            if differing:
-                name = differing[0]
-                raise DataError(
-                    f"{folder} holds measurements with {name} {known.get(name)!r}, not {asked.get(name)!r}; give the same settings "
-                    "to go on, or name another folder"
-                )
+            refuse_others(_read(path), json.loads(text), f"{folder} holds measurements")
         write_whole(path, text)
 
     def names(self) -> list[str]:

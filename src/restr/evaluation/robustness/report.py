@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample, SampleSource
 from restr.evaluation.cases import GAP, INK, PAPER, QUIET, case_picture, legend
-from restr.evaluation.evaluate import Record
+from restr.evaluation.evaluate import Record, plain
 from restr.evaluation.robustness.measure import RobustnessResult, perturbed, shown
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS
 from restr.files import write_whole
@@ -49,7 +49,7 @@ def write_robustness(
     numbers = {"title": title, "command": command, "facts": dict(facts or {}), **dataclasses.asdict(result)}
     contents: dict[str, bytes] = {
         "table.md": markdown(result, title=title, command=command).encode(),
-        "robustness.json": json.dumps(_plain(numbers), indent=2, ensure_ascii=False).encode() + b"\n",
+        "robustness.json": json.dumps(plain(numbers), indent=2, ensure_ascii=False).encode() + b"\n",
     }
     if chart := draw_chart(result, title=title):
         contents["robustness.png"] = chart
@@ -225,14 +225,3 @@ def _share(value: float) -> str:
 
 def _between(interval: tuple[float, float]) -> str:
     return "-" if any(map(math.isnan, interval)) else f"{interval[0]:.2f}-{interval[1]:.2f}"
-
-
-def _plain(value: Any) -> Any:
-    """In JSON's types, NaN as None."""
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 6)
-    return value
