@@ -36,6 +36,7 @@ from restr.files import write_whole
 from restr.presets import restr_base
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
+from restr.training.memory import keep_freed_memory
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (480, 640)  # H W
@@ -122,8 +123,9 @@ def samples_per_second(samples: Samples, numbers: list[int], processes: int) -> 
 
 
 def one_thread(_: int) -> None:
-    """Each process of the loader is one core's work."""
+    """As the trainer's processes begin: each is one core's work."""
     torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 def opened(root: Path) -> dict[str, float]:

@@ -277,6 +277,7 @@ class Trainer:
 def _worker(_: int) -> None:
     """How a process that prepares batches begins: one thread, since each core has a process of its own to feed."""
     leave_signals_to_the_trainer()
+    keep_freed_memory()
     torch.set_num_threads(1)
 
 
