@@ -37,11 +37,11 @@ def choose_cases(records: Sequence[Record], each: int = 8) -> dict[str, list[Rec
 
 def find_samples(samples: Iterable[Sample] | SampleSource, wanted: Collection[str]) -> dict[str, Sample]:
     """The samples of these ids; of a ``SampleSource`` no other is opened. Raises ``DataError`` for an id that is not there."""
-    if isinstance(samples, Iterable) and not hasattr(samples, "ids"):
-        found = {sample.id: sample for sample in samples if sample.id in wanted}
-    else:
+    if hasattr(samples, "ids"):
         source = cast(SampleSource, samples)
         found = {identity: source[number] for number, identity in enumerate(source.ids()) if identity in wanted}
+    else:
+        found = {sample.id: sample for sample in samples if sample.id in wanted}
     if missing := sorted(set(wanted) - found.keys()):
         raise DataError(f"the samples hold no {missing[0]!r}; pass the samples that were evaluated")
     return found

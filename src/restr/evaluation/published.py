@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from restr.data.catalog import LAYOUTS
 from restr.evaluation.evaluate import EvaluationResult
 from restr.metrics import PRECISION_AT
 
@@ -17,7 +18,6 @@ SPLITS: dict[str, str] = {  # a dataset's name here: its name in the papers
     "refcoco+:unc:testB": "UNC+ testB",
     "refcocog:google:val": "Gref val (google)",
 }
-USUAL = {"refcoco": "unc", "refcoco+": "unc", "refcocog": "umd"}  # the splitter that is meant where none is named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,8 @@ CAUTION = (
 def beside(data: str) -> dict[str, float]:
     """The published oIoU, in percent, of a dataset's split, by method; empty where none is known."""
     name, *rest = data.split(":")
-    if len(rest) == 1 and name in USUAL:
-        rest = [USUAL[name], *rest]
+    if len(rest) == 1 and name in LAYOUTS:
+        rest = [*LAYOUTS[name].splitters[:1], *rest]  # the splitter that is meant where none is named
     split = ":".join([name, *rest])
     if split not in SPLITS:
         return {}

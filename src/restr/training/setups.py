@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils.data import Subset
 
 from restr.config import ModelConfig
 from restr.data.batch import SampleBatches
@@ -82,7 +84,8 @@ def on_dataset(start: Start, train: Samples, val: Samples, *, batch: int, measur
     config = model.config
     square = replace(config, preprocess=replace(config.preprocess, fit="letterbox"))
     tokenizer = Tokenizer.of(words, config)
-    some = Chosen(FittedSamples(val, square), spread(len(val), measured))
+    fitted: Any = FittedSamples(val, square)  # any sequence will do, though Subset is typed for torch's own
+    some: Any = Subset(fitted, spread(len(val), measured))
     return Setup(
         model=model,
         words=words,
@@ -105,19 +108,6 @@ def words_of(texts: Iterable[str]) -> Vocabulary:
 def spread(length: int, count: int) -> list[int]:
     """``count`` of the numbers below ``length`` at equal distances; all of them where there are fewer."""
     return list(range(length)) if length <= count else [index * length // count for index in range(count)]
-
-
-class Chosen:
-    """Some of the samples."""
-
-    def __init__(self, samples: FittedSamples, numbers: Sequence[int]) -> None:
-        self.samples, self.numbers = samples, numbers
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, index: int):
-        return self.samples[self.numbers[index]]
 
 
 def _begun(start: Start, words: Vocabulary | Callable[[], Vocabulary], seed: int) -> tuple[ReSTR, Vocabulary]:

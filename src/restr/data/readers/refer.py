@@ -49,9 +49,8 @@ def read_refs(root: Path, refs_path: Path, instances_path: Path, folders: Sequen
             found[beginning] = folder_of_images(root, file_name, instances_path, folders)
         regions = [region_of(annotations, ref, ann_id, instances_path) for ann_id in annotation_ids(ref)]
         usual = "no target" if not regions else "several targets" if len(regions) > 1 else "one target"
-        for sentence in ref.records(
-            "sentences"
-        ):  # ``restr data convert`` notes a kind with each, the published files none
+        # restr data convert notes a kind with each sentence, the published files none
+        for sentence in ref.records("sentences"):
             yield Entry(
                 id=f"{ref.text('ref_id')}/{sentence.text('sent_id')}",
                 image=(found[beginning] / file_name).as_posix(),
