@@ -29,6 +29,10 @@ class DatasetError(DataError):
     """A file of a dataset is missing, damaged or not in the layout that it should have; names file and record."""
 
 
+class UnreachableError(DatasetError):
+    """What holds a dataset's files cannot be reached; nothing is said of the files themselves."""
+
+
 class DivergedError(RestrError):
     """The loss or a gradient is no longer a number."""
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from restr.config import ModelConfig
+from restr.data.order import Order, Uniform
 from restr.data.sample import Sample
-from restr.errors import DataError
+from restr.errors import DataError, ImageError, UnreachableError
 from restr.preprocess import normalise
 from restr.text.tokenizer import Tokenizer
 
@@ -25,6 +26,7 @@ class Batch:
     ids (b l), word_pad bool (b l) True = padding, mask float (b 1 H W) in [0, 1] at the logits' size, and either
     image (u 3 H W), normalised, or patches (u n d_v) with grid = (h, w). ``image_of`` (b) says which of the u images
     a sentence is about, so that an image with several sentences is encoded once; None: one image a sentence.
+    ``unreadable``: of samples that could not be read and were replaced by others of the batch, why.
     """
 
     ids: Tensor
@@ -34,6 +36,7 @@ class Batch:
     patches: Tensor | None = None
     grid: tuple[int, int] | None = None
     image_of: Tensor | None = None
+    unreadable: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.image is None) == (self.patches is None or self.grid is None):
@@ -67,11 +70,19 @@ class Samples(Protocol):
     def __getitem__(self, index: int, /) -> Sample: ...
 
 
+@runtime_checkable
+class Fetching(Protocol):
+    """Samples that lie far away, and are brought sooner if it is known which of them will be read."""
+
+    def fetch(self, numbers: Sequence[int]) -> None: ...
+
+
 class SampleBatches:
     """Batches from samples whose images already have the model's input size (generated scenes).
 
     An epoch visits every sample once, in an order given by (seed, epoch); ``together`` neighbours (the sentences of
     one scene) stay side by side, so that an image is drawn once and its contrasting sentences meet in a batch.
+    order: another one than uniformly at random, of those groups, such as suits samples that are streamed.
     """
 
     def __init__(
@@ -84,6 +95,7 @@ class SampleBatches:
         seed: int = 0,
         together: int = 1,
         shuffle: bool = True,
+        order: Order | None = None,
     ) -> None:
         if size < 1 or size % together or len(samples) % together:
             raise DataError(
@@ -91,15 +103,37 @@ class SampleBatches:
                 "change the batch size"
             )
         self.samples, self.tokenizer, self.config = samples, tokenizer, config
-        self.size, self.seed, self.together, self.shuffle = size, seed, together, shuffle
+        self.size, self.together, self.shuffle = size, together, shuffle
+        self.order = order or Uniform(len(samples) // together, seed)
+        if len(self.order) != len(samples) // together:
+            raise DataError(
+                f"the order is of {len(self.order)}, the samples make {len(samples) // together} groups of {together}; make it "
+                "of these samples"
+            )
+        self._known: tuple[int, np.ndarray] | None = None  # an epoch's order
 
     def __len__(self) -> int:
         """Batches in an epoch, the last one filled up from the next epoch."""
         return (len(self.samples) + self.size - 1) // self.size
 
     def batch(self, step: int) -> Batch:
-        """The step-th batch, counted from 0 over all epochs."""
-        return collate([self.samples[i] for i in self._indices(step)], self.tokenizer, self.config)
+        """The step-th batch, counted from 0 over all epochs. Raises ``DataError`` where none of its samples can be read."""
+        samples: list[Sample] = []
+        unreadable: list[str] = []
+        indices = self._indices(step)
+        if isinstance(self.samples, Fetching):
+            self.samples.fetch(indices)
+        for index in indices:
+            try:
+                samples.append(self.samples[index])
+            except UnreachableError:  # not the sample's fault; without it the batch would be another one
+                raise
+            except (DataError, ImageError) as error:
+                unreadable.append(str(error))
+        if not samples:
+            raise DataError(f"none of the {self.size} samples of batch {step} can be read; the first: {unreadable[0]}")
+        filled = [samples[place % len(samples)] for place in range(self.size)]
+        return dataclasses.replace(collate(filled, self.tokenizer, self.config), unreadable=tuple(unreadable))
 
     def _indices(self, step: int) -> list[int]:
         groups = len(self.samples) // self.together
@@ -107,15 +141,14 @@ class SampleBatches:
         indices: list[int] = []
         for place in range(first, first + self.size // self.together):
             epoch, offset = divmod(place, groups)
-            group = int(self._order(epoch, groups)[offset]) if self.shuffle else offset
+            group = int(self._permutation(epoch)[offset]) if self.shuffle else offset
             indices += range(group * self.together, (group + 1) * self.together)
         return indices
 
-    def _order(self, epoch: int, groups: int) -> np.ndarray:
-        known = getattr(self, "_known_order", None)
-        if known is None or known[0] != epoch:
-            known = self._known_order = (epoch, np.random.default_rng([self.seed, epoch]).permutation(groups))
-        return known[1]
+    def _permutation(self, epoch: int) -> np.ndarray:
+        if self._known is None or self._known[0] != epoch:
+            self._known = (epoch, self.order.permutation(epoch))
+        return self._known[1]
 
 
 def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig) -> Batch:

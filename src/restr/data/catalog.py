@@ -9,6 +9,7 @@ from pathlib import Path
 from restr.data.dataset import Samples, indexed
 from restr.data.entry import Entry
 from restr.data.readers import listed, own, parquet, phrasecut, reasonseg, refer, referit, refzom
+from restr.data.shards.samples import open_shards
 from restr.errors import DatasetError
 
 
@@ -50,11 +51,14 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     """The samples that a name means.
 
     spec: ``NAME[:SPLITTER]:SPLIT`` of a published dataset ("refcoco:unc:testA", "refcocog:val" with the usual splitter,
-    "referit:test"), or ``FORM:PATH[:SPLIT]`` of one's own ("jsonl:mine.jsonl", "coco:instances.json:val"). root: the folder that
-    holds the dataset; own paths are relative to it. Raises ``DatasetError``.
+    "referit:test"), or ``FORM:PATH[:SPLIT]`` of one's own ("jsonl:mine.jsonl", "coco:instances.json:val"), or ``shards:PATTERN[:SPLIT]``
+    of tar or parquet files, here or behind an address ("shards:s3://bucket/train-{000..099}.tar"). root: the folder that holds the
+    dataset; own paths are relative to it. Raises ``DatasetError``.
     """
     root = Path(root)
     name, *rest = spec.split(":")
+    if name == "shards" and rest and rest[0]:
+        return open_shards(spec.partition(":")[2], root, summed=summed)
     if name in OWN and rest and rest[0]:
         path = root / rest[0]
         base = _base(name, root, path)
@@ -63,7 +67,7 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     if name not in LAYOUTS or not rest:
         raise DatasetError(
             f"the dataset is {spec!r}; expected NAME:SPLIT with one of {', '.join(LAYOUTS)} (refcoco:unc:testA), or FORM:PATH "
-            f"with one of {', '.join(OWN)} (jsonl:mine.jsonl)"
+            f"with one of {', '.join(OWN)} (jsonl:mine.jsonl), or shards:PATTERN"
         )
     layout = LAYOUTS[name]
     splitter, split = (rest[0], rest[1]) if len(rest) > 1 else ("", rest[0])

@@ -9,6 +9,8 @@ import numpy as np
 
 from restr.data.entry import Entry
 from restr.data.index import Index, build_index, index_path, is_current, key_of
+from restr.data.opener import Folder, Opener
+from restr.data.order import Order
 from restr.data.pictures import read_picture
 from restr.data.regions import mask_of
 from restr.data.sample import Sample, runs
@@ -21,9 +23,13 @@ class Samples(Sequence[Sample]):
     ``samples[i]`` reads the image and makes the mask; ``samples.entry(i)`` reads neither. Can be sent to other processes.
     """
 
-    def __init__(self, root: Path, index: Index, split: str | None = None, *, summed: bool = False) -> None:
-        """summed: with the REFER reader's bug for overlapping polygons, see ``restr.data.regions.mask_of``."""
+    def __init__(
+        self, root: Path, index: Index, split: str | None = None, *, summed: bool = False, files: Opener | None = None
+    ) -> None:
+        """files: where pictures and masks come from, if not from below ``root``. summed: with the REFER reader's bug for
+        overlapping polygons, see ``restr.data.regions.mask_of``."""
         self.root, self.entries, self.split, self.summed = root, index, split, summed
+        self.files = files or Folder(root)
         self.rows = index.rows_of(split)
         self._last: tuple[str, tuple[int, int] | None, np.ndarray] | None = None
 
@@ -48,6 +54,10 @@ class Samples(Sequence[Sample]):
         """The numbers of each image's samples."""
         return runs(self.entries.column("image", self.split))
 
+    def order(self, seed: int) -> Order | None:
+        """The order in which training had best visit the samples; None: any will do."""
+        return None
+
     def entry(self, number: int) -> Entry:
         """The entry of a sample."""
         if not -len(self) <= number < len(self):
@@ -58,14 +68,14 @@ class Samples(Sequence[Sample]):
         """An entry with its image and its mask."""
         where = f"{entry.split or 'entry'} {entry.id}"
         if self._last is None or self._last[:2] != (entry.image, entry.size):
-            self._last = (entry.image, entry.size, read_picture(self.root / entry.image, entry.size, where))
+            self._last = (entry.image, entry.size, read_picture(self.files, entry.image, entry.size, where))
         image = self._last[2]
         size = (image.shape[0], image.shape[1])
         return Sample(
             id=entry.id,
             image=image,
             text=entry.text,
-            mask=mask_of(entry.regions, size, self.root, where, summed=self.summed),
+            mask=mask_of(entry.regions, size, self.files, where, summed=self.summed),
             kind=entry.kind,
             image_id=entry.image_id,
         )

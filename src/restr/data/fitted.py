@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from restr.config import ModelConfig
-from restr.data.batch import Samples
+from restr.data.batch import Fetching, Samples
 from restr.data.sample import Sample
 from restr.preprocess import content_size, fit_image, input_size
 
@@ -34,6 +34,11 @@ class FittedSamples(Sequence[Sample]):
         if self._last is None or self._last[0] is not sample.image:
             self._last = (sample.image, fit_image(sample.image, preprocess, patch))
         return replace(sample, image=self._last[1], mask=self._fitted(sample.mask))
+
+    def fetch(self, numbers: Sequence[int]) -> None:
+        """Have these brought sooner, where that can be."""
+        if isinstance(self.samples, Fetching):
+            self.samples.fetch(numbers)
 
     def _fitted(self, mask: np.ndarray) -> np.ndarray:
         """``restr.preprocess.fit_mask`` at 0.5; in bytes, as so little precision is needed and reading is to be fast."""

@@ -172,5 +172,9 @@ def index_path(root: Path, name: str) -> Path:
     folder = root / FOLDER
     if os.access(folder if folder.exists() else root, os.W_OK):
         return folder / f"{name}.sqlite"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "restr"
-    return cache / f"{root.absolute().as_posix().strip('/').replace('/', '_')}-{name}.sqlite"
+    return cache_folder() / f"{root.absolute().as_posix().strip('/').replace('/', '_')}-{name}.sqlite"
+
+
+def cache_folder() -> Path:
+    """The user's own, for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "restr"

@@ -48,10 +48,14 @@ MOST = 1 << 28  # bytes that a compressed part may unpack to: a mask of 16,000 x
 
 def read_matrices(path: Path) -> dict[str, np.ndarray]:
     """The numeric matrices of a file by name, each (rows columns ...) as MATLAB counts. Raises ``DataError``, and ``OSError``."""
-    content = path.read_bytes()
+    return matrices_in(path.read_bytes(), path.name)
+
+
+def matrices_in(content: bytes, name: str) -> dict[str, np.ndarray]:
+    """``read_matrices`` of a file's bytes; name: for errors."""
     order = {b"IM": "<", b"MI": ">"}.get(content[126:HEADER])
     if order is None:
-        raise DataError(f"{path.name} is no MATLAB file of version 5 to 7; save it with -v7 or older")
+        raise DataError(f"{name} is no MATLAB file of version 5 to 7; save it with -v7 or older")
     found = {}
     try:
         for kind, data in _elements(content[HEADER:], order):
@@ -61,7 +65,7 @@ def read_matrices(path: Path) -> dict[str, np.ndarray]:
             if matrix:
                 found[matrix[0]] = matrix[1]
     except (struct.error, zlib.error, ValueError) as error:
-        raise DataError(f"{path.name} is damaged ({error})") from error
+        raise DataError(f"{name} is damaged ({error})") from error
     return found
 
 

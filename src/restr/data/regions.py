@@ -5,7 +5,7 @@ A region is a dict with one of these keys:
 ``rle``       COCO run lengths, compressed or not: {"size": [H, W], "counts": ...}
 ``polygons``  COCO polygons [[x0, y0, x1, y1, ...], ...]; ``without`` may hold more, which are cut out again
 ``box``       [x, y, width, height]
-``file``      a picture of the mask, relative to the root; its pixels above 127 (or, in a picture of labels, equal to
+``file``      the name of a picture of the mask; its pixels above 127 (or, in a picture of labels, equal to
               ``value``) belong to the region
 ``mat``       a MATLAB file; ``zero`` says that the region is where its array is 0
 """
@@ -13,13 +13,13 @@ A region is a dict with one of these keys:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from restr.data.matlab import read_matrices
+from restr.data.matlab import matrices_in
+from restr.data.opener import Opener
 from restr.errors import DataError, DatasetError
 from restr.masks import rle_decode
 
@@ -27,7 +27,7 @@ FORMS = ("rle", "polygons", "box", "file", "mat")
 
 
 def mask_of(
-    regions: Sequence[dict[str, Any]], size: tuple[int, int], root: Path, where: str, *, summed: bool = False
+    regions: Sequence[dict[str, Any]], size: tuple[int, int], files: Opener, where: str, *, summed: bool = False
 ) -> np.ndarray:
     """The union of regions as bool (H W). Raises ``DatasetError`` naming ``where`` for what is damaged.
 
@@ -40,7 +40,7 @@ def mask_of(
             part = (
                 _polygons(region["polygons"], size, summed=True)
                 if summed and "polygons" in region
-                else one(region, size, root)
+                else one(region, size, files)
             )
         except DatasetError:
             raise
@@ -55,7 +55,7 @@ def mask_of(
     return mask
 
 
-def one(region: dict[str, Any], size: tuple[int, int], root: Path) -> np.ndarray:
+def one(region: dict[str, Any], size: tuple[int, int], files: Opener) -> np.ndarray:
     """One region as bool (H W); of its own size where it has one."""
     if "rle" in region:
         return rle_decode(region["rle"])
@@ -65,9 +65,9 @@ def one(region: dict[str, Any], size: tuple[int, int], root: Path) -> np.ndarray
     if "box" in region:
         return _box(region["box"], size)
     if "file" in region:
-        return _picture(root / region["file"], region.get("value"))
+        return _picture(files, region["file"], region.get("value"))
     if "mat" in region:
-        return _matlab(root / region["mat"], bool(region.get("zero")))
+        return _matlab(files, region["mat"], bool(region.get("zero")))
     raise DataError(f"its form is {sorted(region)}; expected one of {', '.join(FORMS)}")
 
 
@@ -101,24 +101,26 @@ def _box(box: Sequence[float], size: tuple[int, int]) -> np.ndarray:
     return (columns >= x) & (columns < x + width) & (rows >= y) & (rows < y + height)
 
 
-def _picture(path: Path, value: int | None) -> np.ndarray:
-    if not path.is_file():
-        raise DatasetError(f"there is no mask {path}; is the dataset complete?")
+def _picture(files: Opener, name: str, value: int | None) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
+        with files.open(name) as file, Image.open(file) as picture:
             if value is not None:
                 return np.asarray(picture) == value
             return np.asarray(picture.convert("L")) > 127
+    except FileNotFoundError as error:
+        raise DatasetError(f"there is no mask {files.where(name)}; is the dataset complete?") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise DatasetError(f"the mask {path} cannot be read ({error}); fetch it again") from error
+        raise DatasetError(f"the mask {files.where(name)} cannot be read ({error}); fetch it again") from error
 
 
-def _matlab(path: Path, zero: bool) -> np.ndarray:
+def _matlab(files: Opener, name: str, zero: bool) -> np.ndarray:
     """The one matrix of a .mat file (SAIAPR: ``segimg_t``, 0 inside the region)."""
-    if not path.is_file():
-        raise DatasetError(f"there is no mask {path}; is the dataset complete?")
+    path = files.where(name)
     try:
-        arrays = [array for array in read_matrices(path).values() if array.ndim == 2]
+        with files.open(name) as file:
+            arrays = [array for array in matrices_in(file.read(), path).values() if array.ndim == 2]
+    except FileNotFoundError as error:
+        raise DatasetError(f"there is no mask {path}; is the dataset complete?") from error
     except (DataError, OSError) as error:
         raise DatasetError(f"the mask {path} cannot be read ({error}); fetch it again") from error
     if len(arrays) != 1:

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from restr.data.entry import Entry
+from restr.data.opener import Opener
 from restr.data.pictures import ORIENTATION
 from restr.data.sample import Sample
 from restr.errors import ConfigError, DatasetError
@@ -25,14 +26,15 @@ from restr.files import write_whole, written_whole
 from restr.masks import box_of, box_xywh, rle_encode
 
 PER_SHARD = 1000  # samples in a WebDataset shard or a parquet file
+PER_GROUP = 32  # rows that a reader of a parquet file has to fetch at once
 Progress = Callable[[int], None]
 
 
 class Source(Protocol):
-    """What can be written: entries whose images lie below ``root``, and their samples."""
+    """What can be written: entries, what opens their images, and their samples."""
 
     @property
-    def root(self) -> Path: ...
+    def files(self) -> Opener: ...
 
     def __len__(self) -> int: ...
 
@@ -59,13 +61,14 @@ def _read(samples: Source, progress: Progress) -> Iterator[tuple[Entry, Sample]]
 
 def _picture_bytes(samples: Source, entry: Entry, sample: Sample) -> tuple[bytes, str]:
     """The picture's file as it is, and its suffix; turned ones are encoded again, upright, as PNG."""
-    path = samples.root / entry.image
-    with Image.open(path) as picture:
+    with samples.files.open(entry.image) as file:
+        content = file.read()
+    with Image.open(io.BytesIO(content)) as picture:
         as_stored = (picture.height, picture.width) == sample.image.shape[:2] and picture.getexif().get(
             ORIENTATION, 1
         ) == 1
     if as_stored:
-        return path.read_bytes(), path.suffix.lower()
+        return content, Path(entry.image).suffix.lower()
     buffer = io.BytesIO()
     Image.fromarray(sample.image).save(buffer, "PNG")
     return buffer.getvalue(), ".png"
@@ -209,7 +212,7 @@ def write_parquet(samples: Source, folder: Path, progress: Progress) -> Path:
         if rows.get(split):
             number = shards.get(split, 0)
             with written_whole(folder / f"{split or 'all'}-{number:05d}.parquet") as partial:
-                parquet.write_table(arrow.Table.from_pylist(rows[split]), partial)
+                parquet.write_table(arrow.Table.from_pylist(rows[split]), partial, row_group_size=PER_GROUP)
             shards[split], rows[split] = number + 1, []
 
     for entry, sample in _read(samples, progress):

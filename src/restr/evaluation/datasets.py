@@ -15,6 +15,7 @@ from restr.data.entry import Entry
 from restr.data.expressions.description import Reference
 from restr.data.expressions.generate import references
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes
+from restr.data.opener import Folder
 from restr.data.photos import IMAGES
 from restr.data.sample import Sample, SampleList, runs
 from restr.data.scene import Scene
@@ -64,7 +65,7 @@ class PhotoExpressions:
 
     def __init__(self, photos: Scenes, n: int, seed: int = 0) -> None:
         self.photos, self.seed = photos, seed
-        self.root = Path(getattr(photos, "root", "."))
+        self.files = Folder(Path(getattr(photos, "root", ".")))
         pool: list[_Candidate] = []
         names = []
         for index in range(len(photos)):

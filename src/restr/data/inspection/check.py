@@ -6,7 +6,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from PIL import Image
 
 from restr.data.dataset import Samples
 from restr.data.entry import Entry
+from restr.data.opener import Opener
 from restr.data.pictures import ORIENTATION
 from restr.data.regions import mask_of
-from restr.errors import DatasetError
+from restr.errors import DatasetError, UnreachableError
 from restr.text.vocabulary import Vocabulary
 
 BITS = np.array([byte.bit_count() for byte in range(256)], np.int16)
@@ -85,7 +85,7 @@ def check(samples: Samples, vocabulary: Vocabulary, *, progress: Callable[[int],
         areas: list[float] = []
         words: list[int] = []
         for image, group in images.items():
-            looks, problems = _picture(samples.root, group, areas)
+            looks, problems = _picture(samples.files, group, areas)
             report.problems += problems
             if looks is not None:
                 hashes[split, image] = looks
@@ -118,21 +118,20 @@ def looks_of(picture: Image.Image) -> int:
     return int(np.packbits(bits).view(">u8")[0])
 
 
-def _picture(root: Path, group: list[Entry], areas: list[float]) -> tuple[int | None, list[Problem]]:
+def _picture(files: Opener, group: list[Entry], areas: list[float]) -> tuple[int | None, list[Problem]]:
     """A picture's hash and what is wrong with it and its masks; adds the masks' shares of it to ``areas``."""
     first, problems = group[0], []
-    path = root / first.image
 
     def problem(kind: str, entry: Entry, detail: str = "") -> None:
         problems.append(Problem(kind=kind, split=entry.split, entry=entry.id, image=entry.image, detail=detail))
 
-    if not path.is_file():
-        problem("missing picture", first, str(path))
-        return None, problems
     try:
-        with Image.open(path) as picture:
+        with files.open(first.image) as file, Image.open(file) as picture:
             stored, turned = (picture.height, picture.width), picture.getexif().get(ORIENTATION, 1)
             looks = looks_of(picture)
+    except FileNotFoundError:
+        problem("missing picture", first, files.where(first.image))
+        return None, problems
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         problem("unreadable", first, str(error))
         return None, problems
@@ -145,7 +144,9 @@ def _picture(root: Path, group: list[Entry], areas: list[float]) -> tuple[int | 
             problem("size mismatch", entry, f"the picture is {stored}, the annotation {entry.size}")
             continue
         try:
-            mask = mask_of(entry.regions, size, root, entry.id)
+            mask = mask_of(entry.regions, size, files, entry.id)
+        except UnreachableError:
+            raise
         except DatasetError as error:
             kind = "size mismatch" if "a region is of a picture of" in str(error) else "unreadable"
             problem(kind, entry, str(error))

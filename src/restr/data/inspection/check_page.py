@@ -6,7 +6,6 @@ import base64
 import html
 import io
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -14,6 +13,7 @@ from PIL import Image, ImageOps
 from restr.data.dataset import Samples
 from restr.data.inspection.check import KINDS, Problem, Report
 from restr.data.inspection.style import STYLE
+from restr.data.opener import Opener
 from restr.errors import DatasetError
 
 SIDE = 220  # pixels of a thumbnail
@@ -43,7 +43,7 @@ def page(report: Report, samples: Samples, title: str) -> str:
     masks = _masks(samples, {each: report.numbers[each] for each in shown if each in report.numbers})
     for kind, problems in by_kind.items():
         more = f" <small>the first {MOST}</small>" if len(problems) > MOST else ""
-        figures = "".join(_figure(problem, samples.root, masks) for problem in problems[:MOST])
+        figures = "".join(_figure(problem, samples.files, masks) for problem in problems[:MOST])
         parts.append(f"<h2 id='{_anchor(kind)}'>{kind} ({len(problems)}){more}</h2><div class='grid'>{figures}</div>")
     return "\n".join(parts) + "</html>\n"
 
@@ -75,20 +75,20 @@ def _masks(samples: Samples, numbers: dict[tuple[str, str], int]) -> dict[tuple[
     return found
 
 
-def _figure(problem: Problem, root: Path, masks: dict[tuple[str, str], np.ndarray]) -> str:
-    picture = thumbnail(root / problem.image, masks.get((problem.split, problem.entry)))
+def _figure(problem: Problem, files: Opener, masks: dict[tuple[str, str], np.ndarray]) -> str:
+    picture = thumbnail(files, problem.image, masks.get((problem.split, problem.entry)))
     image = f"<img alt='' src='data:image/jpeg;base64,{picture}'>" if picture else "<img alt='no picture'>"
     where = " ".join(filter(None, (problem.split, problem.entry)))
     text = f"{html.escape(problem.detail)}<br><small>{html.escape(where)} {html.escape(problem.image)}</small>"
     return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
-def thumbnail(path: Path, mask: np.ndarray | None) -> str | None:
+def thumbnail(files: Opener, name: str, mask: np.ndarray | None) -> str | None:
     """A small JPEG in base64, the mask laid over it; None for what is no picture."""
     try:
-        with Image.open(path) as picture:
+        with files.open(name) as file, Image.open(file) as picture:
             upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (DatasetError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     return base64.b64encode(jpeg(upright, mask, 2 * SIDE)).decode()
 

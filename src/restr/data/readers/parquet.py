@@ -75,24 +75,32 @@ def _with_image(root: Path, folder: Path, path: Path, record: Record) -> Iterato
     content = picture.values.get("bytes")
     if not isinstance(content, bytes):
         raise picture.wrong("bytes", content, "the bytes of a picture")
-    identity = record.text("question_id")
-    name = record.text("file_name", default=f"{identity}.jpg")
-    target = folder / "images" / Path(name).name
+    target = folder / "images" / Path(name_of_image(record)).name
     if not target.exists():
         from restr.files import write_whole
 
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
+    yield from entries_with(record, target.relative_to(root).as_posix(), path.stem.split("-")[0])
+
+
+def name_of_image(record: Record) -> str:
+    """The file name of a row's image."""
+    return record.text("file_name", default=f"{record.text('question_id')}.jpg")
+
+
+def entries_with(record: Record, image: str, split: str) -> Iterator[Entry]:
+    """The entries of a row that holds its image, once it is known where that is."""
     regions = _regions(record)
     for number, text in enumerate(record.texts("answer")):
         yield Entry(
-            id=f"{identity}/{number}",
-            image=target.relative_to(root).as_posix(),
+            id=f"{record.text('question_id')}/{number}",
+            image=image,
             text=text,
             regions=regions,
-            split=path.stem.split("-")[0],
+            split=split,
             kind=record.text("kind", default="one target"),
-            image_id=Path(name).stem,
+            image_id=Path(name_of_image(record)).stem,
         )
 
 
