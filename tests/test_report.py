@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
 
+from html_pages import Page
 from oracles import Oracle, make_samples, run
 from restr.errors import DataError
 from restr.evaluation.cases import choose_cases, draw_cases
@@ -43,30 +43,6 @@ def test_report_files_say_what_was_measured(tmp_path):
     for name in ("by_kind.png", "cases.png"):
         with Image.open(io.BytesIO(paths[name].read_bytes())) as picture:
             assert min(picture.size) > 200
-
-
-class Page(HTMLParser):
-    """What a page holds: its texts, its tags with their attributes, and which stay open."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
 
 
 def test_the_page_shows_numbers_and_cases_needs_no_other_file_and_trusts_no_text(tmp_path):

@@ -6,20 +6,17 @@ import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
-from restr import masks
 from restr.data.sample import Sample, SampleSource
 from restr.errors import DataError
 from restr.evaluation.evaluate import Record
+from restr.masks import rle_decode
+from restr.overlay import INK, PAPER, QUIET, legend, overlay
 
 CELL = 300  # pixels, of a case's picture
 CAPTION = 58  # pixels, below it
 GAP = 10
-TRUTH = (255, 214, 0)
-FOUND = (0, 190, 255)
-INK, QUIET, PAPER = (25, 27, 31), (110, 114, 122), (255, 255, 255)
 
 
 def choose_cases(records: Sequence[Record], each: int = 8) -> dict[str, list[Record]]:
@@ -87,39 +84,7 @@ def draw_case(sheet: Image.Image, corner: tuple[int, int], sample: Sample, recor
 
 def case_picture(sample: Sample, record: Record, side: int = CELL) -> Image.Image:
     """The photograph, its longer side ``side`` pixels: the predicted mask tinted, the rest pale, the truth outlined."""
-    height, width = sample.mask.shape
-    scale = side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    found = _fitted(masks.rle_decode(record.prediction), size)
-    pixels = np.asarray(Image.fromarray(sample.image).resize(size, Image.Resampling.LANCZOS), np.float32).copy()
-    pixels[~found] = 0.6 * pixels[~found] + 0.4 * pixels[~found].mean(axis=-1, keepdims=True)
-    pixels[found] = 0.5 * pixels[found] + 0.5 * np.array(FOUND, np.float32)
-    pixels[_edge(_fitted(sample.mask, size))] = TRUTH
-    return Image.fromarray(pixels.astype(np.uint8))
-
-
-def legend(pen: ImageDraw.ImageDraw, right: int, top: int) -> None:
-    """What the colours mean, ending at ``right``."""
-    font = ImageFont.load_default(15)
-    for text, colour, filled in (("predicted", FOUND, True), ("true region", TRUTH, False)):
-        right -= round(pen.textlength(text, font))
-        pen.text((right, top), text, QUIET, font)
-        right -= 22
-        box = (right, top + 2, right + 14, top + 16)
-        pen.rectangle(box, fill=colour if filled else None, outline=colour, width=3)
-        right -= 20
-
-
-def _fitted(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(grey) > 127
-
-
-def _edge(mask: np.ndarray) -> np.ndarray:
-    """A line two pixels wide along the inner border of a mask, bool (H W)."""
-    padded = np.pad(mask, 2)  # a region that the picture's border cuts is outlined there too
-    inner = Image.fromarray(padded.astype(np.uint8) * 255).filter(ImageFilter.MinFilter(5))
-    return mask & (np.asarray(inner)[2:-2, 2:-2] == 0)
+    return overlay(sample.image, rle_decode(record.prediction), sample.mask, side)
 
 
 def _first_of_images(order: Iterable[Record], count: int, used: set[str]) -> list[Record]:

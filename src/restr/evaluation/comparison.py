@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample, SampleSource
 from restr.errors import DataError
-from restr.evaluation.cases import CAPTION, CELL, GAP, INK, PAPER, draw_case, find_samples, legend
+from restr.evaluation.cases import CAPTION, CELL, GAP, draw_case, find_samples
 from restr.evaluation.evaluate import Record
 from restr.metrics import bootstrap_interval, ratio_interval
+from restr.overlay import INK, PAPER, legend
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import math
@@ -11,32 +10,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from restr.data.sample import Sample
-from restr.evaluation.cases import FOUND, TRUTH, case_picture
+from restr.evaluation.cases import case_picture
 from restr.evaluation.evaluate import EvaluationResult, Record
 from restr.evaluation.published import CAUTION, beside
+from restr.html_page import document, figure, number_tiles, section
+from restr.overlay import FOUND, TRUTH
 
 BINS = 20  # of the histogram
 SIDE = 420  # pixels of a case's picture
 GENERALISED = {"giou": "gIoU", "ciou": "cIoU", "n_acc": "N-acc", "t_acc": "T-acc"}  # where some sentences mean nothing
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #191b1f; --quiet: #666b74; --line: #e2e5ea; --paper: #fff; --card: #f6f7f9;
-  --bar: #4a90c2; --strong: #1f4e79; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --quiet: #9aa1ac; --line: #30343b; --paper: #15171a;
-  --card: #1e2126; --bar: #4a90c2; --strong: #8cc0e8; } }
-body { font: 15px/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 1080px; padding: 2.5rem 1.25rem 4rem;
-  color: var(--ink); background: var(--paper); }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .4rem; } h2 { font-size: 1.15rem; margin: 2.8rem 0 .8rem; }
-p { margin: .4rem 0; max-width: 75ch; } .quiet { color: var(--quiet); font-size: .88rem; }
-code { font-size: .85rem; background: var(--card); padding: .15rem .4rem; border-radius: 4px; overflow-wrap: anywhere; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .8rem; margin: 1.4rem 0; }
-.tile { background: var(--card); border-radius: 10px; padding: .9rem 1.1rem; }
-.tile b { display: block; font-size: 1.9rem; line-height: 1.2; font-variant-numeric: tabular-nums; color: var(--strong); }
-.tile span { color: var(--quiet); font-size: .85rem; }
-table { border-collapse: collapse; width: 100%; } caption { text-align: left; }
-th, td { text-align: right; padding: .32rem .7rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; } th { font-weight: 600; color: var(--quiet); }
-td.track { width: 38%; min-width: 140px; padding: 0 .7rem; } .wide { overflow-x: auto; }
+td.track { width: 38%; min-width: 140px; padding: 0 .7rem; }
 .bar { position: relative; height: 14px; background: var(--card); border-radius: 3px; }
 .bar i { position: absolute; inset: 0 auto 0 0; background: var(--bar); border-radius: 3px; }
 .bar u { position: absolute; top: 6px; height: 2px; background: var(--ink); }
@@ -44,9 +29,8 @@ td.track { width: 38%; min-width: 140px; padding: 0 .7rem; } .wide { overflow-x:
 .histogram div { flex: 1; background: var(--bar); border-radius: 3px 3px 0 0; min-height: 1px; }
 .axis { display: flex; justify-content: space-between; } tr.all td { font-weight: 600; }
 .cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 1.2rem; }
-figure { margin: 0; } figure img { width: 100%; height: 240px; object-fit: contain; background: var(--card); border-radius: 8px; }
-figcaption { margin-top: .35rem; overflow-wrap: anywhere; } .key { display: inline-block; width: .8em; height: .8em;
-  border-radius: 2px; vertical-align: -.05em; margin: 0 .3em 0 .8em; }
+figure img { height: 240px; object-fit: contain; background: var(--card); }
+.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; vertical-align: -.05em; margin: 0 .3em 0 .8em; }
 """
 
 
@@ -65,20 +49,14 @@ def page(
         f"<p class='quiet'>Protocol: {html.escape(result.protocol)}.</p>",
         f"<p><code>{html.escape(command)}</code></p>" if command else "",
         _tiles(result),
-        _section("By kind of sentence", _table({"all": result.overall, **result.by_kind}, result.intervals)),
-        _section("By length of the sentence", _table(result.by_length, {})),
-        _section("How IoU is distributed", _histogram([record.iou for record in result.records])),
+        section("By kind of sentence", _table({"all": result.overall, **result.by_kind}, result.intervals)),
+        section("By length of the sentence", _table(result.by_length, {})),
+        section("How IoU is distributed", _histogram([record.iou for record in result.records])),
         _control(result),
         _published(result, data),
         *(_cases(name, records, samples) for name, records in cases.items()),
     ]
-    head = (
-        f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{html.escape(title)}</title>"
-    )
-    body = "\n".join(part for part in parts if part)
-    return (
-        f"<!doctype html>\n<html lang='en'><head>{head}<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
-    )
+    return document(title, "\n".join(part for part in parts if part), style=STYLE)
 
 
 def _tiles(result: EvaluationResult) -> str:
@@ -91,15 +69,7 @@ def _tiles(result: EvaluationResult) -> str:
     ]
     tiles += [(percent(overall[name]), label) for name, label in GENERALISED.items() if name in overall]
     tiles.append((f"{overall['n']:,}", f"sentences, {result.images:,} photographs"))
-    return (
-        "<div class='tiles'>"
-        + "".join(f"<div class='tile'><b>{b}</b><span>{s}</span></div>" for b, s in tiles)
-        + "</div>"
-    )
-
-
-def _section(heading: str, content: str, note: str = "") -> str:
-    return f"<section><h2>{heading}</h2>{content}" + (f"<p class='quiet'>{note}</p>" if note else "") + "</section>"
+    return number_tiles(tiles)
 
 
 def _table(rows: Mapping[str, Mapping[str, float]], intervals: Mapping[str, tuple[float, float]]) -> str:
@@ -154,7 +124,7 @@ def _control(result: EvaluationResult) -> str:
         return ""
     rows = {"right sentence": result.control_paired, "sentence of another target": result.control}
     note = "Each region against the mask of a sentence for another target of the same image: it must collapse, or the words are ignored."
-    return _section("Control", _table(rows, {}), note)
+    return section("Control", _table(rows, {}), note)
 
 
 def _published(result: EvaluationResult, data: str) -> str:
@@ -163,7 +133,7 @@ def _published(result: EvaluationResult, data: str) -> str:
         return ""
     rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{score:.2f}</td></tr>" for name, score in known.items())
     own = f"<tr class='all'><td>this run</td><td>{100 * result.overall['oiou']:.2f}</td></tr>"
-    return _section(f"oIoU on {html.escape(data)} beside published rows", f"<table>{rows}{own}</table>", CAUTION)
+    return section(f"oIoU on {html.escape(data)} beside published rows", f"<table>{rows}{own}</table>", CAUTION)
 
 
 def _cases(name: str, records: Sequence[Record], samples: Mapping[str, Sample]) -> str:
@@ -175,19 +145,14 @@ def _cases(name: str, records: Sequence[Record], samples: Mapping[str, Sample]) 
         for colour, text in ((FOUND, "predicted"), (TRUTH, "true outline"))
     )
     heading = f"{html.escape(name.capitalize())} <span class='quiet'>{keys}</span>"
-    return _section(heading, f"<div class='cases'>{figures}</div>")
+    return section(heading, f"<div class='cases'>{figures}</div>")
 
 
 def _figure(record: Record, sample: Sample) -> str:
     buffer = io.BytesIO()
     case_picture(sample, record, SIDE).save(buffer, "JPEG", quality=82)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    text = html.escape(record.text)
     small = f"IoU {100 * record.iou:.0f} · {html.escape(record.kind)} · {html.escape(record.id)}"
-    return (
-        f"<figure><img alt='{text}' src='data:image/jpeg;base64,{data}'>"
-        f"<figcaption>{text}<br><span class='quiet'>{small}</span></figcaption></figure>"
-    )
+    return figure(buffer.getvalue(), "jpeg", record.text, f"<br><span class='quiet'>{small}</span>")
 
 
 def percent(share: float) -> str:

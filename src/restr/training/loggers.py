@@ -1,0 +1,234 @@
+"""Where else a run can be watched: TensorBoard, Weights & Biases, MLflow, trackio; each optional, none able to stop it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import math
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from restr.errors import ConfigError
+from restr.files import write_whole
+
+logger = logging.getLogger("restr")
+
+RUNS = "loggers.json"  # in a run's folder: what each logger calls this run, so that a resumed one goes on in the same place
+PROJECT = "restr"
+Settings = Mapping[str, Any]
+
+
+class RunLogger(Protocol):
+    """Takes the numbers and the pictures (PNG files) of one run."""
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None: ...
+
+    def picture(self, step: int, name: str, path: Path) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class NamedLogger(RunLogger, Protocol):
+    """One that calls its run by a name under which it finds it again."""
+
+    run: str
+
+
+def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, start: int = 0) -> list[RunLogger]:
+    """The named loggers for the run in ``folder``, which goes on after step ``start``: in the place that they have for it already,
+    if they have one. settings: the run's, in JSON's types.
+
+    Raises ``ConfigError`` for an unknown name, a missing package, or a logger that cannot begin. One that fails later is
+    reported once and left out from then on.
+    """
+    for name in names:
+        if name not in LOGGERS:
+            raise ConfigError(f"there is no logger {name!r}; choose from {', '.join(LOGGERS)}")
+        try:
+            importlib.import_module(LOGGERS[name].module)
+        except ImportError as error:
+            raise ConfigError(
+                f"the logger {name} is not installed ({error}); run: pip install 'restr[{name}]'"
+            ) from error
+    runs = folder / RUNS
+    known: dict[str, str] = json.loads(runs.read_text(encoding="utf-8")) if runs.exists() else {}
+    opened: list[RunLogger] = []
+    for name in names:
+        try:
+            inner = LOGGERS[name].open(folder, settings, known.get(name), start)
+        except Exception as error:  # whatever another package raises: no server, no account, a locked file
+            for other in opened:
+                other.close()
+            problem = f"{type(error).__name__}: {error}"
+            raise ConfigError(f"the logger {name} cannot begin ({problem}); {LOGGERS[name].remedy}") from error
+        opened.append(Tolerated(name, inner))
+        known[name] = inner.run
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(runs, json.dumps(known, indent=2) + "\n")
+    return opened
+
+
+class Tolerated:
+    """A logger that is left out as soon as it fails. It gets numbers only, sorted into groups ("train/loss", "val/miou")."""
+
+    def __init__(self, name: str, inner: RunLogger) -> None:
+        self.name, self.inner = name, inner
+        self._failed = False
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """The numbers after a step; what is none, or not finite, is left out."""
+        numbers = {_grouped(name): float(value) for name, value in values.items() if name != "step" and _finite(value)}
+        if numbers:
+            self._try(self.inner.log, step, numbers)
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        """A PNG that shows something after a step."""
+        self._try(self.inner.picture, step, name, path)
+
+    def close(self) -> None:
+        """The run is over."""
+        self._try(self.inner.close)
+
+    def _try(self, call: Callable[..., None], *arguments: Any) -> None:
+        if self._failed:
+            return
+        try:
+            call(*arguments)
+        except Exception as error:  # whatever another package raises; none of it is worth a run
+            self._failed = True
+            problem = f"{type(error).__name__}: {error}"
+            logger.warning("the logger %s fails and is left out; log.jsonl goes on (%s)", self.name, problem)
+
+
+class TensorBoard:
+    """Event files in the run's folder: tensorboard --logdir RUNS."""
+
+    def __init__(self, folder: Path, settings: Settings, run: str | None, start: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.run = "tensorboard"
+        # what an earlier process noted of steps that now come again is not to be shown twice
+        self._writer = SummaryWriter(str(folder / self.run), purge_step=start + 1 if run else None)
+        if not run:
+            self._writer.add_text("settings", f"```json\n{json.dumps(settings, indent=2)}\n```")
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        import numpy as np
+        from PIL import Image
+
+        with Image.open(path) as picture:
+            self._writer.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class WandB:
+    """Weights & Biases, by its own settings (WANDB_PROJECT, WANDB_MODE=offline, ...)."""
+
+    def __init__(self, folder: Path, settings: Settings, run: str | None, start: int) -> None:
+        import wandb
+
+        self.run = run or secrets.token_hex(4)
+        self._wandb = wandb
+        self._run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", PROJECT),
+            id=self.run, name=folder.name, dir=str(folder), config=dict(settings), resume="allow",
+        )  # fmt: skip
+        # An axis of our own: wandb's would refuse the steps that a resumed run does again.
+        self._run.define_metric("step", hidden=True)
+        self._run.define_metric("*", step_metric="step")
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._run.log({"step": step, **values})
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        self._run.log({"step": step, name: self._wandb.Image(str(path))})
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class MLflow:
+    """MLflow, by its own settings (MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, ...)."""
+
+    def __init__(self, folder: Path, settings: Settings, run: str | None, start: int) -> None:
+        import mlflow
+
+        self._mlflow = mlflow
+        if "MLFLOW_EXPERIMENT_NAME" not in os.environ and "MLFLOW_EXPERIMENT_ID" not in os.environ:
+            mlflow.set_experiment(PROJECT)
+        begun = mlflow.start_run(run_id=run) if run else mlflow.start_run(run_name=folder.name)
+        self.run = begun.info.run_id
+        if not run:  # MLflow lets no setting change afterwards
+            mlflow.log_params(flat(settings))
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._mlflow.log_metrics(dict(values), step=step, run_id=self.run)
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        self._mlflow.log_artifact(str(path), name, run_id=self.run)
+
+    def close(self) -> None:
+        self._mlflow.end_run()
+
+
+class Trackio:
+    """trackio, on this machine unless its own settings say otherwise (TRACKIO_DIR, TRACKIO_SPACE_ID, ...)."""
+
+    def __init__(self, folder: Path, settings: Settings, run: str | None, start: int) -> None:
+        import trackio
+
+        self._trackio = trackio
+        self.run = run or f"{folder.name}-{secrets.token_hex(2)}"  # trackio knows a run by its name
+        self._run = trackio.init(project=PROJECT, name=self.run, config=dict(settings), resume="allow")
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._run.log(dict(values), step=step)
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        self._run.log({name: self._trackio.Image(str(path))}, step=step)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class Adapter(NamedTuple):
+    """module: what must be installed. remedy: what to do where it cannot begin."""
+
+    module: str
+    remedy: str
+    open: Callable[[Path, Settings, str | None, int], NamedLogger]
+
+
+LOGGERS = {
+    "tensorboard": Adapter("tensorboard", "can the run's folder be written to?", TensorBoard),
+    "wandb": Adapter("wandb", "run: wandb login, or set WANDB_MODE=offline, which needs no account", WandB),
+    "mlflow": Adapter("mlflow", "look at MLFLOW_TRACKING_URI, or leave it out", MLflow),
+    "trackio": Adapter("trackio", "look at TRACKIO_DIR and TRACKIO_SPACE_ID, or leave it out", Trackio),
+}
+
+
+def flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested settings as one level, by dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {before + name: value}
+    return found
+
+
+def _grouped(name: str) -> str:
+    return f"val/{name.removeprefix('val_')}" if name.startswith("val_") else f"train/{name}"
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
