@@ -7,16 +7,14 @@ import functools
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from restr.config import FusionConfig, LanguageConfig, ModelConfig, PreprocessConfig, TransformerConfig, VisionConfig
 from restr.data.batch import Batch, SampleBatches
-from restr.data.generated import GeneratedScenes, vocabulary
+from restr.data.generated import GeneratedScenes
 from restr.errors import CheckpointError, ConfigError, DataError
-from restr.losses import LossTerms, segmentation_loss
+from restr.losses import segmentation_loss
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.presets import restr_tiny
@@ -25,40 +23,9 @@ from restr.training import checkpoint
 from restr.training.config import TrainConfig
 from restr.training.log import read
 from restr.training.optim import learning_rate, parameter_groups, trained
-from restr.training.trainer import DivergedError, Trainer, forward_batch
+from restr.training.trainer import Trainer, forward_batch
 from restr.training.validate import measure, measure_swaps
-
-WORDS = vocabulary()
-
-
-def small_config(*, frozen: bool = False) -> ModelConfig:
-    block = TransformerConfig(width=16, depth=1, heads=2, mlp=32, dropout=0.1)
-    return ModelConfig(
-        name="test",
-        vision=VisionConfig(patch=8, grid=4, blocks=block, frozen=frozen),
-        language=LanguageConfig(vocab=len(WORDS), vectors=16, max_words=16, train_vectors=True, blocks=block),
-        fusion=FusionConfig(visual_linguistic=block, linguistic_seed=block),
-        preprocess=PreprocessConfig(size=32),
-    )
-
-
-@functools.cache
-def samples() -> tuple:
-    scenes = GeneratedScenes(8, 3, size=32, per_scene=2, most=3)
-    return tuple(scenes[index] for index in range(len(scenes)))
-
-
-def batches(config: ModelConfig) -> SampleBatches:
-    return SampleBatches(samples(), Tokenizer(WORDS, 16), config, size=4, together=2, seed=5)
-
-
-SETTINGS = TrainConfig(steps=8, lr=1e-2, ema=0.9, log_every=1, save_every=3, evaluate_every=2, warmup=0.25)
-
-
-def trainer(folder: Path, settings: TrainConfig = SETTINGS, **arguments: Any) -> Trainer:
-    config = small_config()
-    arguments.setdefault("evaluate", lambda model: {"miou": float(model.decoder.head.weight.sum())})
-    return Trainer(build_model(config, seed=1), batches(config), settings, folder, **arguments)
+from small_runs import SETTINGS, WORDS, batches, small_config, trainer
 
 
 class Interrupting:
@@ -128,10 +95,10 @@ def test_an_interrupted_and_resumed_run_ends_with_the_same_bits(tmp_path: Path, 
     assert second.fit().step == 8
     for name, value in trained(straight.model).items():
         assert torch.equal(value, trained(second.model)[name]), name
-    assert straight.ema and second.ema
-    for name, value in straight.ema.weights.items():
-        assert torch.equal(value, second.ema.weights[name]), name
-    assert straight.best == second.best
+    assert straight.engine.ema and second.engine.ema
+    for name, value in straight.engine.ema.weights.items():
+        assert torch.equal(value, second.engine.ema.weights[name]), name
+    assert straight.at.best == second.at.best
     lines, others = read(tmp_path / "straight/log.jsonl"), read(tmp_path / "broken/log.jsonl")
     assert [line["step"] for line in lines] == [line["step"] for line in others]
     assert [line.get("loss") for line in lines] == [line.get("loss") for line in others]
@@ -160,24 +127,7 @@ def test_the_last_checkpoints_and_the_best_weights_are_kept(tmp_path: Path) -> N
         line["val_miou"] for line in read(tmp_path / "log.jsonl") if "val_miou" in line
     ) or best["metrics"]["miou"] == pytest.approx(result.best, rel=1e-5)
     assert not list(tmp_path.glob(".*"))  # nothing half-written
-    assert torch.equal(run.load_averaged().decoder.head.weight, run.ema.weights["decoder.head.weight"])  # type: ignore[union-attr]
-
-
-def test_a_loss_that_is_not_finite_stops_the_run_before_it_spoils_the_weights(tmp_path: Path) -> None:
-    calls = 0
-
-    def spoilt(output, mask) -> LossTerms:
-        nonlocal calls
-        calls += 1
-        terms = segmentation_loss(output, mask)
-        return terms._replace(total=terms.total * float("nan")) if calls == 5 else terms
-
-    run = trainer(tmp_path, loss=spoilt)
-    with pytest.raises(DivergedError, match="step 4"):
-        run.fit()
-    (path,) = checkpoint.saved(tmp_path)
-    assert all(torch.isfinite(value).all() for value in checkpoint.load(path)["model"].values())
-    assert all(torch.isfinite(value).all() for value in run.model.parameters())
+    assert torch.equal(run.load_averaged().decoder.head.weight, run.engine.ema.weights["decoder.head.weight"])  # type: ignore[union-attr]
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
@@ -206,6 +156,40 @@ def test_bf16_and_accumulation_train(tmp_path: Path) -> None:
     run.fit()
     assert all(value.dtype == torch.float32 for value in run.model.parameters())
     assert any(not torch.equal(before[name], value) for name, value in trained(run.model).items())
+
+
+def test_activations_computed_again_change_nothing(tmp_path: Path) -> None:
+    runs = [trainer(tmp_path / str(on), dataclasses.replace(SETTINGS, steps=3, recompute=on)) for on in (False, True)]
+    for run in runs:
+        run.fit()
+    assert all(torch.equal(a, b) for a, b in zip(*(run.model.parameters() for run in runs), strict=True))
+
+
+def test_fp16_scales_the_loss_and_clips_what_is_unscaled(tmp_path: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, steps=6, autocast="fp16", evaluate_every=0)
+    run = trainer(tmp_path / "half", settings)
+    run.fit()
+    assert run.engine.scaler.is_enabled() and run.engine.scaler.get_scale() > 1
+    norms = [line["grad_norm"] for line in read(tmp_path / "half/log.jsonl") if "loss" in line]
+    whole = trainer(tmp_path / "whole", dataclasses.replace(settings, autocast="off"))
+    whole.fit()
+    others = [line["grad_norm"] for line in read(tmp_path / "whole/log.jsonl") if "loss" in line]
+    assert norms[-1] < 100 and others[-1] < 100  # not the scaled gradient's, which is 65,536 times as long
+    again = trainer(tmp_path / "half", dataclasses.replace(settings, steps=7), resume=True)
+    assert again.engine.scaler.get_scale() == run.engine.scaler.get_scale()
+
+
+def test_deeper_vision_blocks_learn_faster() -> None:
+    config = small_config()
+    deep = dataclasses.replace(config.vision, blocks=dataclasses.replace(config.vision.blocks, depth=3))
+    model = build_model(dataclasses.replace(config, vision=deep))
+    groups = parameter_groups(model, TrainConfig(layer_decay=0.5, vision_lr_scale=0.1))
+    scales = {group["name"].removesuffix(", not decayed"): group["scale"] for group in groups}
+    assert scales == {"rest": 1, "vision 0": 0.1 / 8, "vision 1": 0.1 / 4, "vision 2": 0.1 / 2, "vision 3": 0.1}
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+    of = {id(parameter): group["name"] for group in groups for parameter in group["params"]}
+    assert of[id(model.vision.norm.weight)] == "vision 3, not decayed"
+    assert of[id(model.vision.patch_embed.proj.weight)] == "vision 0"
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""``python -m restr.cli``, the same as ``restr``."""
+"""``python -m restr``, the same as ``restr``."""
 
 from __future__ import annotations
 

@@ -60,7 +60,8 @@ def fit_image(image: np.ndarray, config: PreprocessConfig, patch: int) -> np.nda
         return image
     mean = np.rint(np.asarray(config.mean) * 255).astype(np.uint8)
     padded = np.empty((height, width, 3), np.uint8)
-    padded[:] = mean
+    padded[inner_height:] = mean  # the rest alone: filling in three values a pixel takes as long as decoding does
+    padded[:inner_height, inner_width:] = mean
     padded[:inner_height, :inner_width] = image
     return padded
 
@@ -72,10 +73,10 @@ def normalise(image: np.ndarray, config: PreprocessConfig, out: np.ndarray | Non
     """
     if out is None:
         out = np.empty((3, *image.shape[:2]), np.float32)
+    mean, std = (np.asarray(values, np.float32)[:, None, None] for values in (config.mean, config.std))
     out[...] = image.transpose(2, 0, 1)
-    out /= np.float32(255)
-    out -= np.asarray(config.mean, np.float32)[:, None, None]
-    out /= np.asarray(config.std, np.float32)[:, None, None]
+    out *= 1 / (255 * std)
+    out -= mean / std
     return out
 
 

@@ -18,8 +18,9 @@ from restr.files import write_whole
 from restr.training.config import TrainConfig
 
 if TYPE_CHECKING:
+    from restr.model.restr import ReSTR
     from restr.training.setups import Setup
-    from restr.training.trainer import TrainResult
+    from restr.training.standing import TrainResult
 
 logger = logging.getLogger("restr")
 
@@ -35,6 +36,8 @@ class Train:
 
     Example: restr train --data refcoco:unc:train --val refcoco:unc:val --root DATA --preset restr_base --vision vit.npz
     --vectors glove.txt --out runs/refcoco
+
+    With several processes: torchrun --nproc-per-node 4 -m restr train ...
     """
 
     out: Path
@@ -68,7 +71,7 @@ class Train:
     """Sentences a scene."""
 
     batch: int = 32
-    """Sentences a step, a multiple of per-scene."""
+    """Sentences a batch, a multiple of per-scene; --accumulate batches make up a step."""
 
     grammar: Literal["plain", "everyday"] = "plain"
     """The words: "plain" is about 70 words, "everyday" the photographs' grammar with synonyms and typos."""
@@ -103,27 +106,30 @@ class Train:
 def main(arguments: Sequence[str]) -> int:
     """Parse, train, report; 0 when finished or out of time, 128 + n when stopped by signal n."""
     settings = tyro.cli(Train, prog="restr train", args=list(arguments))
-    result = train(settings, command=shlex.join(["restr", "train", *arguments]))
+    from restr.training import distributed
+
+    with distributed.joined(settings.train.device):
+        result = train(settings, command=shlex.join(["restr", "train", *arguments]))
+        first = distributed.is_first()
     if result.stopped and result.stopped.startswith("SIG"):
-        print(f"stopped by {result.stopped} after step {result.step}; add --resume to continue in {settings.out}")
+        if first:
+            print(f"stopped by {result.stopped} after step {result.step}; add --resume to continue in {settings.out}")
         return 128 + signal.Signals[result.stopped].value
-    for name, value in result.metrics.items():
-        print(f"{name:16} {value:.4f}")
-    print(f"model, metrics.json, log.jsonl and curves.png in {settings.out}")
+    if first:
+        for name, value in result.metrics.items():
+            print(f"{name:16} {value:.4f}")
+        print(f"model, metrics.json, log.jsonl, curves.png, sheets and report.html in {settings.out}")
     return 0
 
 
 def train(settings: Train, *, command: str = "") -> TrainResult:
     """Run the training that ``settings`` describe, save the model and measure it once more."""
     import functools
-    import json
 
     import torch
 
     from restr.losses import segmentation_loss
-    from restr.model.weights import save_pretrained
-    from restr.training import record
-    from restr.training.curves import plot_curves
+    from restr.training import distributed, record
     from restr.training.trainer import Trainer
 
     if settings.threads:
@@ -142,20 +148,36 @@ def train(settings: Train, *, command: str = "") -> TrainResult:
             patch_share=settings.patch_share,
         ),
         evaluate=setup.evaluate,
+        draw=setup.draw,
     )
-    record.begin(settings.out, "train", settings, version=__version__, command=command)
+    if distributed.is_first():
+        record.begin(settings.out, "train", settings, version=__version__, command=command)
     result = trainer.fit()
     model = trainer.load_averaged()
-    save_pretrained(model, setup.words, settings.out / "model")
     if result.stopped is None and setup.at_end:
         result = dataclasses.replace(result, metrics=result.metrics | setup.at_end(model))
-    record.end(settings.out, step=result.step, stopped=result.stopped, metrics=result.metrics)
-    write_whole(settings.out / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
+    if distributed.is_first():
+        keep(settings.out, model, setup, result)
+    return result
+
+
+def keep(folder: Path, model: ReSTR, setup: Setup, result: TrainResult) -> None:
+    """Leave what a run has come to: the model, its measures, its curves."""
+    import json
+
+    from restr.model.weights import save_pretrained
+    from restr.training import record
+    from restr.training.curves import plot_curves
+    from restr.training.report import write_report
+
+    save_pretrained(model, setup.words, folder / "model")
+    record.end(folder, step=result.step, stopped=result.stopped, metrics=result.metrics)
+    write_whole(folder / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
     try:
-        plot_curves(settings.out / "log.jsonl", settings.out / "curves.png")
+        plot_curves(folder / "log.jsonl", folder / "curves.png")
     except DataError as error:  # matplotlib comes with an extra; a finished run is not to fail for a picture
         logger.warning("no curves: %s", error)
-    return result
+    write_report(folder)
 
 
 def setup_of(settings: Train) -> Setup:

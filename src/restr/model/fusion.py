@@ -38,15 +38,29 @@ class Fusion(nn.Module, ABC):
         self.seed = nn.Parameter(torch.randn(1, 1, width) * 0.02)
 
     def forward(self, patches: Tensor, words: Tensor, word_pad: Tensor, grid: tuple[int, int]) -> Fused:
-        """patches (b n d_v) on grid (h, w), words (b l D), word_pad bool (b l) -> ``Fused``."""
+        """patches (b n d_v) on grid (h, w), words (b l D), word_pad bool (b l) -> ``Fused``.
+
+        One image may meet several expressions: patches (1 n d_v).
+        """
+        return self.meet(self.place(patches, grid), words, word_pad, grid)
+
+    def place(self, patches: Tensor, grid: tuple[int, int]) -> Tensor:
+        """patches (b n d_v) -> z_v (b n D), what of the fusion no sentence changes: once an image is enough."""
         if self.config.normalise:
-            patches, words = F.normalize(patches, dim=-1), F.normalize(words, dim=-1)
-        z_v, z_l = self.proj_vision(patches), self.proj_words(words)
-        if self.proj_place is not None:
-            z_v = z_v + self.proj_place(fourier_positions(grid).to(z_v))
+            patches = F.normalize(patches, dim=-1)
+        z_v = self.proj_vision(patches)
+        return z_v if self.proj_place is None else z_v + self.proj_place(fourier_positions(grid).to(z_v))
+
+    def meet(self, z_v: Tensor, words: Tensor, word_pad: Tensor, grid: tuple[int, int]) -> Fused:
+        """z_v (b n D) or, for all expressions, (1 n D); words (b l D), word_pad bool (b l) -> ``Fused``."""
+        if self.config.normalise:
+            words = F.normalize(words, dim=-1)
+        z_l = self.proj_words(words)
+        b = z_l.shape[0]  # not len(), which would make it a constant of an exported graph
+        z_v = z_v.expand(b, -1, -1) if z_v.shape[0] == 1 else z_v
         if self.config.attend_padding:
             z_l, word_pad = z_l.masked_fill(word_pad[..., None], 0.0), torch.zeros_like(word_pad)
-        seed = self.seed.expand(len(z_l), -1, -1).to(z_l)
+        seed = self.seed.expand(b, -1, -1).to(z_l)
         patches, classifier = self.fuse(z_v, z_l, seed, word_pad, Layout(0, grid))
         return Fused(z_v, patches, classifier)
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from restr.config import ModelConfig
 from restr.model.decoder import DECODERS, AdaptiveClassifier
-from restr.model.fusion import FUSIONS
+from restr.model.fusion import FUSIONS, Fused
 from restr.model.language import LanguageEncoder
 from restr.model.vision import PatchFeatures, VisionEncoder
 from restr.nn.transformer import initialise
@@ -49,10 +49,12 @@ class ReSTR(nn.Module):
         return self.language(ids, word_pad)
 
     def segment(self, image: PatchFeatures, words: Tensor, word_pad: Tensor) -> ReSTROutput:
-        """Everything after the encoders. One image may meet several expressions: its rows are then repeated."""
+        """Everything after the encoders. One image may meet several expressions."""
         patches, grid = image
-        patches = patches.expand(len(words), -1, -1) if len(patches) == 1 else patches
-        fused = self.fusion(patches, words, word_pad, grid)
+        return self.decode(self.fusion(patches, words, word_pad, grid), grid)
+
+    def decode(self, fused: Fused, grid: tuple[int, int]) -> ReSTROutput:
+        """From what the fusion encoder gives to the pixels."""
         judged = self.classifier(fused.patches, fused.classifier)
         beside = fused.inputs if self.config.decoder.beside == "input" else fused.patches
         logits = self.decoder(beside, judged, grid)

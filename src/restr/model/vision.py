@@ -49,19 +49,21 @@ class VisionEncoder(Transformer):
 
     def train(self, mode: bool = True) -> VisionEncoder:
         """As ``Module.train``; a frozen encoder stays in eval mode, so that its features never change."""
+        self._resized = {}  # a sharded model's weights change without a trace in ``positions``' version
         return super().train(mode and not self.config.frozen)
 
     def forward(self, image: Tensor) -> PatchFeatures:  # type: ignore[override]
         """image (b 3 H W), normalised -> patches (b h*w d_v). Raises ``ImageError`` where P does not divide H or W."""
         grid = self.grid_of(image)
         tokens = self.patch_embed(image) + self.positions(grid)
-        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
-        registers = [] if self.reg_token is None else [self.reg_token.expand(len(tokens), -1, -1)]
+        b = tokens.shape[0]  # not len(), which would make it a constant of an exported graph
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(b, -1, -1)
+        registers = [] if self.reg_token is None else [self.reg_token.expand(b, -1, -1)]
         tokens = torch.cat([first, *registers, tokens], dim=1)
         layout = Layout(1 + self.config.registers, grid)
         tapped = []
         for depth, block in enumerate(self.in_order(), start=1):
-            tokens = block(tokens, layout=layout)
+            tokens = self.through(block, tokens, layout=layout)
             if depth in self.config.taps:
                 tapped.append(F.layer_norm(tokens, tokens.shape[-1:]))
         tokens = torch.cat([self.norm(tokens), *tapped], dim=-1)

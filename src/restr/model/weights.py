@@ -19,10 +19,10 @@ from restr.config import ModelConfig
 from restr.errors import WeightsError
 from restr.files import write_whole, written_whole
 from restr.model.build import build_model
+from restr.model.names import CONFIG, VOCABULARY, WEIGHTS
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
 
-CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocab.txt"
 SCALE = ".int8_scale"  # suffix of a row-scale tensor beside its int8 weights
 
 

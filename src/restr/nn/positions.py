@@ -24,7 +24,7 @@ def fourier_positions(grid: tuple[int, int]) -> Tensor:
 
     Measured against the image, not the patch count, so "left" means the same at every input size.
     """
-    y, x = (torch.linspace(-1 + 1 / side, 1 - 1 / side, side) for side in grid)
+    y, x = ((2 * torch.arange(side) + 1) / side - 1 for side in grid)  # no linspace: a graph of any size can hold this
     place = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).flatten(0, 1)  # (n 2)
     angles = place[:, :, None] * (math.pi * 2.0 ** torch.arange(-1, FOURIER_BANDS - 1))  # (n 2 bands)
     return torch.cat([place, angles.sin().flatten(1), angles.cos().flatten(1)], dim=-1)

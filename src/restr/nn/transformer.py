@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from restr.config import TransformerConfig
 from restr.nn.attention import Attention, Layout, WindowedAttention
@@ -78,7 +79,10 @@ class Block(nn.Module):
 
 class Transformer(nn.Module):
     """A stack of blocks and, where the config says so, a last LayerNorm. ``padding`` is masked in attention, so what
-    stands there can never change a result."""
+    stands there can never change a result. ``recompute``: training keeps only what goes into a block, and computes the rest
+    again for the gradient."""
+
+    recompute = False
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -96,8 +100,16 @@ class Transformer(nn.Module):
         """tokens (b n d); padding bool (b n), True = padding; layout: where the patches are, if any -> (b n d)."""
         key_mask = None if padding is None else ~padding[:, None, None, :]
         for block in self.in_order():
-            tokens = block(tokens, key_mask, layout)
+            tokens = self.through(block, tokens, key_mask, layout)
         return self.norm(tokens)
+
+    def through(
+        self, block: nn.Module, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None
+    ) -> Tensor:
+        """tokens (b n d) through one block."""
+        if self.recompute and self.training:
+            return checkpoint(block, tokens, key_mask, layout, use_reentrant=False)
+        return block(tokens, key_mask, layout)
 
 
 def attention(config: TransformerConfig) -> Attention:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from pathlib import Path
@@ -13,16 +14,26 @@ import torch
 from restr.errors import CheckpointError
 from restr.files import written_whole
 
-FORMAT = 1
+logger = logging.getLogger("restr")
+
+FORMAT = 2  # 1 was one process's random state, not a list
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint, on disk when this returns: older ones are deleted next."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as partial, open(partial, "wb") as file:
-        torch.save({"format": FORMAT, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a checkpoint, on disk when this returns: older ones are deleted next.
+
+    Raises ``CheckpointError`` where that fails, as on a full disk; what was there before is still there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as partial, open(partial, "wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:  # torch's writer turns the system's error into its own
+        raise CheckpointError(
+            f"{path} cannot be written ({_reason(error)}); make room, or name another folder"
+        ) from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -51,10 +62,36 @@ def saved(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.pt"))
 
 
+def newest_sound(folder: Path) -> Path:
+    """The newest checkpoint that can be read; damaged ones on the way are renamed, and said to be so.
+
+    Raises ``CheckpointError`` where there is none.
+    """
+    problem: CheckpointError | None = None
+    for path in reversed(saved(folder)):
+        try:
+            load(path)
+        except CheckpointError as error:
+            problem = problem or error
+            logger.warning("%s", error)
+            continue
+        for damaged in (later for later in saved(folder) if later > path):
+            damaged.replace(damaged.with_name(f"damaged-{damaged.name}"))
+        return path
+    raise problem or CheckpointError(f"{folder} holds no checkpoint")
+
+
 def prune(folder: Path, keep: int) -> None:
     """Delete all but the ``keep`` newest checkpoints (best.pt is never touched)."""
     for path in saved(folder)[:-keep]:
         path.unlink(missing_ok=True)
+
+
+def seed_random(seed: int) -> None:
+    """Seed every global random generator that training may draw from."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
 
 
 def random_state() -> dict[str, Any]:
@@ -82,3 +119,10 @@ def set_random_state(state: dict[str, Any]) -> None:
     random.setstate(state["python"])
     name, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+
+
+def _reason(error: BaseException) -> str:
+    """The system's word on a failed write, not torch's."""
+    while error.__context__ is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return str(error)

@@ -1,33 +1,65 @@
-"""What a run tells: a JSONL file for machines, a progress bar or plain lines for people."""
+"""What a run notes: a JSONL file, always."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import sys
+import logging
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from restr.files import write_whole
 
+logger = logging.getLogger("restr")
+
 
 class RunLog:
-    """Appends one JSON object a line; a continued run first forgets the lines after the step that it starts from."""
+    """Appends one JSON object a line; a continued run first forgets the lines after the step that it starts from.
 
-    def __init__(self, path: Path, *, from_step: int = 0) -> None:
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [line for line in read(path) if line["step"] <= from_step] if from_step else []
-        write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+    silent: nothing is written, for all processes but the first. A full disk costs lines, never the run.
+    """
+
+    def __init__(self, path: Path, *, from_step: int = 0, silent: bool = False) -> None:
+        self.path, self._file = path, None
+        self._failed = False
+        if not silent:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._begin(from_step)
 
     def write(self, **values: Any) -> None:
         """One line, on disk when this returns; floats rounded to six significant digits."""
         rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
-        self._file.write(json.dumps(rounded) + "\n")
-        self._file.flush()
+        if self._file:
+            with self._tolerated():
+                self._file.write(json.dumps(rounded) + "\n")
+                self._file.flush()
+
+    def rewind(self, step: int) -> None:
+        """Forget the lines after a step, as the run goes on from there."""
+        if self._file:
+            self.close()
+            self._begin(step)
 
     def close(self) -> None:
-        self._file.close()
+        if self._file:
+            with self._tolerated():
+                self._file.close()
+
+    def _begin(self, step: int) -> None:
+        kept = [line for line in read(self.path) if line["step"] <= step] if step else []
+        with self._tolerated():
+            write_whole(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._file = open(self.path, "a", encoding="utf-8")
+
+    @contextlib.contextmanager
+    def _tolerated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not self._failed:
+                logger.warning("%s cannot be written (%s); lines are lost until it can", self.path, error)
+            self._failed = True
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -40,48 +72,3 @@ def read(path: Path) -> list[dict[str, Any]]:
             except json.JSONDecodeError:
                 continue
     return lines
-
-
-class Progress:
-    """A rich progress bar on a terminal, else a plain line each time ``show`` is called. Use as a context."""
-
-    def __init__(self, steps: int, start: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        self.steps = steps
-        self._bar = None
-        if sys.stderr.isatty():
-            from rich.console import Console
-
-            self._bar = Bar(
-                BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"),
-                console=Console(stderr=True),
-            )  # fmt: skip
-            self._task = self._bar.add_task("", total=steps, completed=start)
-
-    def __enter__(self) -> Self:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def advance(self, step: int) -> None:
-        """``step`` steps are done."""
-        if self._bar:
-            self._bar.update(self._task, completed=step)
-
-    def show(self, step: int, values: dict[str, Any]) -> None:
-        """The newest numbers."""
-        text = "  ".join(f"{key} {_short(value)}" for key, value in values.items() if key != "step")
-        if self._bar:
-            self._bar.update(self._task, description=text)
-        else:
-            print(f"step {step}/{self.steps}  {text}", file=sys.stderr, flush=True)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from restr.errors import ConfigError
 from restr.training.config import TrainConfig
+from restr.training.distributed import here
 
 NEVER_DECAYED = (
     "pos_embed",
@@ -29,34 +30,49 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     """Every trainable parameter in exactly one group: vision or the rest, with or without weight decay.
 
-    A group carries ``scale``, its share of the learning rate. Norms, biases, layer scales, embeddings and learnt
-    tokens are not decayed: decay pulls them towards a value that means nothing. Raises ``ConfigError`` where the
-    model has nothing to train.
+    A group carries ``scale``, its share of the learning rate; with ``layer_decay`` each vision block is a group, as is what lies
+    below the first. Norms, biases, layer scales, embeddings and learnt tokens are not decayed: decay pulls them towards a value
+    that means nothing. Raises ``ConfigError`` where the model has nothing to train.
     """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    depths = _depths(model) if config.layer_decay < 1 else {}
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         decayed = (
             parameter.ndim > 1 and id(parameter) not in embeddings and name.rpartition(".")[2] not in NEVER_DECAYED
         )
-        groups.setdefault((name.startswith("vision."), decayed), []).append(parameter)
+        part = "vision" if name.startswith("vision.") else "rest"
+        if name in depths:
+            part = f"vision {depths[name]}"
+        groups.setdefault((part, decayed), []).append(parameter)
     grouped = [id(parameter) for parameters in groups.values() for parameter in parameters]
     trainable = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
     if not trainable:
         raise ConfigError("the model has no trainable parameter; unfreeze at least one part of it")
     if len(grouped) != len(set(grouped)) or set(grouped) != trainable:
         raise ConfigError("a trainable parameter is in no group or in two; parameter_groups must cover each once")
+    deepest = max(depths.values(), default=0)
     return [
         {
             "params": parameters,
-            "name": ("vision" if vision else "rest") + ("" if decayed else ", not decayed"),
-            "scale": config.vision_lr_scale if vision else 1.0,
+            "name": part + ("" if decayed else ", not decayed"),
+            "scale": 1.0
+            if part == "rest"
+            else config.vision_lr_scale * config.layer_decay ** (deepest - int(part.removeprefix("vision") or deepest)),
             "weight_decay": config.weight_decay if decayed else 0.0,
         }
-        for (vision, decayed), parameters in groups.items()
+        for (part, decayed), parameters in groups.items()
     ]
+
+
+def _depths(model: nn.Module) -> dict[str, int]:
+    """How deep in the vision encoder each of its parameters lies: 0 below the blocks, the last norm beside the last of them."""
+    words = {name: name.split(".") for name, _ in model.named_parameters() if name.startswith("vision.")}
+    deep = {name: int(parts[2]) + 1 for name, parts in words.items() if parts[1] == "blocks"}
+    last = max(deep.values(), default=0)
+    return {name: deep.get(name, last if parts[1] == "norm" else 0) for name, parts in words.items()}
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -87,15 +103,14 @@ class Ema:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.weights = {name: value.detach().clone() for name, value in trained(model).items()}
+        self.weights = {name: value.clone() for name, value in trained(model).items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move towards the model's weights after ``step`` steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(  # type: ignore[attr-defined]  # one pass over all weights, not one each
-            list(self.weights.values()), list(trained(model).values()), 1 - decay
-        )
+        mean, new = ([here(value) for value in weights.values()] for weights in (self.weights, trained(model)))
+        torch._foreach_lerp_(mean, new, 1 - decay)  # type: ignore[attr-defined]  # one pass, not one each
 
 
 def trained(model: nn.Module) -> dict[str, Tensor]:

@@ -14,9 +14,11 @@ from torch.utils.data import Subset
 
 from restr.config import ModelConfig
 from restr.data.batch import SampleBatches
+from restr.data.batch import Samples as AnySamples
 from restr.data.dataset import Samples
 from restr.data.fitted import FittedSamples
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes, Grammar, vocabulary
+from restr.data.sample import Sample
 from restr.errors import ConfigError, DataError
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
@@ -26,6 +28,7 @@ from restr.presets import preset
 from restr.text.tokenizer import Tokenizer
 from restr.text.vectors import WordVectors, read_word_vectors
 from restr.text.vocabulary import Vocabulary
+from restr.training.sheet import MOST, draw_sheet
 from restr.training.trainer import Batches, Evaluate
 from restr.training.validate import measure, measure_swaps
 
@@ -38,6 +41,7 @@ class Setup:
     words: Vocabulary
     batches: Batches
     evaluate: Evaluate
+    draw: Callable[..., None] | None = None
     at_end: Callable[[ReSTR], dict[str, float]] | None = None
 
 
@@ -74,6 +78,7 @@ def on_scenes(
         words=words,
         batches=SampleBatches(train, tokenizer, config, size=batch, seed=seed, together=per_scene),
         evaluate=partial(measure, samples=measured, tokenizer=tokenizer),
+        draw=partial(draw_sheet, samples=shown(measured), tokenizer=tokenizer),
         at_end=partial(measure_swaps, scenes=measured, tokenizer=tokenizer) if grammar == "plain" else None,
     )
 
@@ -89,8 +94,11 @@ def on_dataset(start: Start, train: Samples, val: Samples, *, batch: int, measur
     return Setup(
         model=model,
         words=words,
-        batches=SampleBatches(FittedSamples(train, square), tokenizer, square, size=batch, seed=seed),
+        batches=SampleBatches(
+            FittedSamples(train, square), tokenizer, square, size=batch, seed=seed, order=train.order(seed)
+        ),
         evaluate=partial(measure, samples=some, tokenizer=tokenizer),
+        draw=partial(draw_sheet, samples=shown(some), tokenizer=tokenizer),
     )
 
 
@@ -103,6 +111,11 @@ def words_of(texts: Iterable[str]) -> Vocabulary:
     if not counts:
         raise DataError("the training texts hold no word; is the dataset empty?")
     return Vocabulary(sorted(counts, key=lambda word: (-counts[word], word)))
+
+
+def shown(samples: AnySamples) -> list[Sample]:
+    """Those of them that a sheet shows."""
+    return [samples[index] for index in spread(len(samples), MOST)]
 
 
 def spread(length: int, count: int) -> list[int]:

@@ -5,57 +5,43 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
 
-from restr.data.batch import Batch, Batches
-from restr.errors import CheckpointError, DivergedError
-from restr.losses import LossTerms, segmentation_loss
-from restr.model.device import choose_device
-from restr.model.restr import ReSTR, ReSTROutput
-from restr.training import checkpoint
+from restr.data.batch import Batches
+from restr.errors import CheckpointError, ConfigError, DataError, DivergedError
+from restr.losses import segmentation_loss
+from restr.model.restr import ReSTR
+from restr.training import checkpoint, distributed, sheet
 from restr.training.config import WATCHING, TrainConfig
-from restr.training.forward import forward_batch, mean_iou
-from restr.training.log import Progress, RunLog
+from restr.training.engine import DTYPES, Engine, Forward, Gradient, Loss
+from restr.training.forward import forward_batch
 from restr.training.memory import keep_freed_memory
-from restr.training.optim import Ema, build_optimizer, learning_rate, set_learning_rate, trained
-from restr.training.signals import caught_signals, leave_signals_to_the_trainer
+from restr.training.meter import Meter, weight_norm
+from restr.training.signals import caught_signals
+from restr.training.standing import Standing, TrainResult
+from restr.training.stream import Stream
+from restr.training.watch import Watch
 
 logger = logging.getLogger("restr")
 
 BEST = "best.pt"
+STOPS = ("", "time", "SIGINT", "SIGTERM")  # why to stop; what is further right counts more
 
-Loss = Callable[[ReSTROutput, Tensor], LossTerms]
-Forward = Callable[[ReSTR, Batch], ReSTROutput]
 Evaluate = Callable[[ReSTR], dict[str, float]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainResult:
-    """step: steps done in all. stopped: why before the end ("time", "patience", "SIGINT", "SIGTERM"), None when finished.
-    best: highest value of the chosen metric; metrics: the last evaluation."""
-
-    step: int
-    stopped: str | None
-    best: float | None
-    metrics: dict[str, float]
 
 
 class Trainer:
     """Trains ``model`` on ``batches`` and keeps checkpoints, log and best weights in ``folder``.
 
-    An interrupted run that is resumed ends with the very weights of one that was not (same machine, same torch).
-    forward and loss say how a batch becomes an output and a loss; evaluate is called with the model in eval mode
-    and, where there is one, the EMA's weights. Raises ``CheckpointError`` where ``folder`` holds a run and resume
-    is not asked for.
+    An interrupted run that is resumed ends with the very weights of one that was not (same machine, same torch). forward and
+    loss say how a batch becomes an output and a loss; evaluate is called with the model in eval mode and, where there is
+    one, the EMA's weights. Within ``distributed.joined`` the processes that torchrun has started share every step. Raises
+    ``CheckpointError`` where ``folder`` holds a run and resume is not asked for (by torchrun either, after a failure).
     """
 
     def __init__(
@@ -69,224 +55,226 @@ class Trainer:
         loss: Loss = segmentation_loss,
         forward: Forward = forward_batch,
         evaluate: Evaluate | None = None,
+        draw: Callable[..., None] | None = None,
     ) -> None:
         self.config, self.folder = config, Path(folder)
-        self.batches, self.loss, self.forward, self.evaluate = batches, loss, forward, evaluate
-        self.device = choose_device(config.device)
-        self.model = model.to(self.device)
-        self.optimizer = build_optimizer(self.model, config)
-        self.ema = Ema(self.model, config.ema) if config.ema else None
-        self.frozen = _fingerprint(self.model)
-        self.step = 0
-        self.best: float | None = None
-        self.stale = 0  # evaluations since the best
-        self.metrics: dict[str, float] = {}
-        earlier = checkpoint.saved(self.folder)
-        if earlier and not resume:
-            raise CheckpointError(f"{self.folder} holds a run ({earlier[-1].name}); resume it or name another folder")
+        self.batches, self.evaluate, self.draw = batches, evaluate, draw
+        self.accumulate = config.accumulate or distributed.size()
+        self._check_shares()
+        device = distributed.device_of_process(config.device)
+        dtype = DTYPES.get(config.autocast, torch.float32)
+        # before the engine, which may compile or spread the model
+        self.meter = Meter(device, model, forward=forward, dtype=dtype, processes=distributed.size())
+        self.engine = Engine(model, config, forward, loss)
+        self.at = Standing()
         self._random: dict[str, Any] | None = None  # the generators' states to go on from
+        earlier = checkpoint.saved(self.folder)
+        if earlier and not (resume or distributed.was_restarted()):
+            raise CheckpointError(f"{self.folder} holds a run ({earlier[-1].name}); resume it or name another folder")
         if earlier:
-            self._restore(earlier[-1])
+            self._restore()
+            self._check_shares()
+
+    @property
+    def model(self) -> ReSTR:
+        return self.engine.model
+
+    @property
+    def step(self) -> int:
+        """Steps done so far."""
+        return self.at.step
 
     def fit(self) -> TrainResult:
         """Train until the last step, the time limit or SIGINT/SIGTERM; a checkpoint is saved in every case.
 
-        Raises ``DivergedError`` on a loss or gradient that is not finite; the last checkpoint is from before it.
+        Steps whose loss or gradient is no number are left out; too many in a row lead back to the last checkpoint, and then to
+        ``DivergedError``. Raises ``DataError`` where too many samples cannot be read, ``CheckpointError`` where the last
+        checkpoint cannot be written.
         """
-        config, stopped = self.config, None
-        if self.device.type == "cpu":
+        config, at, stopped = self.config, self.at, None
+        if self.engine.device.type == "cpu":
             keep_freed_memory()
-        log = RunLog(self.folder / "log.jsonl", from_step=self.step)
+        watch = Watch(config, self.folder, self.meter, start=at.step, silent=not distributed.is_first())
         start = last_save = time.monotonic()
-        seen, since = 0, start
         if self._random:
             checkpoint.set_random_state(self._random)
         else:
-            torch.manual_seed(config.seed)
+            checkpoint.seed_random(config.seed + distributed.rank())
         self.model.train()
-        with caught_signals() as caught, Progress(config.steps, self.step) as progress, contextlib.closing(log):
-            stream = self._stream()
-            while self.step < config.steps:
-                line = self._train_step(stream)
-                seen += line.pop("rows")
-                progress.advance(self.step)
+        with caught_signals() as caught, watch:
+            stream = self.meter.watched(self._stream())
+            while at.step < config.steps and not stopped:
+                watched = (at.step + 1) % config.log_every == 0 or at.step + 1 == config.steps
+                gradient = self.engine.gradient(stream, self.accumulate // distributed.size(), watched=watched)
+                now = time.monotonic()
+                stop = STOPS.index(caught[0]) if caught else int(0 < config.max_minutes * 60 <= now - start)
+                late = now - last_save >= config.save_minutes * 60
+                # what one process has seen, all must act on, or they would wait for each other for ever
+                unusable, stop, late, lost = distributed.highest(
+                    [not gradient.finite, stop, late, len(gradient.unreadable)], self.engine.device
+                )
+                if lost:
+                    self._note_unreadable(gradient)
+                if unusable and not self._skip(gradient):
+                    watch.rewind(at.step)
+                    stream = self.meter.watched(self._stream())
+                    continue
+                lr = 0.0 if unusable else self.engine.update(at.step, 0.5**at.rollbacks)
+                at.skipped = at.skipped if unusable else 0
+                at.step += 1
+                watch.advance(at.step)
 
-                if self.step % config.log_every == 0 or self.step == config.steps:
-                    now = time.monotonic()
-                    line = {"loss": line.pop("total"), **line}
-                    line |= {"samples_per_s": seen / (now - since), "minutes": (now - start) / 60}
-                    log.write(step=self.step, **line)
-                    progress.show(self.step, line)
-                    seen, since = 0, now
+                if watched and not unusable:
+                    line = distributed.mean(gradient.numbers, self.engine.device)
+                    norms = {"grad_norm": gradient.norm, "weight_norm": weight_norm(self.model)}
+                    watch.trained(at.step, {"loss": line.pop("total"), **line, "lr": lr, **norms})
 
                 if self._due(config.evaluate_every) and self.evaluate:
-                    self._evaluate(self.evaluate)
-                    log.write(step=self.step, **{f"val_{name}": value for name, value in self.metrics.items()})
-                    progress.show(self.step, self.metrics)
-                    since = time.monotonic()  # evaluation is not training time
+                    with self.meter.paused():
+                        self._evaluate(self.evaluate)
+                    watch.evaluated(at.step, at.metrics, at.best)
 
-                if caught:
-                    stopped = caught[0]
-                elif config.patience and self.stale >= config.patience:
+                stopped = STOPS[int(stop)] or None
+                if not stopped and config.patience and at.stale >= config.patience:
                     stopped = "patience"
-                elif config.max_minutes and time.monotonic() - start >= config.max_minutes * 60:
-                    stopped = "time"
-                late = time.monotonic() - last_save >= config.save_minutes * 60
-                if late or stopped or self._due(config.save_every):
-                    self._save()
+                must = bool(stopped) or at.step == config.steps
+                if must or (late or self._due(config.save_every)) and not at.skipped:
+                    with self.meter.paused():
+                        self._save(must=must)
                     last_save = time.monotonic()
-                if stopped:
-                    logger.info("stopped by %s after step %d; resume from %s", stopped, self.step, self.folder)
-                    break
-        return TrainResult(step=self.step, stopped=stopped, best=self.best, metrics=self.metrics)
+        if stopped:
+            logger.info("stopped by %s after step %d; resume from %s", stopped, at.step, self.folder)
+        return TrainResult(step=at.step, stopped=stopped, best=at.best, metrics=at.metrics)
 
     def load_averaged(self) -> ReSTR:
         """The model with the EMA's weights (or its own where there is no EMA), in eval mode: what to ship."""
-        if self.ema:
-            _load(self.model, self.ema.weights)
-        return self.model.eval()
+        return self.engine.finished()
 
     def load_best(self) -> ReSTR:
         """The model with the weights of the best evaluation (of the averaged ones, where there was none), in eval mode."""
         path = self.folder / BEST
-        if not path.exists():
-            return self.load_averaged()
-        _load(self.model, checkpoint.load(path)["weights"])
-        return self.model.eval()
+        return self.engine.finished(checkpoint.load(path)["weights"] if path.exists() else None)
 
-    # --- one step --------------------------------------------------------------------------------------------------
+    def _stream(self) -> Stream:
+        """This process's batches from the present step on: of every step's, each so-many-th is its own."""
+        first, last = self.at.step * self.accumulate, self.config.steps * self.accumulate
+        places = range(first + distributed.rank(), last, distributed.size())
+        return Stream(self.batches, places, self.config.workers)
 
-    def _train_step(self, stream: Iterator[Batch]) -> dict[str, float]:
-        """One update; its numbers for the log (loss terms and IoU only on steps that are logged)."""
-        config = self.config
-        lr = learning_rate(self.step, config)
-        set_learning_rate(self.optimizer, lr)
-        self.optimizer.zero_grad(set_to_none=True)
-        log: dict[str, float] = dict.fromkeys((*LossTerms._fields, "iou", "rows"), 0.0)
-        watched = (self.step + 1) % config.log_every == 0 or self.step + 1 == config.steps
-        for _ in range(config.accumulate):
-            batch = next(stream).to(self.device)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=config.autocast == "bf16"):
-                output = self.forward(self.model, batch)
-            terms = self.loss(output, batch.mask)
-            if not torch.isfinite(terms.total):
-                raise DivergedError(self._diverged("the loss", terms.total))
-            (terms.total / config.accumulate).backward()
-            log["rows"] += len(batch)
-            if watched:
-                for name, value in zip(LossTerms._fields, terms, strict=True):
-                    log[name] += value.item() / config.accumulate
-                log["iou"] += mean_iou(output.logits, batch.mask) / config.accumulate
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
-        if not torch.isfinite(norm):
-            raise DivergedError(self._diverged("the gradient's norm", norm))
-        self.optimizer.step()
-        if self.ema:
-            self.ema.update(self.model, self.step)
-        self.step += 1
-        return log | {"lr": lr, "grad_norm": norm.item()}
-
-    def _stream(self) -> Iterator[Batch]:
-        """Batches from the present step on; with workers, prepared in other processes while this one computes."""
-        first, last = self.step * self.config.accumulate, self.config.steps * self.config.accumulate
-        loader = DataLoader(
-            range(first, last),  # type: ignore[arg-type]  # the "dataset" is the steps, each "collated" into its batch
-            batch_size=None,
-            num_workers=self.config.workers,
-            collate_fn=self.batches.batch,  # type: ignore[arg-type]
-            worker_init_fn=_worker,
-            generator=torch.Generator(),  # the loader draws a seed: not from the generator that a resume restores
-        )
-        return iter(loader)
+    def _check_shares(self) -> None:
+        if self.accumulate % distributed.size():
+            raise ConfigError(
+                f"accumulate is {self.accumulate}: {distributed.size()} processes cannot share so many batches evenly; choose a "
+                "multiple, or start another number of processes"
+            )
 
     def _due(self, every: int) -> bool:
-        return bool(every) and self.step % every == 0 or self.step == self.config.steps
+        return bool(every) and self.at.step % every == 0 or self.at.step == self.config.steps
 
-    def _diverged(self, what: str, value: Tensor) -> str:
-        return (
-            f"{what} is {value.item()} at step {self.step}; expected a finite number. Lower lr ({self.config.lr}), clip "
-            f"harder ({self.config.clip}) or look at the batch of this step, then resume from {self.folder}"
-        )
+    # --- what goes wrong -------------------------------------------------------------------------------------------
+
+    def _skip(self, gradient: Gradient) -> bool:
+        """Leave this step out (True), or go back to the last checkpoint (False). Raises ``DivergedError``."""
+        config, at = self.config, self.at
+        self.engine.leave_out()
+        at.skipped += 1
+        what = f"step {at.step} is left out: the loss is {gradient.loss}, the gradient's norm {gradient.norm}"
+        if at.skipped <= config.skips:
+            logger.warning("%s; expected finite numbers", what)
+            return True
+        earlier = checkpoint.saved(self.folder)
+        if at.rollbacks == config.rollbacks or not earlier:
+            raise DivergedError(
+                f"{what}, {at.skipped} times in a row; expected finite numbers. Lower lr ({config.lr}), clip harder "
+                f"({config.clip}) or look at the batches of these steps, then resume from {self.folder}"
+            )
+        rollbacks = at.rollbacks + 1
+        self._restore()
+        at.rollbacks, at.skipped = rollbacks, 0
+        checkpoint.set_random_state(self._random or checkpoint.random_state())
+        logger.warning(
+            "%s, %d times in a row; back to step %d with %g of the learning rate",
+            what, config.skips + 1, at.step, 0.5**rollbacks,
+        )  # fmt: skip
+        return False
+
+    def _note_unreadable(self, gradient: Gradient) -> None:
+        """Say which samples could not be read. Raises ``DataError`` where they become too many; the run is saved first."""
+        found = [reason for reasons in distributed.gathered(gradient.unreadable) for reason in reasons]
+        self.at.unreadable += len(found)
+        for reason in found:
+            logger.warning("a sample is replaced by another of its batch: %s", reason)
+        if self.at.unreadable > self.config.unreadable:
+            self.engine.leave_out()
+            self._save(must=True)
+            raise DataError(
+                f"{self.at.unreadable} samples could not be read, more than the {self.config.unreadable} that may be (unreadable); "
+                f"the last: {found[-1]}. Mend the data (restr data check), then resume from {self.folder}"
+            )
 
     # --- evaluation ------------------------------------------------------------------------------------------------
 
     def _evaluate(self, evaluate: Evaluate) -> None:
         """Measure the averaged weights; training goes on afterwards as if nothing had happened."""
-        own = {name: value.clone() for name, value in trained(self.model).items()}
-        random = checkpoint.random_state()
-        _load(self.model, self.ema.weights if self.ema else own)
-        self.model.eval()
+        at, random = self.at, checkpoint.random_state()
         try:
-            with torch.no_grad():
-                self.metrics = {name: float(value) for name, value in evaluate(self.model).items()}
-            score = self.metrics.get(self.config.best)
-            self.stale += 1
-            if score is not None and (self.best is None or score > self.best):
-                self.best, self.stale = score, 0
-                best = {"weights": trained(self.model), "step": self.step, "metrics": self.metrics}
-                checkpoint.save_atomically(best, self.folder / BEST)
+            with self.engine.averaged() as model, torch.no_grad():
+                found = {name: float(value) for name, value in evaluate(model).items()}
+                if self.draw and (distributed.is_first() or distributed.is_sharded(model)):
+                    with contextlib.suppress(OSError):  # a full disk costs the sheet, not the run
+                        self.draw(model, path=sheet.path_of(self.folder, at.step), title=f"step {at.step:,}")
+                at.metrics = distributed.gathered(found)[0]  # one word for all, whatever evaluate does elsewhere
+                score = at.metrics.get(self.config.best)
+                at.stale += 1
+                if score is not None and (at.best is None or score > at.best):
+                    at.best, at.stale = score, 0
+                    best = {"weights": self.engine.weights(), "step": at.step, "metrics": at.metrics}
+                    self._write(best, self.folder / BEST, must=False)
         finally:
-            _load(self.model, own)
-            self.model.train()
             checkpoint.set_random_state(random)
 
     # --- checkpoints -----------------------------------------------------------------------------------------------
 
-    def _save(self) -> None:
+    def _save(self, *, must: bool) -> None:
         state = {
-            "step": self.step,
-            "best": self.best,
-            "stale": self.stale,
-            "metrics": self.metrics,
-            "model": trained(self.model),
-            "frozen": self.frozen,
-            "ema": self.ema.weights if self.ema else None,
-            "optimizer": self.optimizer.state_dict(),
-            "random": checkpoint.random_state(),
-            "config": dataclasses.asdict(self.config),
+            **dataclasses.asdict(self.at),
+            **self.engine.state_dict(),
+            "random": distributed.gathered(checkpoint.random_state()),
+            "config": dataclasses.asdict(self.config) | {"accumulate": self.accumulate},
         }
-        checkpoint.save_atomically(state, checkpoint.path_of(self.folder, self.step))
-        checkpoint.prune(self.folder, self.config.keep)
+        self._write(state, checkpoint.path_of(self.folder, self.at.step), must=must)
+        if distributed.is_first():
+            checkpoint.prune(self.folder, self.config.keep)
 
-    def _restore(self, path: Path) -> None:
-        state = checkpoint.load(path)
-        own = trained(self.model)
-        shapes = {name: tuple(value.shape) for name, value in own.items()}
-        if shapes != {name: tuple(value.shape) for name, value in state["model"].items()}:
-            raise CheckpointError(f"{path} is of another model: its trained weights' names or shapes differ")
-        if not math.isclose(state["frozen"], self.frozen, rel_tol=1e-9):
-            raise CheckpointError(f"{path} was trained on other frozen weights; build the model from the same files")
-        if bool(self.ema) != (state["ema"] is not None):
-            raise CheckpointError(f"{path} was trained {'without' if self.ema else 'with'} EMA; set ema as it was")
-        now = dataclasses.asdict(self.config)
-        changed = [name for name in now if name not in WATCHING and state["config"].get(name) != now[name]]
+    def _write(self, state: dict[str, Any], path: Path, *, must: bool) -> None:
+        """Write a file, by one process; where the disk is full, training goes on, unless this is the last chance (must)."""
+        if not distributed.is_first():
+            return
+        try:
+            checkpoint.save_atomically(state, path)
+        except CheckpointError as error:
+            if must:
+                raise
+            logger.warning("%s; training goes on, and the next checkpoint is tried when it is due", error)
+
+    def _restore(self) -> None:
+        """Go on from the newest checkpoint that can be read."""
+        path = distributed.gathered(checkpoint.newest_sound(self.folder) if distributed.is_first() else None)[0]
+        state = checkpoint.load(path)  # type: ignore[arg-type]  # the first process has found it
+        try:
+            self.engine.load_state_dict(state)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} cannot be gone on from: {error}") from error
+        if not self.config.accumulate:
+            self.accumulate = state["config"].get("accumulate") or self.accumulate
+        now = dataclasses.asdict(self.config) | {"accumulate": self.accumulate}
+        changed = [n for n in now if n not in WATCHING and state["config"].get(n, now[n]) != now[n]]
         if changed:
             logger.warning("resuming with other settings than before: %s", ", ".join(changed))
-        _load(self.model, state["model"])
-        if self.ema:
-            for name, value in self.ema.weights.items():
-                value.copy_(state["ema"][name])
-        current = [{name: group[name] for name in ("scale", "weight_decay")} for group in self.optimizer.param_groups]
-        self.optimizer.load_state_dict(state["optimizer"])
-        for group, settings in zip(self.optimizer.param_groups, current, strict=True):
-            group |= settings  # the config's word counts, not the checkpoint's
-        self.step, self.best, self.metrics = state["step"], state["best"], state["metrics"]
-        self.stale, self._random = state.get("stale", 0), state["random"]
-
-
-def _worker(_: int) -> None:
-    """How a process that prepares batches begins: one thread, since each core has a process of its own to feed."""
-    leave_signals_to_the_trainer()
-    keep_freed_memory()
-    torch.set_num_threads(1)
-
-
-def _load(model: ReSTR, weights: dict[str, Tensor]) -> None:
-    """Copy trained weights in, in place; through load_state_dict, so that modules drop what they have cached."""
-    model.load_state_dict(weights, strict=False)
-
-
-def _fingerprint(model: ReSTR) -> float:
-    """A number that another set of frozen weights would hardly have."""
-    frozen = [value for value in model.parameters() if not value.requires_grad]
-    return float(sum(value.double().abs().sum().item() for value in frozen))
+        for name, value in dataclasses.asdict(Standing()).items():
+            setattr(self.at, name, state.get(name, value))
+        if len(state["random"]) == distributed.size():
+            self._random = state["random"][distributed.rank()]
+        else:  # other processes than before: what is random (dropout) goes on differently, the batches do not
+            checkpoint.seed_random(hash((self.config.seed, self.at.step, distributed.rank())))
+            self._random = checkpoint.random_state()

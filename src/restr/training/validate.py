@@ -14,6 +14,7 @@ from restr.data.sample import Sample
 from restr.metrics import SegmentationMetrics
 from restr.model.restr import ReSTR
 from restr.text.tokenizer import Tokenizer
+from restr.training import distributed
 from restr.training.forward import forward_batch
 
 RIGHT = 0.5  # IoU from which a mask counts as the right object
@@ -40,12 +41,18 @@ def iou(masks: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def measure(
     model: ReSTR, samples: Samples, tokenizer: Tokenizer, *, group: Callable[[Sample], str] = lambda sample: sample.kind
 ) -> dict[str, float]:
-    """miou and oiou over all samples, and miou by ``group``: the kind of sentence, if nothing else is said."""
-    listed = [samples[index] for index in range(len(samples))]
+    """miou and oiou over all samples, and miou by ``group``: the kind of sentence, if nothing else is said.
+
+    Processes that train together share the samples; all get the result.
+    """
+    mine = distributed.share(len(samples))
+    listed = [samples[index] for index, _ in mine]
     metrics = SegmentationMetrics()
-    for sample, mask in zip(listed, predict(model, listed, tokenizer), strict=True):
-        metrics.update(mask, sample.mask, group(sample))
-    overall, kinds = metrics.compute(), metrics.compute_by_kind()
+    for sample, mask, (_, counts) in zip(listed, predict(model, listed, tokenizer), mine, strict=True):
+        if counts:
+            metrics.update(mask, sample.mask, group(sample))
+    merged = _merged(metrics)
+    overall, kinds = merged.compute(), merged.compute_by_kind()
     return {name: overall[name] for name in ("miou", "oiou")} | {
         f"miou_{kind}": kinds[kind]["miou"] for kind in sorted(kinds)
     }
@@ -53,19 +60,33 @@ def measure(
 
 @torch.no_grad()
 def measure_cached(model: ReSTR, batches: CachedBatches) -> dict[str, float]:
-    """oIoU and mIoU at the model's input size over one epoch of held-out photographs: to watch, not to report."""
+    """oIoU and mIoU at the model's input size over one epoch of held-out photographs: to watch, not to report.
+
+    Processes that train together share the batches; all get the result.
+    """
     device = next(model.parameters()).device
     metrics = SegmentationMetrics()
-    for step in range(batches.per_epoch):
+    for step, counts in distributed.share(batches.per_epoch):
         batch = batches.batch(step).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             predicted = forward_batch(model, batch).logits.flatten(1) > 0
         target = batch.mask.flatten(1) > 0.5
         both, either = (predicted & target).sum(1), (predicted | target).sum(1)
         for intersection, union in zip(both.tolist(), either.tolist(), strict=True):
-            metrics.update_counts(intersection, union)
-    scores = metrics.compute()
+            if counts:
+                metrics.update_counts(intersection, union)
+    scores = _merged(metrics).compute()
     return {name: scores[name] for name in ("oiou", "miou")}
+
+
+def _merged(metrics: SegmentationMetrics) -> SegmentationMetrics:
+    """What all processes have counted together."""
+    merged = SegmentationMetrics()
+    for counts in distributed.gathered(metrics.state_dict()):
+        other = SegmentationMetrics()
+        other.load_state_dict(counts)
+        merged.merge(other)
+    return merged
 
 
 def measure_swaps(model: ReSTR, scenes: GeneratedScenes, tokenizer: Tokenizer) -> dict[str, float]:

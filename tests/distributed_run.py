@@ -1,0 +1,54 @@
+"""A program for torchrun: trains one small model in several ways, in one group of processes; see test_distributed.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import torch
+
+from restr.model.weights import save_pretrained
+from restr.training import distributed
+from restr.training.config import TrainConfig
+from restr.training.trainer import Trainer
+from restr.training.validate import measure
+from small_runs import WORDS, batches, samples, seeded, small_config, steady
+
+STEPS = 50
+SETTINGS = TrainConfig(
+    steps=STEPS, lr=3e-3, ema=0.9, log_every=1, save_every=20, keep=9, evaluate_every=25, accumulate=2, clip=0.5
+)
+
+
+def evaluate(model) -> dict[str, float]:
+    return measure(model, samples(), batches(model.config).tokenizer)
+
+
+def run(folder: Path, settings: TrainConfig, *, resume: bool = False, forward=None) -> Trainer:
+    """Train, and leave the model's averaged weights in ``folder/model``."""
+    config = steady(small_config())
+    more = {"forward": forward} if forward else {}
+    trainer = Trainer(seeded(config), batches(config), settings, folder, resume=resume, evaluate=evaluate, **more)
+    trainer.fit()
+    model = trainer.load_averaged()
+    if distributed.is_first():
+        save_pretrained(model, WORDS, folder / "model")
+    return trainer
+
+
+def main(root: Path) -> None:
+    torch.set_num_threads(1)
+    with distributed.joined("cpu"):
+        run(root / "ddp", SETTINGS)
+        run(root / "fsdp", dataclasses.replace(SETTINGS, strategy="fsdp"))
+        # stopped half way as one kind, gone on with as the other
+        half = dataclasses.replace(SETTINGS, max_minutes=1e-9)
+        run(root / "mixed", dataclasses.replace(half, strategy="fsdp"))
+        run(root / "mixed", SETTINGS, resume=True)
+        # batches that are accumulated by each process before they exchange gradients
+        run(root / "four", dataclasses.replace(SETTINGS, steps=3, accumulate=4, strategy="fsdp"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
