@@ -3,7 +3,7 @@
     python benchmarks/kills.py                # 20 kills of one process, 20 of two that share each step (torchrun, gloo)
     python benchmarks/kills.py --kills 5 --seed 1
 
-A run of ``restr_tiny`` on drawn scenes (80 steps, a checkpoint every 3, an evaluation every 20, batches prepared by a worker
+A run of ``restr_tiny`` on drawn scenes (240 steps, a checkpoint every 3, an evaluation every 20, batches prepared by a worker
 process) is done once undisturbed. Then the same command is killed, with everything that it has started, between 0.2 s and
 some seconds after its start, and started again with --resume, until it has been killed so often; the last one may finish. Of
 two processes, every other time only one is killed, and torchrun's elastic agent starts both again by itself. In the end the
@@ -31,7 +31,8 @@ import torch
 from restr.training import checkpoint
 from restr.training.log import read
 
-STEPS = 80
+STEPS = 240
+MOMENTS = 4.0  # seconds of training within which a run is killed
 OPTIONS = ["--scenes", "64", "--per-scene", "4", "--batch", "8", "--steps", str(STEPS), "--validation-scenes", "8",
            "--evaluate-every", "20", "--save-every", "3", "--log-every", "1", "--workers", "1", "--threads", "1",
            "--accumulate", "2", "--lr", "1e-3"]  # fmt: skip
@@ -91,8 +92,8 @@ def kill_often(way: str, folder: Path, kills: int, rng: random.Random, startup: 
     run = start(way, folder)
     began = time.monotonic()
     while len(done) < kills:
-        # moments from the first imports to the middle of training
-        time.sleep(rng.uniform(0.2, 2.2 * startup))
+        # from the first imports on; as likely while it starts as while it trains
+        time.sleep(rng.uniform(0.2, startup) if rng.random() < 0.5 else rng.uniform(startup, startup + MOMENTS))
         if run.poll() is not None:
             wait(run, folder)  # it has finished: its last checkpoints go, and it is begun again from an earlier one
             for path in checkpoint.saved(folder)[-1:]:
@@ -152,10 +153,14 @@ def main() -> int:
     for way in chosen.ways:
         straight, killed = root / way.replace(" ", "-"), root / f"{way.replace(' ', '-')}-killed"
         began = time.monotonic()
-        wait(start(way, straight), straight)
+        run = start(way, straight)
+        while not read(straight / "log.jsonl") and run.poll() is None:
+            time.sleep(0.05)
+        startup = time.monotonic() - began
+        wait(run, straight)
         whole = time.monotonic() - began
         trained = json.loads((straight / "log.jsonl").read_text().splitlines()[-1])["step"]
-        kill_often(way, killed, chosen.kills, rng, startup=whole / 3)
+        kill_often(way, killed, chosen.kills, rng, startup)
         found = list(differences(straight, killed))
         failed |= bool(found)
         verdict = f"DIFFERENT: {', '.join(found)}" if found else "bit-equal"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from torch.distributed.run import get_args_parser
 
 from restr.cli.main import VERBS, main
 from restr.inference.segmenter import Segmenter
@@ -87,6 +88,11 @@ def test_predict_commands_run(command: str, reader: Path, capsys: pytest.Capture
 def test_commands_exist(page: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     for part in re.split(r"&&|\|", command):
         words = shlex.split(part)
+        if words[0] == "torchrun":
+            place = words.index("-m")
+            for option in options(words[:place]):
+                assert option in get_args_parser().format_help()
+            words = words[place + 1 :]
         if words[0] == "make":
             assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
         elif words[0] == "python":

@@ -99,6 +99,8 @@ def test_an_interrupted_and_resumed_run_ends_with_the_same_bits(tmp_path: Path, 
     for name, value in straight.engine.ema.weights.items():
         assert torch.equal(value, second.engine.ema.weights[name]), name
     assert straight.at.best == second.at.best
+    ends = [checkpoint.load(tmp_path / folder / "step-00000008.pt")["random"][0] for folder in ("straight", "broken")]
+    assert ends[0]["python"] == ends[1]["python"] and torch.equal(ends[0]["torch"], ends[1]["torch"])
     lines, others = read(tmp_path / "straight/log.jsonl"), read(tmp_path / "broken/log.jsonl")
     assert [line["step"] for line in lines] == [line["step"] for line in others]
     assert [line.get("loss") for line in lines] == [line.get("loss") for line in others]

@@ -22,7 +22,9 @@ VERBS = {
     "data": ("restr.cli.data.main", "get a dataset together, look it over and through, convert it"),
     "runs": ("restr.cli.runs", "what was trained, and how well"),
     "ablate": ("restr.cli.ablate", "compare variants of the model"),
+    "export": ("restr.cli.export", "write a model for runtimes without PyTorch"),
 }
+CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; what is typed beside it counts more."
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -45,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             arguments = with_config(arguments)
         return importlib.import_module(VERBS[words[0]][0]).main(arguments) or OK
+    except SystemExit:
+        if {"-h", "--help"} & set(words):
+            print(f"{CONFIG_HELP}\n")
+        raise
     except RestrError as error:
         print(f"restr {words[0]}: {error}", file=sys.stderr)
         return FAILED

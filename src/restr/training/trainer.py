@@ -96,12 +96,12 @@ class Trainer:
             keep_freed_memory()
         watch = Watch(config, self.folder, self.meter, start=at.step, silent=not distributed.is_first())
         start = last_save = time.monotonic()
-        if self._random:
-            checkpoint.set_random_state(self._random)
-        else:
-            checkpoint.seed_random(config.seed + distributed.rank())
         self.model.train()
         with caught_signals() as caught, watch:
+            if self._random:  # only now: what a watch imports may draw, as rich does
+                checkpoint.set_random_state(self._random)
+            else:
+                checkpoint.seed_random(config.seed + distributed.rank())
             stream = self.meter.watched(self._stream())
             while at.step < config.steps and not stopped:
                 watched = (at.step + 1) % config.log_every == 0 or at.step + 1 == config.steps
