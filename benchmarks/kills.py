@@ -57,9 +57,9 @@ def wait(run: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def trainers(run: subprocess.Popen[bytes]) -> list[int]:
-    """The processes that train, torchrun's children or the run itself."""
+    """The processes that torchrun has started; none where it is not so far yet."""
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"restr" in Path(f"/proc/{pid}/cmdline").read_bytes()] or [run.pid]
+    return [int(pid) for pid in children if b"restr" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def kill_all(run: subprocess.Popen[bytes]) -> None:
@@ -95,22 +95,19 @@ def kill_often(way: str, folder: Path, kills: int, rng: random.Random, startup: 
         # from the first imports on; as likely while it starts as while it trains
         time.sleep(rng.uniform(0.2, startup) if rng.random() < 0.5 else rng.uniform(startup, startup + MOMENTS))
         if run.poll() is not None:
-            wait(run, folder)  # it has finished: its last checkpoints go, and it is begun again from an earlier one
-            for path in checkpoint.saved(folder)[-1:]:
-                path.unlink()
-            done_before = step_of(folder)
+            wait(run, folder)  # it has finished before it was killed often enough: once more from the first step
+            shutil.rmtree(folder)
             run, began = start(way, folder), time.monotonic()
-            print(f"  finished early; again from step {done_before}", file=sys.stderr)
+            print("  finished; from the first step again", file=sys.stderr)
             continue
         after, before = time.monotonic() - began, step_of(folder)
-        one = way == "two processes" and len(done) % 2 == 1
-        if one:
-            victims = trainers(run)
+        victims = trainers(run) if way == "two processes" and len(done) % 2 == 1 else []
+        if victims:
             os.kill(rng.choice(victims), signal.SIGKILL)
         else:
             kill_all(run)
             run, began = start(way, folder), time.monotonic()
-        done.append(f"{'one of two' if one else 'all'} after {after:.1f} s, at checkpoint {before}")
+        done.append(f"{'one of two' if victims else 'all'} after {after:.1f} s, at checkpoint {before}")
         print(f"  {len(done)}: {done[-1]}", file=sys.stderr)
     wait(run, folder)
     return done

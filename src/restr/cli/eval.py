@@ -29,7 +29,8 @@ class Eval:
 
     data: str
     """A published dataset, NAME[:SPLITTER]:SPLIT ("refcoco:unc:testA"), or one's own, FORM:PATH ("jsonl:mine.jsonl"), both
-    below --root; "photos:DIR" (images/ and instances.json; sentences are generated); "generated" (drawn scenes)."""
+    below --root; "shards:PATTERN" of tar or parquet files, here or behind an address;
+    "photos:DIR" (images/ and instances.json; sentences are generated); "generated" (drawn scenes)."""
 
     root: Path = Path(".")
     """The folder that holds the dataset."""
@@ -100,7 +101,7 @@ class Prepared:
 
 def prepared(settings: Eval) -> Prepared:
     """Open everything but the weights. Raises ``RestrError`` for what is not there or cannot be."""
-    from restr.inference.segmenter import model_folder
+    from restr.inference.places import model_folder
     from restr.model.weights import folder_hash, read_config
 
     if settings.n < 1:

@@ -4,45 +4,46 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
-from importlib import resources
 from os import PathLike
-from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from restr.config import PreprocessConfig
-from restr.errors import ConfigError, ImageError, TextError, WeightsError
+from restr.errors import ConfigError, ImageError, TextError
+from restr.inference.backends.base import Backend, Watched
+from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.explanation import WordAttention
+from restr.inference.exported import FACTS, Exported
+from restr.inference.places import model_folder
 from restr.inference.result import Result
 from restr.inference.sources import ImageSource, image_name, read_image
-from restr.model.attention_maps import AttentionMaps, recorded
-from restr.model.device import choose_device
-from restr.model.restr import ReSTR
-from restr.model.vision import PatchFeatures
-from restr.model.weights import WEIGHTS, load_pretrained
+from restr.model.names import VOCABULARY
 from restr.preprocess import content_size, prepare, restore
 from restr.text.tokenizer import Tokenizer
-from restr.text.vocabulary import UNKNOWN, Vocabulary
+from restr.text.vocabulary import PADDING, UNKNOWN, Vocabulary
+
+if TYPE_CHECKING:
+    import torch
+
+    from restr.model.restr import ReSTR
 
 logger = logging.getLogger("restr")
 
-BUNDLED = "restr_small"
-HUB = "hf:"  # before a repository of the Hugging Face hub
 TEXTS_AT_ONCE = 8  # more would only cost memory: the decoder's maps are as large as the image
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EncodedImage:
-    """An image that met the vision encoder and now waits for sentences. pixels: uint8 (H W 3)."""
+    """An image that met the vision encoder and now waits for sentences.
+
+    pixels: uint8 (H W 3). features: what the segmenter's backend made of them (``PatchFeatures`` with PyTorch).
+    """
 
     pixels: np.ndarray
-    features: PatchFeatures
+    features: Any
     name: str
 
 
@@ -54,26 +55,79 @@ class Segmenter:
     ``set_image`` once and ``predict`` often. Calls share no state but ``set_image``'s image.
     """
 
-    def __init__(self, model: ReSTR, vocabulary: Vocabulary, *, device: str | torch.device = "auto") -> None:
-        """model and vocabulary belong together; ``from_pretrained`` loads both."""
-        self.device = choose_device(device)
-        self.model = model.to(self.device).eval()
+    def __init__(
+        self,
+        model: ReSTR | Backend,
+        vocabulary: Vocabulary,
+        *,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+    ) -> None:
+        """model and vocabulary belong together; ``from_pretrained`` loads both. A backend has chosen the rest itself."""
+        if not isinstance(model, Backend):
+            from restr.inference.backends.torch_backend import TorchBackend  # torch loads here
+
+            model = TorchBackend(model, device=device, precision="fp32" if precision == "auto" else precision)
+        self.backend: Backend = model
         self.config = model.config
         self.tokenizer = Tokenizer.of(vocabulary, model.config)
         self._image: EncodedImage | None = None
 
     @classmethod
     def from_pretrained(
-        cls, path: str | PathLike[str] | None = None, *, device: str | torch.device = "auto"
+        cls,
+        path: str | PathLike[str] | None = None,
+        *,
+        device: str | torch.device = "auto",
+        backend: str = "auto",
+        precision: str = "auto",
     ) -> Segmenter:
-        """A segmenter from a model folder, or the ``model.safetensors`` in one; without a path, the bundled model.
+        """A segmenter from a model folder or an export's, or a file in one; without a path, the bundled model.
 
-        "hf:user/model" fetches a folder from the Hugging Face hub (extra ``hub``).
+        "hf:user/model" fetches a folder from the Hugging Face hub (extra ``hub``). What ``restr export`` wrote runs in
+        the runtime that it was made for; torch is then needed only by torch's own.
 
-        device: "auto" takes a GPU where there is one. Raises ``WeightsError``.
+        device: "auto" takes a GPU where there is one. backend: "auto", "torch", "onnx", "openvino", "torch-export",
+        "aoti"; only an ONNX export leaves a choice, the second and third. precision: "fp32" or "bf16" for a model
+        folder; an export has its own. Raises ``WeightsError`` and ``ConfigError``.
         """
-        model, vocabulary = load_pretrained(model_folder(path))
-        return cls(model, vocabulary, device=device)
+        if backend not in BACKENDS:
+            raise ConfigError(f"backend is {backend!r}; choose one of {', '.join(BACKENDS)}")
+        folder = model_folder(path)
+        if (folder / FACTS).is_file():
+            facts = Exported.read(folder)
+            runtime = open_exported(facts, device=str(device), backend=backend, precision=precision)
+            return cls(runtime, Vocabulary.from_file(folder / VOCABULARY))
+        if backend not in ("auto", "torch"):
+            raise ConfigError(
+                f"backend is {backend!r}, but {folder} is a model folder, which torch runs; export it first: "
+                f"restr export {folder} --to {backend}"
+            )
+        try:
+            from restr.model.weights import load_pretrained  # torch loads here
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"{error.name} is not installed, and {folder} is a model folder; install torch, or pass what "
+                "restr export wrote"
+            ) from error
+
+        model, vocabulary = load_pretrained(folder)
+        return cls(model, vocabulary, device=device, precision=precision)
+
+    @property
+    def model(self) -> ReSTR:
+        """The PyTorch model. Raises ``ConfigError`` where an export takes its place."""
+        model = getattr(self.backend, "model", None)
+        if model is None:
+            raise ConfigError(
+                f"the backend is {self.backend.name!r}, which has no PyTorch model; load the model folder instead"
+            )
+        return model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the backend computes (a string, but for PyTorch)."""
+        return self.backend.device
 
     def with_preprocess(self, preprocess: PreprocessConfig) -> Segmenter:
         """The same model behind other preprocessing, for an evaluation's protocol."""
@@ -134,12 +188,11 @@ class Segmenter:
         results = self._predict(self._image, self._texts(text), threshold, attention)
         return results[0] if isinstance(text, str) else results
 
-    @torch.inference_mode()
     def encode(self, image: ImageSource) -> EncodedImage:
         """The image's half of the work, for ``predict_encoded``."""
         pixels = read_image(image)
         values = prepare(pixels, self.config.preprocess, self.config.vision.patch)
-        features = self.model.encode_image(torch.from_numpy(values)[None].to(self.device))
+        features = self.backend.encode_image(values[None])
         return EncodedImage(pixels=pixels, features=features, name=image_name(image))
 
     def predict_encoded(
@@ -148,7 +201,6 @@ class Segmenter:
         """What each of ``texts`` names in an image from ``encode``; keeps no state, so many images can be open."""
         return self._predict(image, self._texts(texts), threshold, attention)
 
-    @torch.inference_mode()
     def _predict(self, image: EncodedImage, texts: list[str], threshold: float | None, attention: bool) -> list[Result]:
         preprocess, patch = self.config.preprocess, self.config.vision.patch
         if threshold is None:
@@ -159,13 +211,14 @@ class Segmenter:
         results = []
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             some = texts[start : start + TEXTS_AT_ONCE]
-            ids, word_pad = (torch.from_numpy(array).to(self.device) for array in self.tokenizer(some))
-            words = self.model.encode_words(ids, word_pad)
-            with recorded(self.model.fusion, words.shape[1]) if attention else nullcontext() as recorder:
-                logits = self.model.segment(image.features, words, word_pad).logits
-            explained = self._explain(recorder.maps(), some, word_pad, image) if recorder else [None] * len(some)
-            probs = logits.float().sigmoid().cpu().numpy()
-            for text, row, prob, why in zip(some, ids, probs, explained, strict=True):
+            ids, _ = self.tokenizer(some)
+            explained: list[WordAttention] | list[None] = [None] * len(some)
+            if attention:
+                seen = self.backend.watched(image.features, ids)
+                logits, explained = seen.logits, self._explain(seen, some, ids, image)
+            else:
+                logits = self.backend.segment(image.features, ids)
+            for text, row, prob, why in zip(some, ids, _sigmoid(logits), explained, strict=True):
                 if not (row > UNKNOWN).any():
                     logger.warning("the model knows none of the words of %r; the mask is a guess", text)
                 full = restore(prob[0], (height, width), preprocess, patch)
@@ -176,18 +229,16 @@ class Segmenter:
                 )
         return results
 
-    def _explain(
-        self, maps: AttentionMaps, texts: list[str], word_pad: Tensor, image: EncodedImage
-    ) -> list[WordAttention]:
+    def _explain(self, seen: Watched, texts: list[str], ids: np.ndarray, image: EncodedImage) -> list[WordAttention]:
         """The recorded attention of each sentence, without its padding and without the picture's."""
         patch = self.config.vision.patch
         size = (image.pixels.shape[0], image.pixels.shape[1])
         height, width = (-(-side // patch) for side in content_size(size, self.config.preprocess, patch))
         found = []
-        for text, pad, words, seed in zip(texts, word_pad, maps.words, maps.seed, strict=True):
+        for text, row, words, seed in zip(texts, ids, seen.words, seen.seed, strict=True):
             read = tuple(self.tokenizer.words(text)[: self.tokenizer.max_words])
-            patches = words[~pad].unflatten(1, image.features.grid)[:, :height, :width]
-            found.append(WordAttention(words=read, seed=seed[~pad].cpu().numpy(), patches=patches.cpu().numpy()))
+            patches = words[row != PADDING].reshape(-1, *seen.grid)[:, :height, :width]
+            found.append(WordAttention(words=read, seed=seed[row != PADDING], patches=patches))
         return found
 
     def _texts(self, text: str | Sequence[str]) -> list[str]:
@@ -202,19 +253,6 @@ class Segmenter:
         return texts
 
 
-def model_folder(path: str | PathLike[str] | None) -> Path:
-    """The folder of what ``from_pretrained`` takes, fetched first where it is on the hub. Raises ``WeightsError``."""
-    if path is None:
-        return Path(str(resources.files("restr") / "assets" / BUNDLED))
-    if str(path).startswith(HUB):
-        from restr.model.hub import fetch_folder  # needs an extra
-
-        return fetch_folder(str(path).removeprefix(HUB))
-    path = Path(path)
-    if path.is_file():
-        if path.name != WEIGHTS:
-            raise WeightsError(f"{path} is not a {WEIGHTS}; pass that file or the folder that holds it")
-        return path.parent
-    if not path.is_dir():
-        raise WeightsError(f"there is no model folder {path}; pass a folder that holds {WEIGHTS} and its config")
-    return path
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float32; beyond 80 float32 has no nearer number to 0 and 1."""
+    return 1 / (1 + np.exp(-logits.clip(-80, 80)))

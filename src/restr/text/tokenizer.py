@@ -41,14 +41,9 @@ class Tokenizer:
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, config: ModelConfig) -> Tokenizer:
-        """The tokenizer that a model expects.
-
-        Where padding is attended to, or shifts the words' positions, a sentence always gets as much of it, whatever
-        its neighbours in the batch.
-        """
+        """The tokenizer that a model expects."""
         language = config.language
-        full = language.attend_padding or config.fusion.attend_padding or language.padding == "left"
-        return cls(vocabulary, language.max_words, padding=language.padding, full=full)
+        return cls(vocabulary, language.max_words, padding=language.padding, full=fills_up(config))
 
     def words(self, text: str) -> list[str]:
         """Lower-case words: "Man's left-hand t-shirt w/ logo!" -> man 's left hand t-shirt with logo.
@@ -95,3 +90,12 @@ class Tokenizer:
                 return [joined]
             return [word for part in token.split("-") for word in self._split(part)]
         return list(self.vocabulary.parts(token)) or [token]
+
+
+def fills_up(config: ModelConfig) -> bool:
+    """Whether every sentence is filled up to ``max_words``, whatever its neighbours in the batch.
+
+    So where padding is attended to, or shifts the words' positions.
+    """
+    language = config.language
+    return language.attend_padding or config.fusion.attend_padding or language.padding == "left"

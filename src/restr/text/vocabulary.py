@@ -97,6 +97,11 @@ class Vocabulary:
     def __contains__(self, word: str) -> bool:
         return word in self._rows
 
+    def has_form_of(self, word: str) -> bool:
+        """Whether the word is known, as it is or in another form: without the guesses at its spelling that ``parts`` makes."""
+        plain = _plain(word)
+        return word in SHORTHAND or any(form in self._rows for form in (word, plain, *_forms(plain)))
+
     def row(self, word: str) -> int:
         """The row of a word, or of the known word that it most likely means; 1 if there is none."""
         parts = self.parts(word)

@@ -1,0 +1,88 @@
+"""``restr export``: a model for runtimes that need no PyTorch, or less of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import arg
+
+from restr import __version__
+from restr.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write a model for another runtime, as two graphs, so that an image is still encoded once for many sentences.
+
+    The folder runs in restr.Segmenter.from_pretrained and in restr predict --model; parity.md in it says how near it is
+    to the model that it was made from.
+
+    Example: restr export --to onnx --out exported
+    """
+
+    model: Annotated[Path | None, tyro.conf.Positional, arg(metavar="MODEL", help_behavior_hint="")] = None
+    """A model folder (default: the bundled model)."""
+
+    to: Literal["onnx", "openvino", "torch-export", "aoti"] = "onnx"
+    """The runtime. aoti compiles for processors like this one and takes minutes; the others take one."""
+
+    out: Annotated[Path, arg(metavar="DIR")] = Path("exported")
+    """The folder to write."""
+
+    int8: bool = False
+    """Matrix products in int8 (onnx, openvino)."""
+
+    bf16: bool = False
+    """Matrix products in bfloat16 (openvino, torch-export, aoti)."""
+
+    fixed_size: bool = False
+    """Take one size alone, the model's own, pictures filled up to a square; otherwise any multiple of the patch."""
+
+    whole: bool = False
+    """Write the single graph too, image and sentence to mask, for servers that know one model alone."""
+
+    photo: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction, arg(metavar="IMAGE")] = ()
+    """A photograph to compare on, in place of drawn pictures; give it several times for several."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb; 1 where an fp32 export is further from the model than it may be. Raises ``RestrError``."""
+    settings = tyro.cli(Export, prog="restr export", args=list(arguments))
+    if settings.int8 and settings.bf16:
+        raise ConfigError("both --int8 and --bf16; choose one of them")
+    from rich.console import Console
+
+    from restr.export.run import Plan, export  # torch loads here
+    from restr.inference.places import model_folder
+    from restr.inference.sources import read_image
+    from restr.model.weights import folder_hash, load_pretrained
+
+    plan = Plan(
+        target=settings.to,
+        precision="int8" if settings.int8 else "bf16" if settings.bf16 else "fp32",
+        dynamic=not settings.fixed_size,
+        whole=settings.whole,
+    )
+    photographs = [read_image(path) for path in settings.photo]
+    folder = model_folder(settings.model)
+    model, vocabulary = load_pretrained(folder)
+    source = {"name": model.config.name, "restr": __version__, "hash": folder_hash(folder)}
+    with Console(stderr=True).status("loading") as status:
+        report = export(
+            model, vocabulary, settings.out, plan, source=source, photographs=photographs, say=status.update
+        )
+    size = sum(file.stat().st_size for file in settings.out.iterdir()) / 1e6
+    print(f"{settings.out}: {plan.target}, {plan.precision}, {size:.0f} MB")
+    print(f"  logits differ by at most {report.difference:.2g}, masks agree on {report.agreement:.3%} of pixels")
+    for part, ms in report.milliseconds.items():
+        print(f"  {part}: {ms['export']:.0f} ms, PyTorch {ms['torch']:.0f} ms")
+    print(f"  {settings.out / 'parity.md'}")
+    if plan.precision == "fp32" and not report.holds:
+        print("restr export: further from the model than fp32 may be; see parity.md", file=sys.stderr)
+        return 1
+    return 0

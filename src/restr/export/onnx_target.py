@@ -1,0 +1,117 @@
+"""To ONNX, with readable dimension names and all that a caller must know in the file's metadata; and to int8."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from restr.errors import ConfigError
+from restr.export.graphs import Graph
+
+try:
+    import onnx
+    import onnxscript  # noqa: F401  (torch.onnx.export works with it)
+    from onnx import helper, numpy_helper
+except ImportError as error:
+    raise ConfigError(f"{error.name} is not installed; run: pip install 'restr[onnx]'") from error
+
+OPSET = 18  # the first with all that is used; the older, the more runtimes read it
+TOO_SMALL = 1024  # numbers in a matrix: below, int8 saves nothing
+
+
+def to_onnx(graph: Graph, facts: dict[str, Any]) -> onnx.ModelProto:
+    """A graph in ONNX, float32, with ``facts`` as JSON under "restr" in its metadata."""
+    program = torch.onnx.export(
+        graph.traced(),
+        input_names=list(graph.inputs),
+        output_names=[graph.output],
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    name_dimensions(model, graph)
+    model.producer_name, model.producer_version = "restr", facts["source"].get("restr", "")
+    helper.set_model_props(model, {"restr": json.dumps(facts)})
+    for node in model.graph.node:
+        del node.metadata_props[:]  # where in torch each came from: half a megabyte
+    onnx.checker.check_model(model)
+    return model
+
+
+def name_dimensions(model: onnx.ModelProto, graph: Graph) -> None:
+    """ "b", "h", "w", "l" for what the exporter calls s40; by what ``graph.free`` calls them."""
+    names: dict[str, str] = {}
+    for value in model.graph.input:
+        for axis, free in graph.free[value.name].items():
+            symbol = re.search(r"s\d+", value.type.tensor_type.shape.dim[axis].dim_param)
+            if symbol:
+                names[symbol[0]] = re.sub(r"^\d+\*", "", free.__name__)
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.dim_param = re.sub(r"s\d+", lambda found: names.get(found[0], found[0]), dim.dim_param)
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """One file, weights included."""
+    onnx.save_model(model, str(path))
+
+
+def quantised(source: Path, path: Path) -> None:
+    """int8 for ONNX Runtime: weights once, a scale an output channel; what comes in anew for every matrix product."""
+    try:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ImportError as error:
+        raise ConfigError(f"{error.name} is not installed; run: pip install 'restr[onnx]'") from error
+    quantize_dynamic(
+        source, path, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8,
+        nodes_to_exclude=kept_in_float(onnx.load(source, load_external_data=False)),
+        extra_options={"MatMulConstBOnly": True},
+    )  # fmt: skip
+
+
+def kept_in_float(model: onnx.ModelProto) -> list[str]:
+    """The matrix products that int8 hurts or does not help: those with small matrices, such as the decoder's last."""
+    sizes = {each.name: int(np.prod(each.dims)) for each in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type in ("MatMul", "Gemm") and sizes.get(node.input[1], TOO_SMALL) < TOO_SMALL
+    ]
+
+
+def with_int8_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Each large matrix of a MatMul as int8 with a float32 scale an output channel; what is computed with it stays float.
+
+    OpenVINO keeps such weights small in memory and decides itself how to multiply.
+    """
+    small = set(kept_in_float(model))
+    matrices = {each.name: each for each in model.graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        matrix = matrices.get(node.input[1]) if node.op_type == "MatMul" and node.name not in small else None
+        if matrix is not None and len(matrix.dims) == 2:
+            name = matrix.name
+            if f"{name}.int8" not in matrices:
+                values = numpy_helper.to_array(matrix)
+                scale = (np.abs(values).max(0) / 127).clip(1e-12).astype(np.float32)
+                whole = np.rint(values / scale).astype(np.int8)
+                for part, array in (("int8", whole), ("scale", scale)):
+                    matrices[f"{name}.{part}"] = numpy_helper.from_array(array, f"{name}.{part}")
+            nodes.append(
+                helper.make_node("DequantizeLinear", [f"{name}.int8", f"{name}.scale"], [f"{node.name}.weight"], axis=1)
+            )
+            node.input[1] = f"{node.name}.weight"
+        nodes.append(node)
+    used = {name for node in nodes for name in node.input}
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(each for name, each in matrices.items() if name in used)
+    return model

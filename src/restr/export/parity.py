@@ -1,0 +1,197 @@
+"""How far an export is from the model that it was made from: logits, masks, milliseconds."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from restr.config import ModelConfig
+from restr.inference.backends.base import Backend, ExportedBackend
+from restr.preprocess import prepare
+from restr.text.tokenizer import fills_up
+from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN
+
+EXPRESSIONS = (1, 2, 5)  # at once on one image, and images at once for the single graph
+ROUNDS = 7  # of each timing
+TOLERANCE, AGREEMENT = 1e-4, 0.999  # what fp32 must keep: logits, and the share of pixels on the same side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One comparison. difference: largest of the logits. agreement: share of pixels on the same side of the threshold."""
+
+    graph: str
+    image: tuple[int, int]
+    expressions: int
+    words: int
+    difference: float
+    agreement: float
+    marked: float  # share of the pixels in the masks: agreement says little where there are none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """All cases, the medians in milliseconds of both sides, and on what they were measured."""
+
+    target: str
+    precision: str
+    cases: list[Case]
+    milliseconds: dict[str, dict[str, float]]
+    machine: dict[str, str]
+
+    @property
+    def difference(self) -> float:
+        """The largest of all cases."""
+        return max(case.difference for case in self.cases)
+
+    @property
+    def agreement(self) -> float:
+        """The smallest of all cases."""
+        return min(case.agreement for case in self.cases)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the export is as near as fp32 must be; the others are only measured."""
+        return self.difference <= TOLERANCE and self.agreement >= AGREEMENT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in JSON's types."""
+        found = {"difference": self.difference, "agreement": self.agreement, "holds": self.holds}
+        return found | asdict(self)
+
+    def markdown(self) -> str:
+        """The report as people read it."""
+        lines = [
+            f"# {self.target}, {self.precision}: against PyTorch in fp32",
+            "",
+            f"Largest difference of logits {self.difference:.2g}, least agreement of masks {self.agreement:.3%} of pixels.",
+            f"fp32 must keep {TOLERANCE:g} and {AGREEMENT:.1%}: {'it does' if self.holds else 'not kept'}"
+            f"{'' if self.precision == 'fp32' else f' ({self.precision} need not)'}.",
+            "",
+            "| graph | input | expressions | words | difference | same side | in the masks |",
+            "|---|---|---:|---:|---:|---:|---:|",
+        ]
+        lines += [
+            f"| {c.graph} | {c.image[0]} x {c.image[1]} | {c.expressions} | {c.words} | {c.difference:.2g} | "
+            f"{c.agreement:.4%} | {c.marked:.1%} |"
+            for c in self.cases
+        ]
+        lines += ["", "| ms, median | PyTorch fp32 | export |", "|---|---:|---:|"]
+        lines += [f"| {part} | {ms['torch']:.1f} | {ms['export']:.1f} |" for part, ms in self.milliseconds.items()]
+        lines += ["", "; ".join(f"{name} {value}" for name, value in self.machine.items()) + ".", ""]
+        return "\n".join(lines)
+
+
+def measure(
+    reference: Backend,
+    exported: ExportedBackend,
+    *,
+    photographs: Sequence[np.ndarray] = (),
+    words: Sequence[int] = (1, 5, 20),
+) -> Parity:
+    """Compare on a drawn picture, or on photographs uint8 (H W 3), for 1, 2 and 5 sentences of so many words.
+
+    Single graphs are compared too, where the export has one. Numbers and words are the same every time.
+    """
+    config = exported.config
+    rng = np.random.default_rng(0)
+    pictures = list(photographs) or [drawn((480, 640), rng), drawn((480, 480), rng)]
+    counts = sorted({min(count, config.language.max_words) for count in words})
+    if fills_up(config):
+        counts = [config.language.max_words]
+    cases = []
+    for number, picture in enumerate(pictures):
+        image = prepare(picture, config.preprocess, config.vision.patch)[None]
+        theirs, ours = reference.encode_image(image), exported.encode_image(image)
+        for t in EXPRESSIONS:
+            for count in counts:
+                ids = sentences(t, count, config, rng)
+                expected = reference.segment(theirs, ids)
+                cases.append(compared("two graphs", expected, exported.segment(ours, ids), image, ids))
+                if number == 0 and count == counts[-1] and "whole" in exported.facts.files:
+                    found = exported.whole(np.repeat(image, t, 0), ids)
+                    cases.append(compared("whole", expected, found, image, ids))
+    image = prepare(pictures[-1], config.preprocess, config.vision.patch)[None]
+    return Parity(
+        target=exported.name,
+        precision=exported.precision,
+        cases=cases,
+        milliseconds=timed(reference, exported, image, sentences(5, counts[len(counts) // 2], config, rng)),
+        machine={"processor": processor(), "python": platform.python_version()},
+    )
+
+
+def compared(graph: str, expected: np.ndarray, found: np.ndarray, image: np.ndarray, ids: np.ndarray) -> Case:
+    """One case from logits (t 1 H W) of both sides."""
+    return Case(
+        graph=graph,
+        image=(image.shape[2], image.shape[3]),
+        expressions=len(ids),
+        words=ids.shape[1],
+        difference=float(np.abs(expected - found).max()),
+        agreement=float(((expected >= 0) == (found >= 0)).mean()),
+        marked=float((expected >= 0).mean()),
+    )
+
+
+def timed(
+    reference: Backend, exported: ExportedBackend, image: np.ndarray, ids: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """Medians in milliseconds, both sides by turns, so that a busy machine is unfair to neither."""
+    sides: dict[str, tuple[Backend, Any]] = {
+        "torch": (reference, reference.encode_image(image)),
+        "export": (exported, exported.encode_image(image)),
+    }
+    parts: dict[str, Callable[[Backend, Any], Any]] = {
+        "image encoder": lambda backend, _: backend.encode_image(image),
+        "one expression": lambda backend, features: backend.segment(features, ids[:1]),
+        f"{len(ids)} expressions": lambda backend, features: backend.segment(features, ids),
+    }
+    return {part: dict(_medians(sides, call)) for part, call in parts.items()}
+
+
+def _medians(sides: dict[str, tuple[Backend, Any]], call: Callable[[Backend, Any], Any]) -> Iterator[tuple[str, float]]:
+    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(ROUNDS + 1):  # the first one warms up
+        for side, (backend, features) in sides.items():
+            start = time.perf_counter()
+            call(backend, features)
+            seconds[side].append(time.perf_counter() - start)
+    return ((side, round(1000 * statistics.median(each[1:]), 2)) for side, each in seconds.items())
+
+
+def sentences(count: int, length: int, config: ModelConfig, rng: np.random.Generator) -> np.ndarray:
+    """Random words as rows of ids (count length); every other sentence is shorter, and so padded, one word is unknown."""
+    ids = rng.integers(RESERVED, config.language.vocab, (count, length))
+    ids[0, 0] = UNKNOWN
+    missing = length // 3
+    if missing:
+        ids[1::2, slice(None, missing) if config.language.padding == "left" else slice(-missing, None)] = PADDING
+    return ids
+
+
+def drawn(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Soft colours and some sharp boxes, uint8 (H W 3): a picture with both coarse and fine parts, from nothing."""
+    height, width = size
+    y, x = np.mgrid[0:height, 0:width] / max(size)
+    waves = rng.uniform(1, 12, (3, 2, 1, 1)), rng.uniform(0, 6, (3, 1, 1))
+    picture = np.sin(waves[0][:, 0] * x + waves[0][:, 1] * y + waves[1]).transpose(1, 2, 0) * 100 + 128
+    for _ in range(8):
+        top, left = int(rng.integers(0, height * 3 // 4)), int(rng.integers(0, width * 3 // 4))
+        picture[top : top + height // 5, left : left + width // 5] = rng.integers(0, 256, 3)
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def processor() -> str:
+    """The processor as Linux names it, or as Python does."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,140 @@
+"""An export from beginning to end: graphs, files, what they say of themselves, and how near they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from restr.config import ModelConfig
+from restr.errors import ConfigError
+from restr.export import parity
+from restr.export.graphs import Graph, graphs
+from restr.export.quiet import quiet
+from restr.inference.backends.opening import open_exported
+from restr.inference.backends.torch_backend import TorchBackend
+from restr.inference.exported import FACTS, Exported, Precision, Target
+from restr.model.names import VOCABULARY, WEIGHTS
+from restr.model.restr import ReSTR
+from restr.text.vocabulary import Vocabulary
+
+PRECISIONS: dict[str, tuple[str, ...]] = {
+    "onnx": ("fp32", "int8"),
+    "openvino": ("fp32", "bf16", "int8"),
+    "torch-export": ("fp32", "bf16"),
+    "aoti": ("fp32", "bf16"),
+}
+SUFFIX = {"onnx": "onnx", "openvino": "xml", "torch-export": "pt2", "aoti": "pt2"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to export to. dynamic: any size; otherwise the preprocessing's, squared by padding. whole: the single graph too."""
+
+    target: Target = "onnx"
+    precision: Precision = "fp32"
+    dynamic: bool = True
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        if self.target not in PRECISIONS:
+            raise ConfigError(f"target is {self.target!r}; choose one of {', '.join(PRECISIONS)}")
+        if self.precision not in PRECISIONS[self.target]:
+            able = [target for target, precisions in PRECISIONS.items() if self.precision in precisions]
+            raise ConfigError(
+                f"{self.target} is not exported in {self.precision} but in {', '.join(PRECISIONS[self.target])}; "
+                f"for {self.precision} choose {' or '.join(able) or 'another target'}"
+            )
+
+
+def export(
+    model: ReSTR,
+    vocabulary: Vocabulary,
+    out: Path,
+    plan: Plan,
+    *,
+    source: dict[str, Any] | None = None,
+    photographs: Sequence[np.ndarray] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> parity.Parity:
+    """Write an export folder, which ``Segmenter.from_pretrained`` reads, and measure it.
+
+    source: what the model is, for the facts. photographs: uint8 (H W 3), to compare on. say: told of every step. The
+    folder's files appear when all are done, ``restr.json`` last. Raises ``ConfigError``.
+    """
+    if (out / WEIGHTS).exists():
+        raise ConfigError(f"{out} is a model folder; choose another for the export")
+    model = model.to("cpu").eval()
+    config = model.config if plan.dynamic else of_one_size(model.config)
+    found = graphs(model, dynamic=plan.dynamic, whole=plan.whole)
+    write = writer(plan)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as name:
+        folder = Path(name)
+        facts = Exported(
+            folder=folder,
+            target=plan.target,
+            precision=plan.precision,
+            config=config,
+            files={graph: f"{graph}.{SUFFIX[plan.target]}" for graph in found},
+            size=None if plan.dynamic else (config.preprocess.size, config.preprocess.size),
+            source=source or {"name": config.name},
+        )
+        for title, graph in found.items():
+            say(f"{title} to {plan.target}")
+            with quiet():
+                write(graph, facts.path_to_be(title), facts.to_dict())
+        vocabulary.save(folder / VOCABULARY)
+        say("comparing")
+        reference = TorchBackend(model, device="cpu")
+        report = parity.measure(reference, open_exported(facts, device="cpu"), photographs=photographs)
+        (folder / "parity.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+        (folder / "parity.md").write_text(report.markdown(), encoding="utf-8")
+        (out / FACTS).unlink(missing_ok=True)  # while files change, the folder is no export
+        for file in sorted(folder.iterdir()):
+            os.replace(file, out / file.name)
+        replace(facts, folder=out).save()
+    return report
+
+
+def of_one_size(config: ModelConfig) -> ModelConfig:
+    """The config of a graph that takes one square: photographs that keep their shape are filled up instead of fitted."""
+    fit = "letterbox" if config.preprocess.fit == "longest" else config.preprocess.fit
+    return replace(config, preprocess=replace(config.preprocess, fit=fit))
+
+
+def writer(plan: Plan) -> Callable[[Graph, Path, dict[str, Any]], None]:
+    """How a graph becomes a file. Raises ``ConfigError`` where something is not installed."""
+    if plan.target in ("torch-export", "aoti"):
+        from restr.export.pt2_target import compile_program, save_program
+
+        save = save_program if plan.target == "torch-export" else compile_program
+        return lambda graph, path, facts: save(graph, path, bf16=plan.precision == "bf16")
+    from restr.export import onnx_target
+
+    int8 = plan.precision == "int8"
+    if plan.target == "onnx":
+        import restr.inference.backends.onnx_backend  # noqa: F401  (says at once if onnxruntime is missing)
+
+        def to_onnx(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
+            onnx_target.save(onnx_target.to_onnx(graph, facts), path)
+            if int8:
+                onnx_target.quantised(path, path)
+
+        return to_onnx
+    from restr.export.openvino_target import convert
+
+    def to_openvino(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
+        model = onnx_target.to_onnx(graph, facts)
+        between = path.with_suffix(".onnx")
+        onnx_target.save(onnx_target.with_int8_weights(model) if int8 else model, between)
+        convert(between, path)
+        between.unlink()
+
+    return to_openvino

@@ -1,0 +1,91 @@
+"""What a segmenter needs of whatever computes: an image in, features kept, logits out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from restr.config import ModelConfig
+from restr.errors import ConfigError, ImageError
+from restr.inference.exported import Exported
+
+
+class Watched(NamedTuple):
+    """logits float32 (t 1 H W); words float32 (t l n), where each word looked; seed float32 (t l), whom it heard;
+    grid (h, w) of the n patches."""
+
+    logits: np.ndarray
+    words: np.ndarray
+    seed: np.ndarray
+    grid: tuple[int, int]
+
+
+class Backend(ABC):
+    """Computes what a ReSTR model says; everything that goes in and comes out is numpy, on the CPU.
+
+    name: such as "torch" or "onnx". precision: "fp32", "bf16" or "int8". device: where it computes.
+    """
+
+    name: str
+    precision: str
+    device: Any
+    config: ModelConfig
+
+    @abstractmethod
+    def encode_image(self, image: np.ndarray) -> Any:
+        """image float32 (1 3 H W), normalised -> features, of a form that only ``segment`` knows."""
+
+    @abstractmethod
+    def segment(self, features: Any, ids: np.ndarray) -> np.ndarray:
+        """features of one image; ids int64 (t l), row 0 where there is no word -> logits float32 (t 1 H W)."""
+
+    def watched(self, features: Any, ids: np.ndarray) -> Watched:
+        """As ``segment``, and what the words and the class seed looked at. Raises ``ConfigError`` where it cannot tell."""
+        raise ConfigError(
+            f"the backend is {self.name!r}, whose graph does not give attention away; load the model folder that it was "
+            "exported from to ask for attention"
+        )
+
+
+class ExportedBackend(Backend):
+    """An export; a subclass says how one of its graphs is run."""
+
+    least_patches = 1  # a side
+
+    def __init__(self, facts: Exported, *, name: str | None = None) -> None:
+        self.facts = facts
+        self.name, self.precision, self.config = name or facts.target, facts.precision, facts.config
+        self.device = "cpu"
+
+    @abstractmethod
+    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """The output of a graph (``Exported.files``) for inputs by name."""
+
+    def encode_image(self, image: np.ndarray) -> np.ndarray:
+        """image float32 (b 3 H W) -> patches float32 (b h w D). Raises ``ImageError`` for a size that it is not for."""
+        self._check(image)
+        return self.run("image_encoder", {"image": image})
+
+    def segment(self, features: Any, ids: np.ndarray) -> np.ndarray:
+        """features (1 h w D), ids (t l) -> logits (t 1 H W)."""
+        return self.run("expression", {"patches": features, "ids": ids})
+
+    def whole(self, image: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """image (b 3 H W), ids (b l) -> logits (b 1 H W), by the single graph. Raises ``WeightsError`` without one."""
+        self._check(image)
+        return self.run("whole", {"image": image, "ids": ids})
+
+    def _check(self, image: np.ndarray) -> None:
+        got, size, patch = (image.shape[2], image.shape[3]), self.facts.size, self.config.vision.patch
+        if size is not None and got != size:
+            raise ImageError(
+                f"the input is {got[0]} x {got[1]}, this export takes {size[0]} x {size[1]} alone; keep the "
+                "preprocessing that it was exported with, or export without --fixed-size"
+            )
+        if min(got) < self.least_patches * patch or got[0] % patch or got[1] % patch:
+            raise ImageError(
+                f"the input is {got[0]} x {got[1]}; a {self.name} graph needs multiples of {patch} and at least "
+                f"{self.least_patches * patch} a side"
+            )

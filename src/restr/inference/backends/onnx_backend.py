@@ -1,0 +1,45 @@
+"""An ONNX export in ONNX Runtime: numpy and onnxruntime are all it needs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from restr.errors import ConfigError, WeightsError
+from restr.inference.backends.base import ExportedBackend
+from restr.inference.exported import Exported
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise ConfigError("onnxruntime is not installed; run: pip install onnxruntime") from error
+
+
+class OnnxBackend(ExportedBackend):
+    """A session a graph, opened when it is first used."""
+
+    def __init__(self, facts: Exported, *, device: str = "auto", threads: int = 0) -> None:
+        """threads: 0 leaves the number to ONNX Runtime. Raises ``ConfigError`` for a device that it has not."""
+        super().__init__(facts, name="onnx")
+        offered = onnxruntime.get_available_providers()
+        if device.startswith("cuda") and "CUDAExecutionProvider" not in offered:
+            raise ConfigError(
+                f"device is {device!r}, but this onnxruntime offers {', '.join(offered)}; "
+                "use 'cpu', or install onnxruntime-gpu"
+            )
+        on_gpu = device.startswith("cuda") or (device == "auto" and "CUDAExecutionProvider" in offered)
+        self.device = "cuda" if on_gpu else "cpu"
+        self._providers = [*(["CUDAExecutionProvider"] if on_gpu else []), "CPUExecutionProvider"]
+        self._options = onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = threads
+        self._options.log_severity_level = 3  # its warnings are about optimisations that it left out
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """As ``ExportedBackend.run``. Raises ``WeightsError`` for a file that is no ONNX graph."""
+        if graph not in self._sessions:
+            path = self.facts.path(graph)
+            try:
+                self._sessions[graph] = onnxruntime.InferenceSession(path, self._options, providers=self._providers)
+            except Exception as error:  # onnxruntime's errors share no class but this one
+                raise WeightsError(f"{path} cannot be opened by onnxruntime ({error}); export it again") from error
+        return np.asarray(self._sessions[graph].run(None, inputs)[0])

@@ -1,0 +1,40 @@
+"""Which backend runs what; each is imported when it is needed, so that no runtime is a condition of another."""
+
+from __future__ import annotations
+
+from restr.errors import ConfigError
+from restr.inference.backends.base import ExportedBackend
+from restr.inference.exported import Exported
+
+BACKENDS = ("auto", "torch", "onnx", "openvino", "torch-export", "aoti")
+RUNS = {"onnx": ("onnx", "openvino"), "openvino": ("openvino",), "torch-export": ("torch-export",), "aoti": ("aoti",)}
+
+
+def open_exported(
+    facts: Exported, *, device: str = "auto", backend: str = "auto", precision: str = "auto", threads: int = 0
+) -> ExportedBackend:
+    """The export behind its own runtime or, where another can run its files, behind that one.
+
+    threads: 0 leaves the number to the runtime. Raises ``ConfigError`` for what does not fit together.
+    """
+    chosen = facts.target if backend == "auto" else backend
+    if chosen not in RUNS[facts.target]:
+        raise ConfigError(
+            f"backend is {backend!r}, but {facts.folder} was exported to {facts.target}, which "
+            f"{' and '.join(RUNS[facts.target])} can run; export again for another"
+        )
+    if precision not in ("auto", facts.precision):
+        raise ConfigError(
+            f"precision is {precision!r}, but {facts.folder} was exported in {facts.precision}; export again for another"
+        )
+    if chosen == "onnx":
+        from restr.inference.backends.onnx_backend import OnnxBackend
+
+        return OnnxBackend(facts, device=device, threads=threads)
+    if chosen == "openvino":
+        from restr.inference.backends.openvino_backend import OpenVinoBackend
+
+        return OpenVinoBackend(facts, device=device, threads=threads)
+    from restr.inference.backends.pt2_backend import Pt2Backend
+
+    return Pt2Backend(facts, device=device, threads=threads)

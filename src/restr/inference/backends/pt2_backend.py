@@ -1,0 +1,44 @@
+"""What PyTorch itself exports: graphs for its interpreter (torch-export) and compiled ahead of time (AOTInductor)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restr.errors import ConfigError, WeightsError
+from restr.inference.backends.base import ExportedBackend
+from restr.inference.exported import Exported
+
+
+class Pt2Backend(ExportedBackend):
+    """``.pt2`` files: no code of restr's model runs, but torch does."""
+
+    least_patches = 2  # PyTorch's exporter takes a side of one patch for a case of its own
+
+    def __init__(self, facts: Exported, *, device: str = "auto", threads: int = 0) -> None:
+        """threads: 0 leaves the number to torch. Raises ``ConfigError`` for another device than it was compiled for."""
+        super().__init__(facts)
+        if device not in ("auto", "cpu"):
+            raise ConfigError(f"device is {device!r}; this {facts.target} export is for 'cpu'")
+        if threads:
+            torch.set_num_threads(threads)
+        self._programs: dict[str, Callable[..., Tensor]] = {}
+
+    @torch.inference_mode()
+    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """As ``ExportedBackend.run``. Raises ``WeightsError`` for a file that torch cannot load."""
+        if graph not in self._programs:
+            path = self.facts.path(graph)
+            try:
+                self._programs[graph] = self._load(str(path))
+            except Exception as error:  # whatever a damaged archive makes torch raise
+                raise WeightsError(f"{path} cannot be loaded by torch ({error}); export it again") from error
+        return self._programs[graph](*map(torch.from_numpy, inputs.values())).numpy()
+
+    def _load(self, path: str) -> Callable[..., Tensor]:
+        if self.facts.target == "aoti":
+            return torch._inductor.aoti_load_package(path)
+        return torch.export.load(path).module()

@@ -1,0 +1,65 @@
+"""The model in PyTorch, as it was trained."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restr.errors import ConfigError
+from restr.inference.backends.base import Backend, Watched
+from restr.model.attention_maps import recorded
+from restr.model.device import choose_device
+from restr.model.restr import ReSTR
+from restr.model.vision import PatchFeatures
+from restr.text.vocabulary import PADDING
+
+
+class TorchBackend(Backend):
+    """features: ``PatchFeatures`` on the model's device. bf16 is autocast: matrix products in bfloat16."""
+
+    name = "torch"
+
+    def __init__(self, model: ReSTR, *, device: str | torch.device = "auto", precision: str = "fp32") -> None:
+        """Raises ``ConfigError`` for a device or a precision that there is not."""
+        if precision not in ("fp32", "bf16"):
+            raise ConfigError(
+                f"precision is {precision!r}; PyTorch computes in 'fp32' or 'bf16' here (restr export --int8 makes int8)"
+            )
+        self.device, self.precision, self.config = choose_device(device), precision, model.config
+        self.model = model.to(self.device).eval()
+
+    @torch.inference_mode()
+    def encode_image(self, image: np.ndarray) -> PatchFeatures:
+        """As ``Backend.encode_image``."""
+        with self._autocast():
+            return self.model.encode_image(torch.from_numpy(image).to(self.device))
+
+    @torch.inference_mode()
+    def segment(self, features: PatchFeatures, ids: np.ndarray) -> np.ndarray:
+        """As ``Backend.segment``."""
+        return self._segment(features, *self._words(ids)).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def watched(self, features: PatchFeatures, ids: np.ndarray) -> Watched:
+        """As ``Backend.watched``."""
+        rows, word_pad = self._words(ids)
+        with recorded(self.model.fusion, ids.shape[1]) as recorder:
+            logits = self._segment(features, rows, word_pad)
+        words, seed = recorder.maps()
+        return Watched(*(each.float().cpu().numpy() for each in (logits, words, seed)), grid=features.grid)
+
+    def _words(self, ids: np.ndarray) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(ids).to(self.device)
+        return rows, rows == PADDING
+
+    def _segment(self, features: PatchFeatures, ids: Tensor, word_pad: Tensor) -> Tensor:
+        with self._autocast():
+            return self.model.segment(features, self.model.encode_words(ids, word_pad), word_pad).logits
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)

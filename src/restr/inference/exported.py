@@ -1,0 +1,91 @@
+"""What an export folder says of itself: ``restr.json``, read without torch and written by ``restr.export``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from restr.config import ModelConfig
+from restr.errors import WeightsError
+from restr.files import write_whole
+
+FACTS, FORMAT = "restr.json", 1
+Target = Literal["onnx", "openvino", "torch-export", "aoti"]
+Precision = Literal["fp32", "bf16", "int8"]
+TARGETS: tuple[str, ...] = get_args(Target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """An exported model. files: graph ("image_encoder", "expression", "whole") -> file name in ``folder``.
+
+    size: (height, width) that the graphs take, None for any multiples of the patch. source: what it was made from.
+    """
+
+    folder: Path
+    target: Target
+    precision: Precision
+    config: ModelConfig
+    files: dict[str, str]
+    size: tuple[int, int] | None = None
+    source: dict[str, Any] = field(default_factory=dict)
+
+    def path(self, graph: str) -> Path:
+        """The file of a graph. Raises ``WeightsError`` where the export has none."""
+        if graph not in self.files:
+            raise WeightsError(
+                f"{self.folder} holds {', '.join(self.files)}, no graph {graph!r}; export it again with --whole"
+            )
+        path = self.path_to_be(graph)
+        if not path.is_file():
+            raise WeightsError(f"{path} is missing; copy the whole export folder, or export again")
+        return path
+
+    def path_to_be(self, graph: str) -> Path:
+        """Where a graph's file belongs, there or not."""
+        return self.folder / self.files[graph]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the folder, in JSON's types; also each ONNX file's metadata."""
+        language = self.config.language
+        return {
+            "format": FORMAT,
+            "target": self.target,
+            "precision": self.precision,
+            "size": self.size,
+            "files": self.files,
+            "inputs": {
+                "image": f"float32 (b 3 H W), sides multiples of {self.config.vision.patch}, (value / 255 - mean) / std",
+                "ids": f"int64 (t l), l at most {language.max_words}: line of vocab.txt from 0, plus 2; 1 unknown, 0 none",
+                "logits": "float32 (t 1 H W), the mask is where sigmoid(logits) >= preprocess.threshold",
+            },
+            "source": self.source,
+            "config": json.loads(self.config.to_json()),
+        }
+
+    def save(self) -> None:
+        """Write ``restr.json`` into the folder."""
+        write_whole(self.folder / FACTS, json.dumps(self.to_dict(), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Exported:
+        """What ``save`` wrote. Raises ``WeightsError`` for anything else."""
+        path = folder / FACTS
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values["format"] > FORMAT:
+                raise WeightsError(f"{path} has format {values['format']}, restr reads {FORMAT}; install a newer restr")
+            known = {each.name for each in dataclasses.fields(cls)}
+            facts = {name: value for name, value in values.items() if name in known}
+            if facts["target"] not in TARGETS:
+                raise WeightsError(
+                    f"{path} was exported to {facts['target']!r}; this restr runs {', '.join(TARGETS)}: export it again"
+                )
+            facts["config"] = ModelConfig.from_json(json.dumps(values["config"]))
+            facts["size"] = tuple(values["size"]) if values["size"] else None
+            return cls(folder=folder, **facts)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WeightsError(f"{path} cannot be read ({error!r}); expected what restr export writes") from error
