@@ -148,7 +148,7 @@ class Killing:
 
 
 def test_a_worker_that_dies_is_started_again_and_nothing_else_changes(tmp_path: Path, caplog, monkeypatch) -> None:
-    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.2)
+    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.2)
     settings = dataclasses.replace(SETTINGS, steps=5, evaluate_every=0)
     straight = trainer(tmp_path / "straight", settings)
     straight.fit()
