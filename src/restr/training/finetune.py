@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,24 @@ import torch
 from restr.data.dataset import Samples
 from restr.data.features import FeatureStore, cache_features, fingerprint_of
 from restr.data.loader import CachedBatches, Photograph, Sentence
+from restr.data.sample import Sample
 from restr.errors import DataError
 from restr.losses import segmentation_loss
-from restr.masks import rle_encode
+from restr.masks import rle_decode, rle_encode
 from restr.model.restr import ReSTR
 from restr.preprocess import prepare
 from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import Vocabulary
 from restr.training.config import TrainConfig
+from restr.training.new_words import add_words, new_words
+from restr.training.rehearsal import InTurn, Rehearsal
 from restr.training.trainer import Trainer
 from restr.training.validate import measure_cached
 
 HELD_OUT = 8  # every so-many-th picture, where the data has no val split
+EVERY = 2  # every so-many-th row and column of patches: what is new are things and their names, not how borders run
 COARSE = 2  # decoder blocks that keep the resolution: masks of a quarter of the side while training
+WATCHED = 64  # held-out sentences that choose the best weights, if there are so many: fewer choose by chance
 Progress = Callable[[int], None]
 
 
@@ -58,51 +64,91 @@ def divide(samples: Samples) -> Division:
     return Division(train=found["train"], val=found["val"])
 
 
-def photographs(samples: Samples, groups: Sequence[Sequence[int]]) -> list[Photograph]:
-    """Each picture's masks and sentences, by the picture's path."""
-    found = []
-    for group in groups:
-        masks: dict[str, dict] = {}
-        sentences = []
-        for number in group:
-            sample = samples[number]
-            targets: tuple[int, ...] = ()
-            if sample.mask.any():
-                rle = rle_encode(sample.mask)
-                masks.setdefault(rle["counts"], rle)
-                targets = (list(masks).index(rle["counts"]),)
-            sentences.append(Sentence(sample.text, targets, sample.kind))
-        name = samples.entry(group[0]).image
-        found.append(Photograph(name=name, masks=tuple(masks.values()), sentences=tuple(sentences)))
-    return found
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What is kept of a picture that was opened: its masks and sentences, and its size (H W).
+
+    numbers: of its samples; image_id: as theirs. The pixels are gone; what the encoder made of them is in the feature store.
+    """
+
+    photograph: Photograph
+    size: tuple[int, int]
+    ids: tuple[str, ...]
+    image_id: str
+
+    def samples(self) -> list[Sample]:
+        """The samples, in order; the image has the right size and no pixels of its own."""
+        blank = np.broadcast_to(np.uint8(0), (*self.size, 3))
+        return [
+            Sample(
+                id=id_,
+                image=blank,
+                text=sentence.text,
+                mask=self._mask(sentence),
+                kind=sentence.kind,
+                image_id=self.image_id,
+            )
+            for id_, sentence in zip(self.ids, self.photograph.sentences, strict=True)
+        ]
+
+    def _mask(self, sentence: Sentence) -> np.ndarray:
+        return rle_decode(self.photograph.masks[sentence.targets[0]]) if sentence.targets else np.zeros(self.size, bool)
 
 
 @torch.inference_mode()
-def cache_patches(
+def open_pictures(
     model: ReSTR,
     samples: Samples,
     groups: Sequence[Sequence[int]],
     folder: Path,
+    *,
     progress: Progress = lambda count: None,
-) -> FeatureStore:
-    """Encode each picture that ``folder`` lacks; it can be stopped and gone on with. progress: pictures done."""
+) -> tuple[list[Picture], FeatureStore]:
+    """Open each picture once: keep its masks and sentences, and encode it, if ``folder`` lacks it.
+
+    It can be stopped and gone on with. progress: pictures done.
+    """
     config, vision = model.config, model.vision.eval()
     device = next(model.parameters()).device
-    first = {samples.entry(group[0]).image: group[0] for group in groups}
+    pictures: list[Picture] = []
+    image = np.empty((0, 0, 3), np.uint8)
 
-    def encode(name: str) -> tuple[np.ndarray, tuple[int, int]]:
-        image = prepare(samples[first[name]].image, config.preprocess, config.vision.patch)
-        patches, grid = vision(torch.from_numpy(image)[None].to(device))
-        return patches[0].float().cpu().numpy(), grid
-
-    def counted():
-        for name in first:
-            yield name
+    def opened() -> Iterator[str]:
+        nonlocal image
+        for group in groups:
+            listed = [samples[number] for number in group]
+            image = listed[0].image
+            pictures.append(_picture(samples.entry(group[0]).image, listed))
+            yield pictures[-1].photograph.name
             progress(1)
 
+    def encode(name: str) -> tuple[np.ndarray, tuple[int, int]]:
+        values = prepare(image, config.preprocess, config.vision.patch)
+        patches, grid = vision(torch.from_numpy(values)[None].to(device))
+        return patches[0].float().cpu().numpy(), grid
+
     fingerprint = fingerprint_of(vision.state_dict(), (config.preprocess, config.vision.taps))
-    cache_features(counted(), encode, folder, width=config.vision.width_out, fingerprint=fingerprint)
-    return FeatureStore(folder)
+    cache_features(opened(), encode, folder, width=config.vision.width_out, fingerprint=fingerprint)
+    return pictures, FeatureStore(folder)
+
+
+def _picture(name: str, samples: Sequence[Sample]) -> Picture:
+    masks: dict[str, dict] = {}
+    sentences = []
+    for sample in samples:
+        targets: tuple[int, ...] = ()
+        if sample.mask.any():
+            rle = rle_encode(sample.mask)
+            masks.setdefault(rle["counts"], rle)
+            targets = (list(masks).index(rle["counts"]),)
+        sentences.append(Sentence(sample.text, targets, sample.kind))
+    height, width = samples[0].mask.shape
+    return Picture(
+        photograph=Photograph(name=name, masks=tuple(masks.values()), sentences=tuple(sentences)),
+        size=(height, width),
+        ids=tuple(sample.id for sample in samples),
+        image_id=samples[0].image_id,
+    )
 
 
 def finetuner(
@@ -117,18 +163,34 @@ def finetuner(
     batch: int = 16,
     per_image: int = 2,
     resume: bool = False,
-) -> Trainer:
-    """A trainer of everything but the vision encoder, that measures on ``val`` and keeps the best."""
+) -> tuple[Trainer, Vocabulary]:
+    """A trainer of everything but the vision encoder, that measures on ``val`` and keeps the best; and the vocabulary.
+
+    Words that are new to the model get rows in its table (``restr.training.new_words``); where ``settings.accumulate`` is 2
+    every second batch is about ordinary sentences (``restr.training.rehearsal``).
+    """
     model.vision.requires_grad_(False)
     model.decoder.coarse = min(COARSE, model.config.vision.patch.bit_length() - 1)
     stride = model.config.vision.patch >> model.decoder.coarse
-    batches = partial(CachedBatches, store=store, tokenizer=tokenizer, stride=stride, fill=True)
-    return Trainer(
+    every = EVERY if stride % (2 * EVERY) == 0 else 1
+    rehearsal = None
+    if settings.accumulate == 2:  # asked before training changes anything
+        names = [photograph.name for photograph in train]
+        rehearsal = Rehearsal(model, tokenizer, store, names, batch=max(batch // 2, 2), seed=settings.seed)
+    words = new_words((s.text for photograph in train for s in photograph.sentences), tokenizer.vocabulary)
+    vocabulary = add_words(model, tokenizer.vocabulary, words)
+    batches = partial(
+        CachedBatches, store=store, tokenizer=Tokenizer.of(vocabulary, model.config), stride=stride, fill=True
+    )
+    new = batches(train, batch=batch, per_image=per_image, seed=settings.seed, word_dropout=0.03, every=every)
+    each = min(max(-(-WATCHED // len(val)), 2), 8)
+    trainer = Trainer(
         model,
-        batches(train, batch=batch, per_image=per_image, seed=settings.seed, word_dropout=0.03),
+        InTurn(new, rehearsal) if rehearsal else new,
         settings,
         folder,
         resume=resume,
         loss=partial(segmentation_loss, dice_weight=1.0, patch_weight=1.0, patch_share=None),
-        evaluate=partial(measure_cached, batches=batches(val, batch=8, per_image=2, seed=1)),
+        evaluate=partial(measure_cached, batches=batches(val, batch=8, per_image=each, seed=1)),
     )
+    return trainer, vocabulary

@@ -1,0 +1,92 @@
+"""What ``restr finetune`` measures and says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from restr.cli.progress import progress_bar
+from restr.data.dataset import Samples
+from restr.data.features import FeatureStore
+from restr.errors import DataError
+from restr.evaluation.comparison import compare
+from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
+from restr.evaluation.report import markdown, write_report
+from restr.files import write_whole
+from restr.inference.result import Result
+from restr.inference.segmenter import EncodedImage, Segmenter
+from restr.model.vision import PatchFeatures
+from restr.protocol import protocol
+from restr.text.vocabulary import Vocabulary
+from restr.training.curves import plot_curves
+from restr.training.finetune import Picture
+
+
+class Encoded:
+    """A segmenter for one picture that the encoder has seen: only the sentences go through the model."""
+
+    def __init__(self, segmenter: Segmenter, picture: Picture, store: FeatureStore) -> None:
+        name = picture.photograph.name
+        patches = torch.from_numpy(store[name].copy())[None].float().to(segmenter.device)
+        self.segmenter, self.features, self.name = segmenter, PatchFeatures(patches, store.entries[name].grid), name
+
+    def __call__(self, image: np.ndarray, text: list[str], *, threshold: float | None = None) -> list[Result]:
+        """A result for each sentence. image: an array of the picture's size; its pixels are not looked at."""
+        encoded = EncodedImage(pixels=image, features=self.features, name=self.name)
+        return self.segmenter.predict_encoded(encoded, text, threshold=threshold)
+
+
+def say_new_words(known: Vocabulary, vocabulary: Vocabulary) -> None:
+    """Name the words that the model gets vectors for, and what it took them for so far."""
+    new = vocabulary.words[len(known.words) :]
+    taken = {word: " ".join(known.parts(word)) for word in new[:8]}
+    listed = ", ".join(f"{word} (read as {other} so far)" if other else word for word, other in taken.items())
+    if new:
+        print(f"{len(new)} words are new to the model and get vectors of their own: {listed}{', ...' * (len(new) > 8)}")
+
+
+def measured(segmenter: Segmenter, pictures: Sequence[Picture], store: FeatureStore) -> EvaluationResult:
+    """The model as it is used: its own protocol, at the pictures' own size; on the patches that the encoder made once."""
+    own, preprocess = protocol("own"), segmenter.config.preprocess
+    config, patch = own.preprocess(preprocess), segmenter.config.vision.patch
+    records = []
+    with progress_bar() as bar:
+        task = bar.add_task("measuring", total=len(pictures))
+        for picture in pictures:
+            encoded = Encoded(segmenter, picture, store)
+            records += measure_image(encoded, picture.samples(), own, config, patch, seed=0)
+            bar.advance(task)
+    return summarise(records, own.describe(preprocess), own)
+
+
+def report(
+    data: str,
+    samples: Samples,
+    numbers: Sequence[int],
+    before: EvaluationResult,
+    after: EvaluationResult,
+    out: Path,
+    command: str,
+) -> None:
+    """Write the report of the held-out pictures, and what changed; print it."""
+    title = f"{data}, held-out pictures, after fine-tuning"
+    held_out = (samples[number] for number in numbers)
+    write_report(after, out / "report", title=title, samples=held_out, command=command)
+    gain = compare(*({record.id: record for record in result.records} for result in (before, after)))
+    write_whole(out / "gain.json", json.dumps(dataclasses.asdict(gain), indent=2) + "\n")
+    try:
+        plot_curves(out / "log.jsonl", out / "curves.png")
+    except DataError as error:  # matplotlib comes with an extra
+        print(f"no curves: {error}")
+    print(markdown(after, title=title, command=command))
+    low, high = (100 * bound for bound in gain.oiou_interval)
+    print(
+        f"oIoU on the {len({r.image_id for r in after.records})} held-out pictures: {100 * before.overall['oiou']:.1f} before, "
+        f"{100 * after.overall['oiou']:.1f} after ({100 * gain.oiou:+.1f}; 95%: {low:+.1f} to {high:+.1f}, paired)"
+    )
+    print(f"the model: {out / 'model'}, the report: {out / 'report' / 'report.html'}")

@@ -1,0 +1,114 @@
+"""Learning without forgetting: fine-tuning goes on answering ordinary sentences as the model did before.
+
+Trained on glorps alone, a model soon takes everything for a glorp. So every second batch asks about ordinary things
+("left man", "the red car") in the very same pictures, and the answer to give is the one that the model gave before the
+training began, right or wrong (Li and Hoiem, Learning without Forgetting, ECCV 2016). No old photograph is needed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from restr.data.batch import Batch, Batches
+from restr.data.expressions.description import Description
+from restr.data.expressions.lexicon import COLOURS, NOUNS
+from restr.data.expressions.wording import word
+from restr.data.features import FeatureStore
+from restr.model.restr import ReSTR
+from restr.model.vision import PatchFeatures
+from restr.text.tokenizer import Tokenizer
+
+EACH = 12  # sentences a picture
+MOST = 100  # pictures that are asked about: more would only take longer before training begins
+PEOPLE, PLACED, COLOURED = 0.25, 0.4, 0.25  # shares of the sentences
+SIDES = ("left", "right", "top", "bottom", "middle")
+
+
+class InTurn:
+    """A batch of ``new``, a batch of ``old``, and so on: with ``TrainConfig(accumulate=2)`` each step has one of both."""
+
+    def __init__(self, new: Batches, old: Batches) -> None:
+        self.both = (new, old)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        return self.both[step % 2].batch(step // 2)
+
+
+class Rehearsal:
+    """Batches of ordinary sentences about cached pictures, with the masks that ``model`` finds when this is built.
+
+    The masks are probabilities: what the model was in doubt about may stay so. names: of the pictures in ``store``.
+    batch, per_image: sentences a batch and a picture.
+    """
+
+    def __init__(
+        self,
+        model: ReSTR,
+        tokenizer: Tokenizer,
+        store: FeatureStore,
+        names: Sequence[str],
+        *,
+        batch: int,
+        per_image: int = 2,
+        seed: int = 0,
+    ) -> None:
+        self.tokenizer, self.store, self.seed = tokenizer, store, seed
+        self.images, self.per_image = max(batch // per_image, 1), per_image
+        rng = np.random.default_rng((seed, 2))
+        self.names = [names[int(i)] for i in rng.permutation(len(names))[:MOST]]
+        self.texts = {name: ordinary_sentences(rng, EACH) for name in self.names}
+        self.masks = {name: self._answers(model, name) for name in self.names}
+        self.alike: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for name in self.names:
+            self.alike[store.entries[name].grid].append(name)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step: pictures of one grid, each grid as often as it has pictures."""
+        rng = np.random.default_rng((self.seed, 3, step))
+        first = self.names[rng.integers(len(self.names))]
+        names = self.alike[self.store.entries[first].grid]
+        features, texts, masks = [], [], []
+        for number in rng.choice(len(names), self.images, replace=len(names) < self.images):
+            name = names[number]
+            features.append(self._features(name))
+            for i in rng.choice(EACH, self.per_image, replace=False):
+                texts.append(self.texts[name][i])
+                masks.append(torch.from_numpy(self.masks[name][i]).float() / 255)
+        ids, word_pad = self.tokenizer(texts)
+        return Batch(
+            ids=torch.from_numpy(ids),
+            word_pad=torch.from_numpy(word_pad),
+            mask=torch.stack(masks)[:, None],
+            patches=torch.cat([each.patches for each in features]).repeat_interleave(self.per_image, 0),
+            grid=features[0].grid,
+        )
+
+    def _features(self, name: str) -> PatchFeatures:
+        return PatchFeatures(torch.from_numpy(self.store[name].copy())[None], self.store.entries[name].grid)
+
+    @torch.no_grad()
+    def _answers(self, model: ReSTR, name: str) -> np.ndarray:
+        """What the model says about the picture's sentences, uint8 (EACH H W), 255 = certain."""
+        device = next(model.parameters()).device
+        ids, word_pad = (torch.from_numpy(array).to(device) for array in self.tokenizer(self.texts[name]))
+        patches, grid = self._features(name)
+        image = PatchFeatures(patches.float().to(device), grid)
+        logits = model.eval().segment(image, model.encode_words(ids, word_pad), word_pad).logits[:, 0]
+        return (logits.sigmoid() * 255).round().byte().cpu().numpy()
+
+
+def ordinary_sentences(rng: np.random.Generator, count: int) -> list[str]:
+    """Sentences about people, things and places, some with a side or a colour, whether the picture shows such or not."""
+    found = []
+    for _ in range(count):
+        category = "person" if rng.random() < PEOPLE else str(rng.choice(list(NOUNS)))
+        side = SIDES[rng.integers(len(SIDES))] if rng.random() < PLACED else None
+        coloured = category != "person" and rng.random() < COLOURED
+        colour = str(rng.choice(list(COLOURS))) if coloured else None
+        found.append(word(Description(category=category, side=side, colour=colour), rng))  # type: ignore[arg-type]
+    return found
