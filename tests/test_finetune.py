@@ -186,7 +186,7 @@ def test_the_verb_gains_on_what_it_can_learn_and_leaves_a_model(
 
 def test_the_domain_of_the_recipe_is_what_its_sentences_say(tmp_path: Path) -> None:
     script = load_script("recipes/finetune/make_domain.py")
-    script.main(script.Domain(photos=ROOT / "examples", out=tmp_path, train=2, judge=2, each=4))
+    script.main(script.Domain(photos=ROOT / "examples", out=tmp_path, train=2, judge=2, each=4, judge_each=4))
     files = {name: open_dataset(f"jsonl:{name}.jsonl", tmp_path) for name in ("domain", "judge")}
     pictures = {name: {samples.entry(n).image for n in range(len(samples))} for name, samples in files.items()}
     assert [len(names) for names in pictures.values()] == [2, 2] and not set.intersection(*pictures.values())
