@@ -22,9 +22,7 @@ from pathlib import Path
 
 import torch
 
-from restr.data.catalog import open_dataset
 from restr.data.generated import GeneratedScenes
-from restr.data.writers import convert
 from restr.training import checkpoint
 from restr.training.log import read
 
@@ -76,6 +74,12 @@ class Run:
         """Whether it has a finished model and every checkpoint that is there can be read."""
         paths = checkpoint.saved(self.folder)
         return all(checkpoint.load(path) for path in paths) and paths[-1].name == f"step-{steps:08d}.pt"
+
+
+def same_model(run: Run, other: Run) -> bool:
+    """Whether two runs have come to the same bits."""
+    one, two = ((each.folder / "model/model.safetensors").read_bytes() for each in (run, other))
+    return one == two
 
 
 def truncated(root: Path) -> tuple[bool, str]:
@@ -164,10 +168,7 @@ def dead_worker(root: Path) -> tuple[bool, str]:
     children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
     status = run.ended() or straight.ended()
-    equal = (run.folder / "model/model.safetensors").read_bytes() == (
-        straight.folder / "model/model.safetensors"
-    ).read_bytes()
-    good = status == 0 and "has died and is started again" in run.text() and equal
+    good = status == 0 and "has died and is started again" in run.text() and same_model(run, straight)
     return good, "named; started again; the model bit-equal to an undisturbed run's" if good else run.text()[-500:]
 
 
@@ -180,10 +181,7 @@ def terminated(root: Path) -> tuple[bool, str]:
     stopped = checkpoint.saved(run.folder)[-1].stem
     again = Run(root / "run", *SCENES, "--steps", "30", "--resume")
     finished = again.ended() or straight.ended()
-    equal = (run.folder / "model/model.safetensors").read_bytes() == (
-        straight.folder / "model/model.safetensors"
-    ).read_bytes()
-    good = status == 128 + signal.SIGTERM and finished == 0 and equal
+    good = status == 128 + signal.SIGTERM and finished == 0 and same_model(run, straight)
     return good, f"status {status}, {stopped} saved; resumed bit-equal" if good else run.text()[-500:]
 
 
@@ -215,14 +213,15 @@ def drawn(folder: Path) -> Path:
 
     from restr.masks import rle_encode
 
-    (folder / "first/images").mkdir(parents=True)
+    (folder / "images").mkdir(parents=True)
     scenes, lines = GeneratedScenes(12, 5, size=64, per_scene=2), []
     for number in range(len(scenes)):
         sample, name = scenes[number], f"images/{number // 2}.png"
-        Image.fromarray(sample.image).save(folder / "first" / name)
+        Image.fromarray(sample.image).save(folder / name)
         lines.append(json.dumps({"image": name, "text": sample.text, "mask": rle_encode(sample.mask)}))
-    (folder / "first/mine.jsonl").write_text("\n".join(lines) + "\n")
-    return Path(convert(open_dataset(f"jsonl:{folder / 'first/mine.jsonl'}"), "jsonl", folder / "own"))
+    path = folder / "mine.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    return path
 
 
 def main() -> int:

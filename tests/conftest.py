@@ -17,6 +17,8 @@ hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+pytest_plugins = ["sharded"]  # the fixtures of tests of shards
+
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:

@@ -15,6 +15,7 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from restr.data.catalog import open_dataset
@@ -140,3 +141,17 @@ def written(folder: Path, content: bytes, name: str = "train-000.tar") -> str:
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(content)
     return f"shards:{folder / name}"
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Indices of remote shards go to a cache of the test's own, nobody waits between tries, and blocks are small."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("restr.data.shards.storage.PAUSE", 0.0)
+    monkeypatch.setattr("restr.data.shards.tar.BLOCK", 20_000)
+
+
+@pytest.fixture
+def server() -> Iterator[ShardServer]:
+    with serving() as found:
+        yield found

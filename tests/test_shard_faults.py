@@ -7,7 +7,7 @@ import io
 import random
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,9 @@ import pytest
 from restr.data.catalog import open_dataset
 from restr.data.shards import storage
 from restr.errors import DatasetError
-from sharded import ShardServer, facts, members, picture, served, serving, tar, written
+from sharded import ShardServer, facts, members, picture, served, tar, written
 
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Indices of remote shards go to a cache of the test's own, nobody waits between tries, and blocks are small."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(storage, "PAUSE", 0.0)
-    monkeypatch.setattr("restr.data.shards.tar.BLOCK", 20_000)
-
-
-@pytest.fixture
-def server() -> Iterator[ShardServer]:
-    with serving() as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 # --- networks and servers --------------------------------------------------------------------------------------------

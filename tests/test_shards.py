@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +21,16 @@ from restr.data.batch import SampleBatches
 from restr.data.catalog import open_dataset
 from restr.data.fitted import FittedSamples
 from restr.data.order import BlockOrder, Uniform
-from restr.data.shards import address, storage
+from restr.data.shards import address
 from restr.data.shards.samples import open_shards
 from restr.data.writers import convert
 from restr.errors import DataError, DatasetError, UnreachableError
 from restr.presets import restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
-from sharded import SIDE, ShardServer, members, picture, served, serving, tar, written
+from sharded import SIDE, ShardServer, members, picture, served, tar, written
 
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Indices of remote shards go to a cache of the test's own, nobody waits between tries, and blocks are small."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(storage, "PAUSE", 0.0)
-    monkeypatch.setattr("restr.data.shards.tar.BLOCK", 20_000)
-
-
-@pytest.fixture
-def server() -> Iterator[ShardServer]:
-    with serving() as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 # --- the same samples, from wherever ---------------------------------------------------------------------------------

@@ -62,22 +62,22 @@ def saved(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.pt"))
 
 
-def newest_sound(folder: Path) -> Path:
-    """The newest checkpoint that can be read; damaged ones on the way are renamed, and said to be so.
+def newest_sound(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The newest checkpoint that can be read, and its contents; damaged ones on the way are renamed, and said to be so.
 
     Raises ``CheckpointError`` where there is none.
     """
     problem: CheckpointError | None = None
     for path in reversed(saved(folder)):
         try:
-            load(path)
+            state = load(path)
         except CheckpointError as error:
             problem = problem or error
             logger.warning("%s", error)
             continue
         for damaged in (later for later in saved(folder) if later > path):
             damaged.replace(damaged.with_name(f"damaged-{damaged.name}"))
-        return path
+        return path, state
     raise problem or CheckpointError(f"{folder} holds no checkpoint")
 
 

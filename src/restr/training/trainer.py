@@ -98,10 +98,7 @@ class Trainer:
         start = last_save = time.monotonic()
         self.model.train()
         with caught_signals() as caught, watch:
-            if self._random:  # only now: what a watch imports may draw, as rich does
-                checkpoint.set_random_state(self._random)
-            else:
-                checkpoint.seed_random(config.seed + distributed.rank())
+            self._begin_random()  # only now: what a watch imports may draw, as rich does
             stream = self.meter.watched(self._stream())
             while at.step < config.steps and not stopped:
                 watched = (at.step + 1) % config.log_every == 0 or at.step + 1 == config.steps
@@ -161,6 +158,13 @@ class Trainer:
         places = range(first + distributed.rank(), last, distributed.size())
         return Stream(self.batches, places, self.config.workers)
 
+    def _begin_random(self) -> None:
+        """Every generator as the checkpoint has it or, without one, as the seed says."""
+        if self._random:
+            checkpoint.set_random_state(self._random)
+        else:
+            checkpoint.seed_random(self.config.seed + distributed.rank())
+
     def _check_shares(self) -> None:
         if self.accumulate % distributed.size():
             raise ConfigError(
@@ -191,7 +195,7 @@ class Trainer:
         rollbacks = at.rollbacks + 1
         self._restore()
         at.rollbacks, at.skipped = rollbacks, 0
-        checkpoint.set_random_state(self._random or checkpoint.random_state())
+        self._begin_random()
         logger.warning(
             "%s, %d times in a row; back to step %d with %g of the learning rate",
             what, config.skips + 1, at.step, 0.5**rollbacks,
@@ -259,8 +263,9 @@ class Trainer:
 
     def _restore(self) -> None:
         """Go on from the newest checkpoint that can be read."""
-        path = distributed.gathered(checkpoint.newest_sound(self.folder) if distributed.is_first() else None)[0]
-        state = checkpoint.load(path)  # type: ignore[arg-type]  # the first process has found it
+        found = checkpoint.newest_sound(self.folder) if distributed.is_first() else None
+        path = distributed.gathered(found and found[0])[0]
+        state = found[1] if found else checkpoint.load(path)  # type: ignore[arg-type]  # the first has found it
         try:
             self.engine.load_state_dict(state)
         except CheckpointError as error:

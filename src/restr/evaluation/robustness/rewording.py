@@ -6,10 +6,11 @@ that the caller passes in.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from restr.data.expressions.lexicon import words_of
-from restr.data.expressions.mirror import cased, mirrored
 from restr.data.expressions.typing_style import slip
 from restr.evaluation.robustness.synonyms import WORD, phrases, synonyms
 
@@ -18,6 +19,21 @@ LITTLE = words_of(
     "a an the this that these those and or of on in at to with w from by for is are was be who which it its one ones "
     "has have there here his her their our your my me us just only please find show segment select mark pic picture "
     "photo image frame screen side"
+)
+
+# A word for a side and the one that stands there in a mirror, both ways; parts of hyphenated words are looked up alone.
+MIRRORED = {
+    "left": "right", "leftmost": "rightmost", "lefthand": "righthand", "leftside": "rightside", "leftest": "rightest",
+    "upperleft": "upperright", "lowerleft": "lowerright", "topleft": "topright", "bottomleft": "bottomright",
+    "lft": "rght", "lf": "rgt", "l": "r",
+}  # fmt: skip
+MIRRORED |= {right: left for left, right in MIRRORED.items()} | {"rt": "lft"}
+
+# "The lady right behind a dog" is at no side; "on the right behind a dog" is.
+_ADVERB = re.compile(
+    r"(?<!\bthe )(?<!\bon )(?<!\bto )(?<!\bat )(?<!\bfar )\bright "
+    r"(?:behind|next|beside|above|below|under|underneath|over|by|there|here|in front|in the (?:middle|center))\b",
+    re.IGNORECASE,
 )
 
 
@@ -48,7 +64,7 @@ def slipped(text: str, rng: np.random.Generator) -> str | None:
     for word in sorted(order, key=lambda word: word[0].lower() in LITTLE):
         wrong = slip(word[0].lower(), rng)
         if wrong != word[0].lower():
-            return text[: word.start()] + cased(word[0], wrong) + text[word.end() :]
+            return text[: word.start()] + _cased(word[0], wrong) + text[word.end() :]
     return None
 
 
@@ -59,12 +75,35 @@ def reworded(text: str, rng: np.random.Generator) -> str | None:
     for start, end, phrase in phrases(text):
         choices = synonyms(phrase)
         if choices.phrases:
-            parts += [text[done:start], cased(text[start:end], choices.pick(rng))]
+            parts += [text[done:start], _cased(text[start:end], choices.pick(rng))]
             done = end
     return "".join([*parts, text[done:]]) if parts else None
+
+
+def mirrored(text: str) -> str | None:
+    """What the sentence says of the mirror image: each word for left becomes the one for right, and the other way round.
+
+    "leftmost", "left-hand" and "lft" are such words, "leftover" is not. The sentence itself where it names no side; None
+    where "right" may be no side: "right behind the car".
+    """
+    if _ADVERB.search(text):
+        return None
+    return WORD.sub(lambda word: _turned(word[0]), text)
 
 
 def sides_exchanged(text: str) -> str | None:
     """``mirrored`` of a sentence that names a side; None of others."""
     turned = mirrored(text)
     return None if turned == text else turned
+
+
+def _turned(word: str) -> str:
+    parts = word.split("-")
+    return "-".join(_cased(part, MIRRORED.get(part.lower(), part)) for part in parts)
+
+
+def _cased(like: str, word: str) -> str:
+    """``word`` written as ``like`` is: in capitals, with a first capital, or as it comes."""
+    if like.isupper() and len(like) > 1:
+        return word.upper()
+    return word.capitalize() if like[:1].isupper() else word
