@@ -9,7 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restr.nn.attention import Attention, Layout, WindowedAttention, from_windows, to_cells, to_windows, written_out
+from restr.nn.attention import (
+    Attention,
+    Layout,
+    WindowedAttention,
+    from_windows,
+    outside,
+    to_cells,
+    to_windows,
+    written_out,
+)
 
 GRID, BEFORE, AFTER, WIDTH, HEADS = (7, 10), 1, 3, 8, 2
 TOKENS = BEFORE + math.prod(GRID) + AFTER
@@ -52,9 +61,11 @@ def by_hand(attention: WindowedAttention, z: Tensor, at: int, heard: Tensor) -> 
             rows = range(i * h // cells, -(-(i + 1) * h // cells))
             columns = range(j * w // cells, -(-(j + 1) * w // cells))
             inside = [BEFORE + r * w + c for r in rows for c in columns]
-            keys.append(k[:, inside].mean(1, keepdim=True))
-            values.append(v[:, inside].mean(1, keepdim=True))
-            scores.append(torch.full((1,), math.log(h * w / cells**2), dtype=z.dtype))
+            unseen = len(set(inside) - set(near)) / len(inside)
+            if unseen:
+                keys.append(k[:, inside].mean(1, keepdim=True))
+                values.append(v[:, inside].mean(1, keepdim=True))
+                scores.append(torch.full((1,), math.log(unseen * h * w / cells**2), dtype=z.dtype))
     weights = torch.einsum("kd,knd->kn", q[:, BEFORE + at], torch.cat(keys, 1)) / math.sqrt(q.shape[2])
     weights = (weights + torch.cat(scores)).softmax(1)
     return attention.proj(torch.einsum("kn,knd->kd", weights, torch.cat(values, 1)).flatten())
@@ -84,13 +95,28 @@ def test_an_image_of_one_window_gets_full_attention() -> None:
     torch.testing.assert_close(windowed(z, mask()), full(z, mask()))
 
 
-def test_equal_patches_weigh_as_much_as_in_full_attention() -> None:
-    """Where the patches of a cell are alike, a cell stands for them exactly; the window then counts twice."""
-    full, windowed = pair(1, 1)
+@pytest.mark.parametrize(("window", "cells"), [(1, 1), (4, 3), (4, 2), (3, 10)])
+def test_equal_patches_weigh_as_much_as_in_full_attention(window: int, cells: int) -> None:
+    """Where the patches of a cell are alike, a cell stands for them exactly: every patch is counted once."""
+    full, windowed = pair(window, cells)
     z = tokens(1)
     z[:, BEFORE : BEFORE + math.prod(GRID)] = z[:, BEFORE : BEFORE + 1]
     difference = (windowed(z, None, LAYOUT) - full(z)).abs().max() / full(z).abs().max()
-    assert difference < 2 / math.prod(GRID)
+    assert difference < 0.02
+
+
+def test_cells_of_one_patch_give_full_attention() -> None:
+    """A cell inside the window is not seen twice, one outside it is the patch itself."""
+    full, windowed = pair(4, max(GRID))
+    z = tokens()
+    torch.testing.assert_close(windowed(z, mask(), LAYOUT), full(z, mask()))
+
+
+def test_each_patch_is_in_the_window_or_in_the_cells() -> None:
+    counts = outside((6, 9), 3, 3)
+    assert counts.shape == (6, 1, 1, 9)
+    assert counts.sum(3).unique().tolist() == [6 * 9 - 3 * 3]
+    assert counts[0, 0, 0].tolist() == [0, 6, 6, 3, 6, 6, 6, 6, 6]
 
 
 @pytest.mark.parametrize("window", [1, 3, 4, 7])

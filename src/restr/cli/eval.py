@@ -49,7 +49,7 @@ class Eval:
     """Draws the sentences and the control's pairs; state it with the numbers."""
 
     model: Path | None = None
-    """A model folder, or the model.safetensors in one (default: the bundled model)."""
+    """A model folder or an export's, or a file in one (default: the bundled model)."""
 
     out: Path | None = None
     """Folder for report.html, table.md, row.tex, metrics.json, records.jsonl and pictures (default: print the table only).
@@ -67,11 +67,17 @@ class Eval:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU if there is one."""
 
+    backend: Literal["auto", "torch", "onnx", "openvino", "torch-export", "aoti"] = "auto"
+    """What computes: an export's own runtime; an ONNX export leaves the choice of onnx and openvino."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of a model folder's matrix products; an export has its own."""
+
     processes: int = 1
     """How many processes measure, an image at a time; the numbers are the same."""
 
     threads: int = 0
-    """For torch, in all; 0 leaves the choice to it."""
+    """Of the processor, in all; 0 leaves the choice to what computes."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -101,13 +107,13 @@ class Prepared:
 
 def prepared(settings: Eval) -> Prepared:
     """Open everything but the weights. Raises ``RestrError`` for what is not there or cannot be."""
-    from restr.inference.places import model_folder
-    from restr.model.weights import folder_hash, read_config
+    from restr.inference.places import described, model_folder
 
     if settings.n < 1:
         raise ConfigError(f"n is {settings.n}; ask for at least one sentence")
     folder = model_folder(settings.model)
-    preprocess, protocol = read_config(folder).preprocess, chosen_protocol(settings)
+    found = described(folder)
+    preprocess, protocol = found.config.preprocess, chosen_protocol(settings)
     samples = open_samples(settings, size=preprocess.size)
     return Prepared(
         folder=folder,
@@ -124,7 +130,8 @@ def prepared(settings: Eval) -> Prepared:
             "seed": settings.seed,
             "samples": len(samples),
             "size": preprocess.size,
-            "model": folder_hash(folder),
+            "model": found.hash,
+            "precision": found.precision or settings.precision.replace("auto", "fp32"),
             "protocol": protocol.describe(preprocess),
         },
     )
@@ -147,6 +154,8 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
         protocol=ready.protocol,
         seed=settings.seed if settings.control else None,
         device=settings.device,
+        backend=settings.backend,
+        precision=settings.precision,
         threads=settings.threads,
     )
     try:

@@ -63,12 +63,13 @@ def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[Job]:
             yield from _jobs_of_jsonl(Path(image), tuple(texts))
         else:
             try:
-                yield from (Job(file, tuple(texts)) for file in _files(image))
+                yield from (Job(file, tuple(texts)) for file in image_files(image))
             except ImageError as error:
                 yield Job(image, tuple(texts), error=str(error))
 
 
-def _files(image: str) -> list[str]:
+def image_files(image: str) -> list[str]:
+    """The files that a file's name, a folder's or a glob stands for. Raises ``ImageError`` where there are none."""
     if image == STDIN:
         return [STDIN]
     if os.path.isdir(image):

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from os import PathLike
 
-import torch
-
 from restr.config import PreprocessConfig
 from restr.data.sample import SampleSource
 from restr.errors import ConfigError, DataError
@@ -45,20 +43,24 @@ class Measurer:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """How a process comes to its ``Measurer``; sent to each. threads: for torch, in all; 0 leaves the choice to it."""
+    """How a process comes to its ``Measurer``; sent to each. backend, precision: ``Segmenter.from_pretrained``'s.
+    threads: in all; 0 leaves the choice to the runtime."""
 
     samples: SampleSource
     model: str | PathLike[str] | None
     protocol: Protocol
     seed: int | None = 0
     device: str = "auto"
+    backend: str = "auto"
+    precision: str = "auto"
     threads: int = 0
 
     def open(self, processes: int = 1) -> Measurer:
         """Load the model, for one of so many processes."""
-        if self.threads or processes > 1:
-            torch.set_num_threads(max(1, (self.threads or os.cpu_count() or 1) // processes))
-        segmenter = Segmenter.from_pretrained(self.model, device=self.device)
+        threads = self.threads if processes == 1 else max(1, (self.threads or os.cpu_count() or 1) // processes)
+        segmenter = Segmenter.from_pretrained(
+            self.model, device=self.device, backend=self.backend, precision=self.precision, threads=threads
+        )
         preprocess = self.protocol.preprocess(segmenter.config.preprocess)
         return Measurer(
             segmenter=segmenter.with_preprocess(preprocess),

@@ -16,7 +16,7 @@ from restr.export.graphs import Graph
 try:
     import onnx
     import onnxscript  # noqa: F401  (torch.onnx.export works with it)
-    from onnx import helper, numpy_helper
+    from onnx import helper
 except ImportError as error:
     raise ConfigError(f"{error.name} is not installed; run: pip install 'restr[onnx]'") from error
 
@@ -85,33 +85,3 @@ def kept_in_float(model: onnx.ModelProto) -> list[str]:
         for node in model.graph.node
         if node.op_type in ("MatMul", "Gemm") and sizes.get(node.input[1], TOO_SMALL) < TOO_SMALL
     ]
-
-
-def with_int8_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Each large matrix of a MatMul as int8 with a float32 scale an output channel; what is computed with it stays float.
-
-    OpenVINO keeps such weights small in memory and decides itself how to multiply.
-    """
-    small = set(kept_in_float(model))
-    matrices = {each.name: each for each in model.graph.initializer}
-    nodes = []
-    for node in model.graph.node:
-        matrix = matrices.get(node.input[1]) if node.op_type == "MatMul" and node.name not in small else None
-        if matrix is not None and len(matrix.dims) == 2:
-            name = matrix.name
-            if f"{name}.int8" not in matrices:
-                values = numpy_helper.to_array(matrix)
-                scale = (np.abs(values).max(0) / 127).clip(1e-12).astype(np.float32)
-                whole = np.rint(values / scale).astype(np.int8)
-                for part, array in (("int8", whole), ("scale", scale)):
-                    matrices[f"{name}.{part}"] = numpy_helper.from_array(array, f"{name}.{part}")
-            nodes.append(
-                helper.make_node("DequantizeLinear", [f"{name}.int8", f"{name}.scale"], [f"{node.name}.weight"], axis=1)
-            )
-            node.input[1] = f"{node.name}.weight"
-        nodes.append(node)
-    used = {name for node in nodes for name in node.input}
-    del model.graph.node[:], model.graph.initializer[:]
-    model.graph.node.extend(nodes)
-    model.graph.initializer.extend(each for name, each in matrices.items() if name in used)
-    return model

@@ -15,8 +15,10 @@ import numpy as np
 from restr.config import ModelConfig
 from restr.errors import ConfigError
 from restr.export import parity
+from restr.export.calibration import examples
 from restr.export.graphs import Graph, graphs
 from restr.export.quiet import quiet
+from restr.export.rewriting import for_runtimes
 from restr.inference.backends.opening import open_exported
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.exported import FACTS, Exported, Precision, Target
@@ -30,6 +32,7 @@ PRECISIONS: dict[str, tuple[str, ...]] = {
     "torch-export": ("fp32", "bf16"),
     "aoti": ("fp32", "bf16"),
 }
+COMPARED = 2  # photographs
 SUFFIX = {"onnx": "onnx", "openvino": "xml", "torch-export": "pt2", "aoti": "pt2"}
 
 
@@ -65,15 +68,16 @@ def export(
 ) -> parity.Parity:
     """Write an export folder, which ``Segmenter.from_pretrained`` reads, and measure it.
 
-    source: what the model is, for the facts. photographs: uint8 (H W 3), to compare on. say: told of every step. The
-    folder's files appear when all are done, ``restr.json`` last. Raises ``ConfigError``.
+    source: what the model is, for the facts. photographs: uint8 (H W 3); OpenVINO's int8 is fitted to them all, and the first
+    two are compared on. say: told of every step. The folder's files appear when all are done, ``restr.json`` last. Raises ``ConfigError``.
     """
     if (out / WEIGHTS).exists():
         raise ConfigError(f"{out} is a model folder; choose another for the export")
     model = model.to("cpu").eval()
     config = model.config if plan.dynamic else of_one_size(model.config)
-    found = graphs(model, dynamic=plan.dynamic, whole=plan.whole)
-    write = writer(plan)
+    traced = for_runtimes(model) if plan.target in ("onnx", "openvino") else model
+    found = graphs(traced, dynamic=plan.dynamic, whole=plan.whole)
+    write = writer(plan, lambda graph: examples(graph, found["image_encoder"], config, photographs))
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as name:
         folder = Path(name)
@@ -93,7 +97,7 @@ def export(
         vocabulary.save(folder / VOCABULARY)
         say("comparing")
         reference = TorchBackend(model, device="cpu")
-        report = parity.measure(reference, open_exported(facts, device="cpu"), photographs=photographs)
+        report = parity.measure(reference, open_exported(facts, device="cpu"), photographs=photographs[:COMPARED])
         (folder / "parity.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
         (folder / "parity.md").write_text(report.markdown(), encoding="utf-8")
         (out / FACTS).unlink(missing_ok=True)  # while files change, the folder is no export
@@ -109,8 +113,11 @@ def of_one_size(config: ModelConfig) -> ModelConfig:
     return replace(config, preprocess=replace(config.preprocess, fit=fit))
 
 
-def writer(plan: Plan) -> Callable[[Graph, Path, dict[str, Any]], None]:
-    """How a graph becomes a file. Raises ``ConfigError`` where something is not installed."""
+def writer(
+    plan: Plan, fitted_to: Callable[[Graph], list[dict[str, np.ndarray]]]
+) -> Callable[[Graph, Path, dict[str, Any]], None]:
+    """How a graph becomes a file. fitted_to: examples of a graph's inputs. Raises ``ConfigError`` where something is not
+    installed."""
     if plan.target in ("torch-export", "aoti"):
         from restr.export.pt2_target import compile_program, save_program
 
@@ -128,13 +135,17 @@ def writer(plan: Plan) -> Callable[[Graph, Path, dict[str, Any]], None]:
                 onnx_target.quantised(path, path)
 
         return to_onnx
-    from restr.export.openvino_target import convert
+    from restr.export import openvino_target
 
     def to_openvino(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
-        model = onnx_target.to_onnx(graph, facts)
         between = path.with_suffix(".onnx")
-        onnx_target.save(onnx_target.with_int8_weights(model) if int8 else model, between)
-        convert(between, path)
+        if int8:
+            known = fitted_to(graph)  # before the long work: there may be too few
+        onnx_target.save(onnx_target.to_onnx(graph, facts), between)
+        if int8:
+            openvino_target.quantised(between, path, known)
+        else:
+            openvino_target.convert(between, path)
         between.unlink()
 
     return to_openvino

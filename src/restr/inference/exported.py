@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
-from restr.files import write_whole
+from restr.files import hash_of_files, write_whole
+from restr.model.names import VOCABULARY
 
 FACTS, FORMAT = "restr.json", 1
 Target = Literal["onnx", "openvino", "torch-export", "aoti"]
@@ -47,6 +48,12 @@ class Exported:
     def path_to_be(self, graph: str) -> Path:
         """Where a graph's file belongs, there or not."""
         return self.folder / self.files[graph]
+
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits that change with any byte of the graphs, their weights, the words or the facts."""
+        graphs = {Path(name).stem for name in self.files.values()}  # OpenVINO's weights lie beside them
+        found = [path for path in self.folder.iterdir() if path.name in (FACTS, VOCABULARY) or path.stem in graphs]
+        return hash_of_files(sorted(found))
 
     def to_dict(self) -> dict[str, Any]:
         """All but the folder, in JSON's types; also each ONNX file's metadata."""

@@ -1,11 +1,13 @@
-"""Where a model is: the bundled one, a folder, a file in one, or a repository of the Hugging Face hub."""
+"""Where a model is: the bundled one, a folder, a file in one, or a repository of the Hugging Face hub; and what it is."""
 
 from __future__ import annotations
 
 from importlib import resources
 from os import PathLike
 from pathlib import Path
+from typing import NamedTuple
 
+from restr.config import ModelConfig
 from restr.errors import WeightsError
 from restr.inference.exported import FACTS, Exported
 from restr.model.names import WEIGHTS
@@ -33,6 +35,24 @@ def model_folder(path: str | PathLike[str] | None) -> Path:
     if not path.is_dir():
         raise WeightsError(f"there is no model folder {path}; pass a folder that holds {WEIGHTS} and its config")
     return path
+
+
+class Described(NamedTuple):
+    """What a folder holds. hash: changes with any of its bytes. precision: an export's own, None for a model folder."""
+
+    config: ModelConfig
+    hash: str
+    precision: str | None
+
+
+def described(folder: Path) -> Described:
+    """What a folder of ``model_folder`` holds, without its weights. Raises ``WeightsError`` where a file is missing."""
+    if (folder / FACTS).is_file():
+        facts = Exported.read(folder)
+        return Described(facts.config, facts.hash(), facts.precision)
+    from restr.model.weights import folder_hash, read_config  # torch loads here
+
+    return Described(read_config(folder), folder_hash(folder), None)
 
 
 def known_files(folder: Path) -> set[str]:

@@ -81,6 +81,7 @@ class Segmenter:
         device: str | torch.device = "auto",
         backend: str = "auto",
         precision: str = "auto",
+        threads: int = 0,
     ) -> Segmenter:
         """A segmenter from a model folder or an export's, or a file in one; without a path, the bundled model.
 
@@ -89,14 +90,15 @@ class Segmenter:
 
         device: "auto" takes a GPU where there is one. backend: "auto", "torch", "onnx", "openvino", "torch-export",
         "aoti"; only an ONNX export leaves a choice, the second and third. precision: "fp32" or "bf16" for a model
-        folder; an export has its own. Raises ``WeightsError`` and ``ConfigError``.
+        folder; an export has its own. threads: of the processor, for PyTorch those of the whole process; 0 leaves the choice
+        to the runtime. Raises ``WeightsError`` and ``ConfigError``.
         """
         if backend not in BACKENDS:
             raise ConfigError(f"backend is {backend!r}; choose one of {', '.join(BACKENDS)}")
         folder = model_folder(path)
         if (folder / FACTS).is_file():
             facts = Exported.read(folder)
-            runtime = open_exported(facts, device=str(device), backend=backend, precision=precision)
+            runtime = open_exported(facts, device=str(device), backend=backend, precision=precision, threads=threads)
             return cls(runtime, Vocabulary.from_file(folder / VOCABULARY))
         if backend not in ("auto", "torch"):
             raise ConfigError(
@@ -104,13 +106,17 @@ class Segmenter:
                 f"restr export {folder} --to {backend}"
             )
         try:
-            from restr.model.weights import load_pretrained  # torch loads here
+            import torch
+
+            from restr.model.weights import load_pretrained
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"{error.name} is not installed, and {folder} is a model folder; install torch, or pass what "
                 "restr export wrote"
             ) from error
 
+        if threads:
+            torch.set_num_threads(threads)
         model, vocabulary = load_pretrained(folder)
         return cls(model, vocabulary, device=device, precision=precision)
 

@@ -81,12 +81,15 @@ class Decoder(nn.Module):
 
     def forward(self, beside: Tensor, judged: Judged, grid: tuple[int, int]) -> Tensor:
         """beside (b n D): what stands beside the masked patches; grid (h, w) -> logits (b 1 H W), H = 2^K h."""
-        weight = judged.logits if self.config.mask_by == "logit" else judged.logits.sigmoid()
-        masked = judged.patches * weight[..., None]
-        features = torch.cat([beside, masked], dim=-1).unflatten(1, grid)  # (b h w 2D)
+        features = self.coarsest(beside, judged, grid)
         for i, block in enumerate(self.blocks):
             features = block(features, enlarge=i < len(self.blocks) - self.coarse)
         return self.head(features).permute(0, 3, 1, 2)
+
+    def coarsest(self, beside: Tensor, judged: Judged, grid: tuple[int, int]) -> Tensor:
+        """What the first block gets: [z_v, z_masked] on the patch grid, (b h w 2D)."""
+        weight = judged.logits if self.config.mask_by == "logit" else judged.logits.sigmoid()
+        return torch.cat([beside, judged.patches * weight[..., None]], dim=-1).unflatten(1, grid)
 
 
 class NoDecoder(nn.Module):

@@ -6,7 +6,6 @@ of the size (``recipes/restr_small/fetch.py`` prints the largest relative error 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
-from restr.files import write_whole, written_whole
+from restr.files import hash_of_files, write_whole, written_whole
 from restr.model.build import build_model
 from restr.model.names import CONFIG, VOCABULARY, WEIGHTS
 from restr.model.restr import ReSTR
@@ -68,11 +67,7 @@ def read_config(folder: str | Path) -> ModelConfig:
 
 def folder_hash(folder: str | Path) -> str:
     """Sixteen hexadecimal digits that change with any byte of a model folder's files."""
-    digest = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS, VOCABULARY):
-        with (Path(folder) / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
+    return hash_of_files(Path(folder) / name for name in (CONFIG, WEIGHTS, VOCABULARY))
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -47,10 +47,12 @@ class Attention(nn.Module):
 
 
 def written_out(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0) -> Tensor:
-    """``scaled_dot_product_attention`` as two matrix products, for ``Attention.mix``; attn_mask bool (b 1 1 n)."""
-    scores = q @ k.transpose(2, 3) * q.shape[3] ** -0.5
+    """``scaled_dot_product_attention`` as two matrix products, for ``Attention.mix``; attn_mask (b 1 1 n), bool or to be added."""
+    scores = (q * q.shape[3] ** -0.5) @ k.transpose(2, 3)
     if attn_mask is not None:
-        scores = scores.masked_fill(~attn_mask, float("-inf"))
+        if attn_mask.dtype == torch.bool:
+            attn_mask = torch.zeros_like(attn_mask, dtype=q.dtype).masked_fill(~attn_mask, float("-inf"))
+        scores = scores + attn_mask
     return F.dropout(scores.softmax(3), dropout_p, dropout_p > 0) @ v
 
 
@@ -58,11 +60,12 @@ class WindowedAttention(Attention):
     """Attention whose cost grows linearly with the number of patches; the parameters are those of ``Attention``.
 
     A patch looks at the patches of its own window (Swin, Liu et al. 2021; ViTDet, Li et al. 2022), at all tokens that
-    are no patches (words, class token), and at the whole image in coarse cells, the mean keys and values of each
-    (Focal Transformer, Yang et al. 2021). A cell of m patches counts m times: log m is added to its score (ToMe, Bolya
-    et al. 2023), which is what the softmax over m equal keys would give. Words look at every patch. So nothing is
-    learnt anew, no block is blind to the rest of the image, and trained weights of full attention can be used.
-    Images of one window, and tokens without a layout, get full attention.
+    are no patches (words, class token), and at the rest of the image in coarse cells, the mean keys and values of each
+    (Focal Transformer, Yang et al. 2021). A cell of which m patches lie outside the window counts m times: log m is
+    added to its score (ToMe, Bolya et al. 2023), which is what the softmax over m equal keys would give. So every patch
+    is counted once, as in full attention. Words look at every patch. Nothing is learnt anew, no block is blind to any
+    part of the image, and trained weights of full attention can be used. Images of one window, and tokens without a
+    layout, get full attention.
     """
 
     def __init__(self, width: int, heads: int, *, window: int, cells: int, dropout: float = 0.0) -> None:
@@ -90,18 +93,19 @@ class WindowedAttention(Attention):
             torch.cat([other, to_cells(x, layout.grid, self.cells)], 2).repeat_interleave(windows, 0)
             for other, x in ((k_other, k_patch), (v_other, v_patch))
         )
-        cells = k_far.shape[2] - k_other.shape[2]
-        scores = q.new_zeros(len(q), 1, 1, k_far.shape[2])  # what is added to the scores of words and cells
-        scores[..., k_far.shape[2] - cells :] = math.log(h * w / cells)
+        heard = q.new_ones(len(q), 1, 1, k_other.shape[2], dtype=torch.bool)
         if key_mask is not None:
             heard = split(key_mask.transpose(2, 3))[1].transpose(2, 3)
-            scores[..., : heard.shape[3]].masked_fill_(~heard, float("-inf"))
-        near = torch.zeros_like(inside, dtype=q.dtype).masked_fill(~inside, float("-inf"))
+        counts = [  # how many patches or words each key stands for
+            inside.to(q.dtype).repeat(len(q), 1, 1, 1),
+            heard.to(q.dtype).repeat_interleave(windows, 0),
+            outside(layout.grid, self.window, self.cells).to(q).repeat(len(q), 1, 1, 1),
+        ]
         mixed = self.mix(
             to_windows(q, layout.grid, self.window)[0],
             torch.cat([k_near, k_far], 2),
             torch.cat([v_near, v_far], 2),
-            attn_mask=torch.cat([near.repeat(len(q), 1, 1, 1), scores.repeat_interleave(windows, 0)], 3),
+            attn_mask=torch.cat(counts, 3).log(),
             dropout_p=self.dropout if self.training else 0.0,
         )
         mixed = from_windows(mixed, layout.grid, self.window)
@@ -138,3 +142,17 @@ def to_cells(patches: Tensor, grid: tuple[int, int], cells: int) -> Tensor:
     square = patches.transpose(2, 3).reshape(b, heads * d, *grid)
     means = F.adaptive_avg_pool2d(square, (min(cells, grid[0]), min(cells, grid[1])))
     return means.view(b, heads, d, -1).transpose(2, 3)
+
+
+def outside(grid: tuple[int, int], window: int, cells: int) -> Tensor:
+    """For each window, how many patches of each of ``to_cells``'s cells are not in it: float (windows 1 1 cells^2).
+
+    All cells count for equally many patches, h * w / cells^2; where the grid is not a multiple of ``cells`` that is a
+    mean, and so may be broken.
+    """
+    shares = []  # of a row (or column) of cells that lies in a row (or column) of windows
+    for side in grid:
+        member = torch.arange(-(-side // window))[:, None] == torch.arange(side) // window
+        shares.append(F.adaptive_avg_pool1d(member.float(), min(cells, side)))
+    shared = torch.einsum("ri,cj->rcij", *shares).flatten(2).flatten(0, 1)
+    return (1.0 - shared).clamp_min(0.0)[:, None, None, :] * (math.prod(grid) / shared.shape[1])

@@ -28,7 +28,6 @@ class OpenVinoBackend(ExportedBackend):
         self._options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if facts.precision == "bf16" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 32 if facts.precision == "int8" else 0,
         }
         if threads:
             self._options["INFERENCE_NUM_THREADS"] = threads

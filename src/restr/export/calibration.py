@@ -1,0 +1,43 @@
+"""Examples from which static int8 learns how large activations become."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from restr.config import ModelConfig
+from restr.errors import ConfigError
+from restr.export.graphs import Graph
+from restr.export.parity import sentences
+from restr.preprocess import prepare
+from restr.text.tokenizer import fills_up
+
+LEAST = 8  # photographs
+SHORTEST, LONGEST = 2, 8  # words of a sentence
+
+
+def examples(
+    graph: Graph, encoder: Graph, config: ModelConfig, photographs: Sequence[np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+    """A graph's inputs for each photograph, uint8 (H W 3), each with a sentence of random words.
+
+    encoder: the graph that makes ``patches``. Raises ``ConfigError`` for too few photographs.
+    """
+    if len(photographs) < LEAST:
+        raise ConfigError(
+            f"got {len(photographs)} photographs; int8 needs at least {LEAST}, better 60, of the kind that the export is "
+            "for, to learn how large activations become: --photo DIR"
+        )
+    rng = np.random.default_rng(0)
+    found = []
+    for picture in photographs:
+        inputs = {"image": prepare(picture, config.preprocess, config.vision.patch)[None]}
+        if "patches" in graph.inputs:
+            with torch.inference_mode():
+                inputs["patches"] = encoder.module(torch.from_numpy(inputs["image"])).numpy()
+        count = config.language.max_words if fills_up(config) else int(rng.integers(SHORTEST, LONGEST + 1))
+        inputs["ids"] = sentences(1, min(count, config.language.max_words), config, rng)
+        found.append({name: inputs[name] for name in graph.inputs})
+    return found
