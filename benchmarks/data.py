@@ -33,10 +33,10 @@ from restr.data.catalog import open_dataset
 from restr.data.dataset import Samples
 from restr.data.fitted import FittedSamples
 from restr.files import write_whole
+from restr.model.memory import keep_freed_memory
 from restr.presets import restr_base
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
-from restr.training.memory import keep_freed_memory
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (480, 640)  # H W

@@ -86,7 +86,7 @@ def watch(segmenter: Segmenter) -> Stopwatch:
     model = segmenter.model
     stopwatch.watch_module(model.vision, "image encoding")
     stopwatch.watch_module(model.language, "words")
-    stopwatch.watch_module(model.fusion, "fusion")
+    stopwatch.watch_function(model.fusion, "meet", "fusion")
     stopwatch.watch_module(model.classifier, "decoder")
     stopwatch.watch_module(model.decoder, "decoder")
     stopwatch.watch_function(segmenter_module, "read_image", "preprocessing")

@@ -36,13 +36,13 @@ from restr.data.generated import GeneratedScenes, vocabulary
 from restr.files import write_whole
 from restr.losses import segmentation_loss
 from restr.model.build import build_model
+from restr.model.memory import keep_freed_memory
 from restr.presets import restr_small, restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
 from restr.training.config import TrainConfig
 from restr.training.forward import forward_batch
 from restr.training.log import read
-from restr.training.memory import keep_freed_memory
 from restr.training.optim import build_optimizer, learning_rate, set_learning_rate
 from restr.training.trainer import Trainer
 

@@ -41,7 +41,8 @@ def test_one_text_one_result_at_the_images_size(segmenter):
     np.testing.assert_array_equal(result.image, IMAGE)
 
 
-def test_a_batch_gives_what_single_calls_give_with_the_image_encoded_once(segmenter, monkeypatch):
+def test_a_batch_gives_what_single_calls_give_with_the_image_encoded_once(folder, monkeypatch):
+    segmenter = Segmenter.from_pretrained(folder, device="cpu", cache_bytes=0)
     calls = []
     encode = segmenter.model.encode_image
     monkeypatch.setattr(segmenter.model, "encode_image", lambda image: calls.append(1) or encode(image))

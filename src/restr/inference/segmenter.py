@@ -15,6 +15,7 @@ from restr.config import PreprocessConfig
 from restr.errors import ConfigError, ImageError, TextError
 from restr.inference.backends.base import Backend, Watched
 from restr.inference.backends.opening import BACKENDS, open_exported
+from restr.inference.cache import FeatureCache
 from restr.inference.explanation import WordAttention
 from restr.inference.exported import FACTS, Exported
 from restr.inference.places import model_folder
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("restr")
 
-TEXTS_AT_ONCE = 8  # more would only cost memory: the decoder's maps are as large as the image
+KEPT_FEATURES = 2**26  # bytes; a photograph's at 480 pixels are about one million
+TEXTS_AT_ONCE = 4  # more would only cost memory: the decoder's maps are as large as the image
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +64,12 @@ class Segmenter:
         *,
         device: str | torch.device = "auto",
         precision: str = "auto",
+        cache_bytes: int = 0,
     ) -> None:
-        """model and vocabulary belong together; ``from_pretrained`` loads both. A backend has chosen the rest itself."""
+        """model and vocabulary belong together; ``from_pretrained`` loads both. A backend has chosen the rest itself.
+
+        cache_bytes: how much of encoded images is kept for when they come again; none of a model that may still change.
+        """
         if not isinstance(model, Backend):
             from restr.inference.backends.torch_backend import TorchBackend  # torch loads here
 
@@ -71,6 +77,7 @@ class Segmenter:
         self.backend: Backend = model
         self.config = model.config
         self.tokenizer = Tokenizer.of(vocabulary, model.config)
+        self._cache = FeatureCache(cache_bytes)
         self._image: EncodedImage | None = None
 
     @classmethod
@@ -82,6 +89,7 @@ class Segmenter:
         backend: str = "auto",
         precision: str = "auto",
         threads: int = 0,
+        cache_bytes: int = KEPT_FEATURES,
     ) -> Segmenter:
         """A segmenter from a model folder or an export's, or a file in one; without a path, the bundled model.
 
@@ -91,7 +99,8 @@ class Segmenter:
         device: "auto" takes a GPU where there is one. backend: "auto", "torch", "onnx", "openvino", "torch-export",
         "aoti"; only an ONNX export leaves a choice, the second and third. precision: "fp32" or "bf16" for a model
         folder; an export has its own. threads: of the processor, for PyTorch those of the whole process; 0 leaves the choice
-        to the runtime. Raises ``WeightsError`` and ``ConfigError``.
+        to the runtime. cache_bytes: how much of encoded images is kept for when they come again. Raises ``WeightsError``
+        and ``ConfigError``.
         """
         if backend not in BACKENDS:
             raise ConfigError(f"backend is {backend!r}; choose one of {', '.join(BACKENDS)}")
@@ -99,7 +108,7 @@ class Segmenter:
         if (folder / FACTS).is_file():
             facts = Exported.read(folder)
             runtime = open_exported(facts, device=str(device), backend=backend, precision=precision, threads=threads)
-            return cls(runtime, Vocabulary.from_file(folder / VOCABULARY))
+            return cls(runtime, Vocabulary.from_file(folder / VOCABULARY), cache_bytes=cache_bytes)
         if backend not in ("auto", "torch"):
             raise ConfigError(
                 f"backend is {backend!r}, but {folder} is a model folder, which torch runs; export it first: "
@@ -118,7 +127,7 @@ class Segmenter:
         if threads:
             torch.set_num_threads(threads)
         model, vocabulary = load_pretrained(folder)
-        return cls(model, vocabulary, device=device, precision=precision)
+        return cls(model, vocabulary, device=device, precision=precision, cache_bytes=cache_bytes)
 
     @property
     def model(self) -> ReSTR:
@@ -196,9 +205,12 @@ class Segmenter:
 
     def encode(self, image: ImageSource) -> EncodedImage:
         """The image's half of the work, for ``predict_encoded``."""
-        pixels = read_image(image)
-        values = prepare(pixels, self.config.preprocess, self.config.vision.patch)
-        features = self.backend.encode_image(values[None])
+        pixels, preprocess = read_image(image), self.config.preprocess
+        key = self._cache.key(pixels, preprocess)
+        features = self._cache.get(key)
+        if features is None:
+            features = self.backend.encode_image(prepare(pixels, preprocess, self.config.vision.patch)[None])
+            self._cache.put(key, features)
         return EncodedImage(pixels=pixels, features=features, name=image_name(image))
 
     def predict_encoded(

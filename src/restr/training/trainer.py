@@ -15,12 +15,12 @@ import torch
 from restr.data.batch import Batches
 from restr.errors import CheckpointError, ConfigError, DataError, DivergedError
 from restr.losses import segmentation_loss
+from restr.model.memory import keep_freed_memory
 from restr.model.restr import ReSTR
 from restr.training import checkpoint, distributed, sheet
 from restr.training.config import WATCHING, TrainConfig
 from restr.training.engine import DTYPES, Engine, Forward, Gradient, Loss
 from restr.training.forward import forward_batch
-from restr.training.memory import keep_freed_memory
 from restr.training.meter import Meter, weight_norm
 from restr.training.signals import caught_signals
 from restr.training.standing import Standing, TrainResult

@@ -12,13 +12,17 @@ from restr.errors import ConfigError
 from restr.inference.backends.base import Backend, Watched
 from restr.model.attention_maps import recorded
 from restr.model.device import choose_device
+from restr.model.memory import keep_freed_memory
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
 from restr.text.vocabulary import PADDING
 
+KEPT = 2**29  # bytes of freed memory that stay with the process; the maps of four sentences at 480 pixels take less
+
 
 class TorchBackend(Backend):
-    """features: ``PatchFeatures`` on the model's device. bf16 is autocast: matrix products in bfloat16."""
+    """features: ``PatchFeatures`` on the model's device, already placed at the fusion's width. bf16 is autocast: matrix
+    products in bfloat16."""
 
     name = "torch"
 
@@ -30,12 +34,15 @@ class TorchBackend(Backend):
             )
         self.device, self.precision, self.config = choose_device(device), precision, model.config
         self.model = model.to(self.device).eval()
+        if self.device.type == "cpu":
+            keep_freed_memory(KEPT)
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> PatchFeatures:
         """As ``Backend.encode_image``."""
         with self._autocast():
-            return self.model.encode_image(torch.from_numpy(image).to(self.device))
+            patches, grid = self.model.encode_image(torch.from_numpy(image).to(self.device))
+            return PatchFeatures(self.model.fusion.place(patches, grid), grid)
 
     @torch.inference_mode()
     def segment(self, features: PatchFeatures, ids: np.ndarray) -> np.ndarray:
@@ -57,7 +64,9 @@ class TorchBackend(Backend):
 
     def _segment(self, features: PatchFeatures, ids: Tensor, word_pad: Tensor) -> Tensor:
         with self._autocast():
-            return self.model.segment(features, self.model.encode_words(ids, word_pad), word_pad).logits
+            words = self.model.encode_words(ids, word_pad)
+            fused = self.model.fusion.meet(features.patches, words, word_pad, features.grid)
+            return self.model.decode(fused, features.grid).logits
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.precision == "fp32":

@@ -1,0 +1,54 @@
+"""What restr is measured beside: each with random weights, which cost what trained ones do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from restr.model.build import build_model
+from restr.model.restr import ReSTR
+from restr.nn.attention import Attention, written_out
+
+
+def plain_rendition(model: ReSTR) -> ReSTR:
+    """The same weights computed as the authors' released program does: attention as softmax over a written-out matrix, and
+    a decoder that enlarges before it projects."""
+    config = replace(model.config, decoder=replace(model.config.decoder, order="enlarge_first"))
+    plain = build_model(config).eval()
+    plain.load_state_dict(model.state_dict())
+    for module in plain.modules():
+        if isinstance(module, Attention):
+            module.mix = written_out
+    return plain
+
+
+class ClipSeg(nn.Module):
+    """``CLIPSegForImageSegmentation`` as CIDAS/clipseg-rd64-refined configures it: CLIP ViT-B/16, 64 channels, layers 3, 6
+    and 9 (Lueddecke and Ecker, CVPR 2022)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        from transformers import CLIPSegConfig, CLIPSegForImageSegmentation
+
+        config = CLIPSegConfig(vision_config={"patch_size": 16, "image_size": size}, reduce_dim=64)
+        self.model = CLIPSegForImageSegmentation(config).eval()
+
+    def forward(self, image: Tensor, ids: Tensor) -> Tensor:
+        """image (1 3 H W), ids (1 l) of its own vocabulary -> logits."""
+        return self.model(pixel_values=image, input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(each.numel() for each in module.parameters())
+
+
+def gmac(call: Any) -> float:
+    """10^9 multiply-adds of a call's matrix products, attention written out so that they are seen."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops() / 2e9

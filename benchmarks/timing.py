@@ -1,0 +1,59 @@
+"""Timing that a busy moment cannot turn against one side: all sides by turns, medians, ratios within each turn."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of every turn, by side."""
+
+    seconds: dict[str, list[float]]
+
+    def median(self, side: str) -> float:
+        return statistics.median(self.seconds[side])
+
+    def p95(self, side: str) -> float:
+        """The 95th percentile; of few turns, the slowest."""
+        ordered = sorted(self.seconds[side])
+        return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+
+    def ratio(self, top: str, bottom: str) -> float:
+        """How many times as long as ``bottom`` ``top`` takes: the median of each turn's own ratio."""
+        return statistics.median(a / b for a, b in zip(self.seconds[top], self.seconds[bottom], strict=True))
+
+    def milliseconds(self) -> dict[str, dict[str, float]]:
+        return {
+            side: {"p50": round(1000 * self.median(side), 2), "p95": round(1000 * self.p95(side), 2)}
+            for side in self.seconds
+        }
+
+
+def by_turns(sides: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: int = 2) -> Times:
+    """Time every side once a turn."""
+    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    with torch.inference_mode():
+        for turn in range(warm_up + rounds):
+            for side, call in sides.items():
+                start = time.perf_counter()
+                call()
+                if turn >= warm_up:
+                    seconds[side].append(time.perf_counter() - start)
+    return Times(seconds)
+
+
+def gemm_peak(shapes: Sequence[tuple[int, int, int]], rounds: int = 15) -> float:
+    """GFLOP/s that float32 matrix products (m k n) of these shapes reach at best on this machine."""
+    best = 0.0
+    for m, k, n in shapes:
+        x, w = torch.randn(m, k), torch.randn(n, k)
+        taken = by_turns({"gemm": lambda x=x, w=w: F.linear(x, w)}, rounds)
+        best = max(best, 2e-9 * m * k * n / taken.median("gemm"))
+    return best
