@@ -39,6 +39,8 @@ ALLOWED: dict[str, set[str]] = {
     "training": MODEL | {"losses", "metrics", "data", "overlay", "html_page"},
     "inference": MODEL,
     "export": MODEL | {"inference"},
+    "server": MODEL | {"inference", "__init__"},
+    "client": {"errors", "masks", "__init__"},
     "evaluation": MODEL | {"metrics", "protocol", "data", "inference", "overlay", "html_page"},
     "ablation": MODEL | {"losses", "metrics", "data", "training"},
     "cli": MODEL
@@ -52,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
         "ablation",
         "protocol",
         "export",
+        "server",
         "__init__",
     },
     "__main__": {"cli"},

@@ -23,6 +23,7 @@ VERBS = {
     "runs": ("restr.cli.runs", "what was trained, and how well"),
     "ablate": ("restr.cli.ablate", "compare variants of the model"),
     "export": ("restr.cli.export", "write a model for runtimes without PyTorch"),
+    "serve": ("restr.cli.serve", "models over HTTP, and a page for people"),
 }
 CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; what is typed beside it counts more."
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130

@@ -1,0 +1,282 @@
+"""Ask a ``restr serve`` from Python (extra ``client``): no torch, and patience with a busy server.
+
+>>> from restr.client import Client
+>>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
+...     found = client.segment("photo.jpg", "the left dog")
+...     found[0].mask, found[0].score
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import numpy as np
+
+from restr import masks
+from restr.errors import RestrError
+
+Photograph = str | os.PathLike[str] | bytes
+RETRIED = (429, 503)  # the server did nothing yet, and asks to come back
+LONGEST_WAIT = 30.0  # seconds between two tries, whatever the server says
+
+
+class ServerError(RestrError):
+    """The server refused. type: the problem's name, such as "queue-full". status: HTTP's. document: all that it said."""
+
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        self.status, self.document = status, document
+        self.type = str(document.get("type", "")).rpartition(":")[2]
+        super().__init__(f"{status} {self.type}: {document.get('detail', 'the answer is no problem document')}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Found:
+    """What one expression names. document: the server's own, with every form that was asked for."""
+
+    document: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The expression."""
+        return self.document["text"]
+
+    @property
+    def score(self) -> float:
+        """Mean probability inside the mask; 0 for an empty one."""
+        return self.document["score"]
+
+    @property
+    def box(self) -> tuple[int, int, int, int] | None:
+        """(x0, y0, x1, y1), the last two exclusive; None for an empty mask."""
+        box = self.document["box"]
+        return None if box is None else (box[0], box[1], box[2], box[3])
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """bool (H W); needs the form "rle", which is the default."""
+        return masks.rle_decode(self.document["rle"])
+
+    def picture(self, form: str) -> bytes:
+        """The PNG file of "mask", "prob", "overlay" or "cutout", if it was asked for."""
+        return base64.b64decode(self.document[form])
+
+
+class _Calls:
+    """What both clients send and how long they wait: everything but the sending."""
+
+    def __init__(self, retries: int) -> None:
+        self.retries = retries
+
+    def again_after(self, attempt: int, response: httpx.Response) -> float | None:
+        """Seconds until the next try: the server's wish or twice as long each time, and some luck; None to give up."""
+        if response.status_code not in RETRIED or attempt >= self.retries:
+            return None
+        wished = response.headers.get("retry-after", "")
+        wait = float(wished) if wished.isdigit() else 0.25 * 2**attempt
+        return min(LONGEST_WAIT, wait * (1 + random.random() / 2))  # so that not all come back at once
+
+
+def _options(api_key: str | None, timeout: float, base_url: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    return {"base_url": base_url, "timeout": timeout, "headers": headers}
+
+
+def _content(image: Photograph) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()
+
+
+def _question(
+    texts: str | Sequence[str], threshold: float | None, formats: Sequence[str], words: bool
+) -> dict[str, Any]:
+    listed = [texts] if isinstance(texts, str) else list(texts)
+    question: dict[str, Any] = {"texts": listed, "formats": list(formats), "words": words}
+    return question if threshold is None else question | {"threshold": threshold}
+
+
+def _upload(image: Photograph, model: str | None) -> dict[str, Any]:
+    named = {} if model is None else {"model": model}
+    return {"image": base64.b64encode(_content(image)).decode("ascii")} | named
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    """The answer's JSON. Raises ``ServerError``."""
+    try:
+        document = response.json() if response.content else {}
+    except ValueError:
+        document = {}
+    if response.is_error:
+        raise ServerError(response.status_code, document)
+    return document
+
+
+def _found(document: dict[str, Any]) -> list[Found]:
+    return [Found(document=each) for each in document["results"]]
+
+
+class Client(_Calls):
+    """Asks a server, one call at a time; usable from several threads.
+
+    retries: further tries where the server is busy. timeout: seconds for each try. Every method raises ``ServerError``, and
+    httpx's own errors where there is no connection.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 4,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(retries)
+        self._http = httpx.Client(transport=transport, **_options(api_key, timeout, url))
+
+    def segment(
+        self,
+        image: Photograph,
+        texts: str | Sequence[str],
+        *,
+        threshold: float | None = None,
+        formats: Sequence[str] = ("rle",),
+        words: bool = False,
+        model: str | None = None,
+    ) -> list[Found]:
+        """What each of ``texts`` names in an image: a file's path or its bytes."""
+        body = _upload(image, model) | _question(texts, threshold, formats, words)
+        return _found(self._send("POST", "/v1/segment", body))
+
+    def keep(self, image: Photograph, *, model: str | None = None) -> str:
+        """Have an image encoded and kept; its id is for ``ask``."""
+        return self._send("POST", "/v1/images", _upload(image, model))["id"]
+
+    def ask(
+        self,
+        image_id: str,
+        texts: str | Sequence[str],
+        *,
+        threshold: float | None = None,
+        formats: Sequence[str] = ("rle",),
+        words: bool = False,
+    ) -> list[Found]:
+        """What each of ``texts`` names in a kept image."""
+        body = _question(texts, threshold, formats, words)
+        return _found(self._send("POST", f"/v1/images/{image_id}/segment", body))
+
+    def forget(self, image_id: str) -> None:
+        """Have a kept image forgotten."""
+        self._send("DELETE", f"/v1/images/{image_id}")
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models that are served, the default first."""
+        return self._send("GET", "/v1/models")["models"]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        attempt = 0
+        while True:
+            response = self._http.request(method, path, json=body)
+            wait = self.again_after(attempt, response)
+            if wait is None:
+                return _document(response)
+            time.sleep(wait)
+            attempt += 1
+
+
+class AsyncClient(_Calls):
+    """``Client`` for asyncio, with the same methods."""
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 4,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(retries)
+        self._http = httpx.AsyncClient(transport=transport, **_options(api_key, timeout, url))
+
+    async def segment(
+        self,
+        image: Photograph,
+        texts: str | Sequence[str],
+        *,
+        threshold: float | None = None,
+        formats: Sequence[str] = ("rle",),
+        words: bool = False,
+        model: str | None = None,
+    ) -> list[Found]:
+        """As ``Client.segment``."""
+        body = _upload(image, model) | _question(texts, threshold, formats, words)
+        return _found(await self._send("POST", "/v1/segment", body))
+
+    async def keep(self, image: Photograph, *, model: str | None = None) -> str:
+        """As ``Client.keep``."""
+        return (await self._send("POST", "/v1/images", _upload(image, model)))["id"]
+
+    async def ask(
+        self,
+        image_id: str,
+        texts: str | Sequence[str],
+        *,
+        threshold: float | None = None,
+        formats: Sequence[str] = ("rle",),
+        words: bool = False,
+    ) -> list[Found]:
+        """As ``Client.ask``."""
+        body = _question(texts, threshold, formats, words)
+        return _found(await self._send("POST", f"/v1/images/{image_id}/segment", body))
+
+    async def forget(self, image_id: str) -> None:
+        """As ``Client.forget``."""
+        await self._send("DELETE", f"/v1/images/{image_id}")
+
+    async def models(self) -> list[dict[str, Any]]:
+        """As ``Client.models``."""
+        return (await self._send("GET", "/v1/models"))["models"]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        attempt = 0
+        while True:
+            response = await self._http.request(method, path, json=body)
+            wait = self.again_after(attempt, response)
+            if wait is None:
+                return _document(response)
+            await asyncio.sleep(wait)
+            attempt += 1

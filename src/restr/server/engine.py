@@ -1,0 +1,224 @@
+"""The thread that a model computes in: jobs in, futures out, expressions on the same image together."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from restr.inference.result import Result
+from restr.inference.segmenter import EncodedImage, Segmenter
+from restr.server.metrics import Metrics
+from restr.server.problems import Problem
+
+logger = logging.getLogger("restr.server")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoded:
+    """An encoded image and the segmenter that alone can read it: a reloaded model is another one."""
+
+    image: EncodedImage
+    segmenter: Segmenter
+
+    @property
+    def pixels(self) -> int:
+        """Width x height."""
+        return self.image.pixels.shape[0] * self.image.pixels.shape[1]
+
+
+class Timed(NamedTuple):
+    """What a job gave, how long it waited and how long it took."""
+
+    value: Any
+    queue_ms: float
+    work_ms: float
+
+
+@dataclass(kw_only=True, eq=False)
+class Job:
+    """Work for a model's thread. deadline and since: ``time.monotonic()``."""
+
+    deadline: float
+    since: float = field(default_factory=time.monotonic)
+    future: Future[Timed] = field(default_factory=Future)
+    kind = "job"
+
+
+@dataclass(kw_only=True, eq=False)
+class EncodeJob(Job):
+    """pixels uint8 (H W 3) -> ``Encoded``."""
+
+    pixels: np.ndarray
+    kind = "encode"
+
+
+@dataclass(kw_only=True, eq=False)
+class SegmentJob(Job):
+    """Texts, all valid, on an encoded image -> a ``Result`` each. words: with the attention of words."""
+
+    encoded: Encoded
+    texts: tuple[str, ...]
+    threshold: float | None = None
+    words: bool = False
+    kind = "segment"
+
+    def merges_with(self, other: Job) -> bool:
+        """Whether both can be one call."""
+        return (
+            isinstance(other, SegmentJob)
+            and other.encoded.image is self.encoded.image
+            and other.encoded.segmenter is self.encoded.segmenter
+            and other.words == self.words
+        )
+
+
+class Engine:
+    """Computes the jobs of one model in the order in which they came, in a thread of its own.
+
+    segmenter: the one that encodes; replacing it takes effect with the next image. batch_texts: expressions of one
+    call. max_wait: seconds that a lone expression waits for company, and only while ``others()``, the number of open
+    requests, says that there may be some.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        segmenter: Segmenter,
+        metrics: Metrics,
+        *,
+        batch_texts: int = 16,
+        max_wait: float = 0.004,
+        others: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.name, self.segmenter, self.metrics = name, segmenter, metrics
+        self.batch_texts, self.max_wait, self.others = batch_texts, max_wait, others
+        self._jobs: deque[Job] = deque()
+        self._news = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=f"restr-{name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job) -> Future[Timed]:
+        """Put a job in line; its future can be cancelled until it starts. Raises ``Problem`` once closed."""
+        with self._news:
+            if self._closing:
+                raise Problem(
+                    "draining", "the server is going down; ask another one, or again in a while", retry_after=5
+                )
+            self._jobs.append(job)
+            self._news.notify_all()
+        self.metrics.waiting.labels(self.name).set(len(self._jobs))
+        return job.future
+
+    def close(self) -> None:
+        """Take no more jobs, finish those in line, end the thread."""
+        with self._news:
+            self._closing = True
+            self._news.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while batch := self._next():
+            started = time.monotonic()
+            live = [job for job in batch if self._starts(job, started)]
+            if live:
+                self._compute(live, started)
+
+    def _next(self) -> list[Job]:
+        """The first job and whatever can go with it; empty at the end."""
+        with self._news:
+            while not self._jobs:
+                if self._closing:
+                    return []
+                self._news.wait()
+            first = self._jobs.popleft()
+            batch = [first]
+            if isinstance(first, SegmentJob):
+                until = time.monotonic() + self.max_wait
+                self._gather(first, batch)
+                # Worth waiting only while nothing else can be done and somebody may be about to ask.
+                while (
+                    not self._jobs
+                    and not self._closing
+                    and self._texts(batch) < self.batch_texts
+                    and self.others() > len(batch)
+                    and (left := until - time.monotonic()) > 0
+                ):
+                    self._news.wait(left)
+                    self._gather(first, batch)
+        self.metrics.waiting.labels(self.name).set(len(self._jobs))
+        return batch
+
+    def _gather(self, first: SegmentJob, batch: list[Job]) -> None:
+        rest: deque[Job] = deque()
+        texts = self._texts(batch)
+        for job in self._jobs:
+            more = len(job.texts) if isinstance(job, SegmentJob) else 0
+            if first.merges_with(job) and texts + more <= self.batch_texts:
+                batch.append(job)
+                texts += more
+            else:
+                rest.append(job)
+        self._jobs = rest
+
+    @staticmethod
+    def _texts(batch: Sequence[Job]) -> int:
+        return sum(len(job.texts) for job in batch if isinstance(job, SegmentJob))
+
+    def _starts(self, job: Job, now: float) -> bool:
+        """Whether anybody still waits for the job's answer."""
+        if not job.future.set_running_or_notify_cancel():
+            self.metrics.jobs.labels(self.name, job.kind, "cancelled").inc()
+            return False
+        if now > job.deadline:
+            self.metrics.jobs.labels(self.name, job.kind, "late").inc()
+            job.future.set_exception(
+                Problem("deadline-exceeded", "the request waited longer than it may; ask again later")
+            )
+            return False
+        return True
+
+    def _compute(self, batch: list[Job], started: float) -> None:
+        try:
+            values = self._values(batch)
+        except Exception as error:
+            if len(batch) > 1:  # one request's failure is not another's
+                for job in batch:
+                    self._compute([job], time.monotonic())
+                return
+            self.metrics.jobs.labels(self.name, batch[0].kind, "failed").inc()
+            batch[0].future.set_exception(error)
+            return
+        took = time.monotonic() - started
+        kind = batch[0].kind
+        self.metrics.job_seconds.labels(self.name, kind).observe(took)
+        if kind == "segment":
+            self.metrics.merged.labels(self.name).observe(len(batch))
+        for job, value in zip(batch, values, strict=True):
+            self.metrics.jobs.labels(self.name, kind, "done").inc()
+            job.future.set_result(Timed(value, 1000 * (started - job.since), 1000 * took))
+
+    def _values(self, batch: list[Job]) -> list[Any]:
+        first = batch[0]
+        if isinstance(first, EncodeJob):
+            segmenter = self.segmenter
+            return [Encoded(image=segmenter.encode(first.pixels), segmenter=segmenter)]
+        jobs = [job for job in batch if isinstance(job, SegmentJob)]
+        encoded = jobs[0].encoded
+        texts = list(dict.fromkeys(text for job in jobs for text in job.texts))
+        results = encoded.segmenter.predict_encoded(encoded.image, texts, attention=jobs[0].words)
+        found = dict(zip(texts, results, strict=True))
+        return [[_at(found[text], job.threshold) for text in job.texts] for job in jobs]
+
+
+def _at(result: Result, threshold: float | None) -> Result:
+    """The result with a request's own threshold: probabilities do not depend on it."""
+    return result if threshold is None else replace(result, threshold=threshold)

@@ -1,0 +1,100 @@
+"""multipart/form-data in memory: names, values, and nothing written to disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from restr.server.problems import Problem, shown
+
+MOST_PARTS = 200
+
+
+@dataclass(kw_only=True)
+class Part:
+    """One field. name: as in its Content-Disposition. is_file: whether it came with a file name, which is ignored."""
+
+    name: str = ""
+    is_file: bool = False
+    value: bytearray = field(default_factory=bytearray)
+
+    def text(self) -> str:
+        """The value as text. Raises ``Problem``."""
+        try:
+            return self.value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Problem("malformed-body", f"the field {shown(self.name)} is not UTF-8 text") from error
+
+
+def parse_form(content_type: str, body: bytes) -> list[Part]:
+    """The fields in order. Raises ``Problem`` for what is not a whole, well-formed form."""
+    _, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"")
+    if not boundary:
+        raise Problem("malformed-body", "the content type multipart/form-data names no boundary")
+    reader = _Reader()
+    try:
+        parser = MultipartParser(boundary, reader.callbacks(), max_header_count=8, max_header_size=1024)  # type: ignore[arg-type]
+        parser.write(body)
+        parser.finalize()
+    except (FormParserError, ValueError) as error:
+        raise Problem("malformed-body", "the form is not well-formed multipart/form-data") from error
+    if not reader.ended:
+        raise Problem("malformed-body", "the form ends before its last boundary")
+    return reader.parts
+
+
+class _Reader:
+    """Collects what the parser comes upon."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.ended = False
+        self._name, self._value = bytearray(), bytearray()
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._part_begin,
+            "on_part_data": self._part_data,
+            "on_header_begin": self._header_begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_end": self._end,
+        }
+
+    def _part_begin(self) -> None:
+        if len(self.parts) >= MOST_PARTS:
+            raise Problem(
+                "malformed-body", f"the form has more than {MOST_PARTS} fields; expected an image and some texts"
+            )
+        self.parts.append(Part())
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].value += data[start:end]
+
+    def _header_begin(self) -> None:
+        self._name, self._value = bytearray(), bytearray()
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if bytes(self._name).lower() == b"content-disposition":
+            kind, options = parse_options_header(bytes(self._value))
+            if kind == b"form-data":
+                self.parts[-1].name = options.get(b"name", b"").decode("utf-8", "replace")
+                self.parts[-1].is_file = b"filename" in options
+
+    def _headers_finished(self) -> None:
+        if not self.parts[-1].name:
+            raise Problem("malformed-body", "a part of the form has no name")
+
+    def _end(self) -> None:
+        self.ended = True

@@ -1,0 +1,113 @@
+"""What every request passes on its way in, and every answer on its way out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from http import HTTPMethod
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from restr.server.metrics import Metrics
+from restr.server.problems import Problem
+from restr.server.security import HEADERS, ApiKeys, RateLimit, check_host, check_site
+from restr.server.settings import ServerSettings
+
+logger = logging.getLogger("restr.server")
+requests_logger = logging.getLogger("restr.server.requests")
+
+HEADER_BYTES = 2**14  # of all headers; the protocol itself only counts those that come in pieces
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+class Gate:
+    """ASGI middleware: checks before, security headers, metrics, a log line, and a problem for whatever goes wrong."""
+
+    def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
+        """Raises ``ConfigError`` for API keys that cannot be read."""
+        self.settings, self.metrics = settings, metrics
+        self.keys = ApiKeys.from_file(settings.api_keys)
+        self.rate = RateLimit(settings.rate_limit)
+        self.hosts = settings.allowed_hosts()
+        self.open = 0
+
+    def before(self, app: ASGIApp) -> Gate:
+        """This gate with an application behind it; what Starlette calls a middleware class."""
+        self.app = app
+        return self
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = time.monotonic(), 0
+
+        async def out(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), *_HEADERS]
+            await send(message)
+
+        self.open += 1
+        self.metrics.open.set(self.open)
+        problem: Problem | None = None
+        try:
+            self._check(scope)
+            await self.app(scope, receive, out)
+        except Problem as found:
+            problem = found
+        except Exception:
+            logger.exception("%s %s failed", scope["method"], _route(scope))
+            problem = Problem("internal-error", "something went wrong here, not in your request; the log says more")
+        finally:
+            self.open -= 1
+            self.metrics.open.set(self.open)
+        if problem is not None:
+            self.metrics.problems.labels(problem.name).inc()
+            if not status:
+                await answer(out, problem)
+        self._record(scope, status, time.monotonic() - started)
+
+    def _check(self, scope: Scope) -> None:
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+            raise Problem(
+                "headers-too-large", f"the headers have more than {HEADER_BYTES:,} bytes; send fewer or shorter"
+            )
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        check_host(headers, self.hosts)
+        check_site(scope["method"], headers)
+        path = scope["path"]
+        if path.startswith("/health/"):
+            return
+        if self.open > self.settings.connections:
+            raise Problem("overloaded", f"{self.open} requests are open; ask again in a second", retry_after=1)
+        if path.startswith("/v1/") or path == "/metrics":
+            key = self.keys.check(headers)
+            if path != "/metrics":
+                self.rate.take(key or (scope.get("client") or ("", 0))[0])
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = _route(scope)
+        method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER"
+        self.metrics.requests.labels(route, method, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        if self.settings.log == "off" or not requests_logger.isEnabledFor(logging.INFO):
+            return
+        fields: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
+        line = json.dumps(fields) if self.settings.log == "json" else " ".join(str(value) for value in fields.values())
+        requests_logger.info("%s", line)
+
+
+async def answer(send: Send, problem: Problem) -> None:
+    """Send a problem as the whole answer."""
+    await send({"type": "http.response.start", "status": problem.status, "headers": problem.raw_headers()})
+    await send({"type": "http.response.body", "body": problem.body()})
+
+
+def _route(scope: Scope) -> str:
+    """The path's pattern, never the path: an image's id is a secret, and metrics have few names."""
+    route = scope.get("route")
+    return getattr(route, "path_format", None) or getattr(route, "path", None) or "other"

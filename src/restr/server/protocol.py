@@ -1,0 +1,75 @@
+"""HTTP as uvicorn speaks it, without its patience for clients that never finish their headers."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from restr.server.problems import Problem
+from restr.server.security import HEADERS
+
+
+class PatientNoMore(H11Protocol):
+    """Closes a connection whose next request's headers take longer than ``seconds``; refuses bad HTTP as a problem.
+
+    Made by ``within``, as uvicorn wants a class.
+    """
+
+    seconds = 20.0
+    _timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def within(cls, seconds: float) -> type[PatientNoMore]:
+        """The protocol with another patience."""
+        return type("PatientNoMore", (cls,), {"seconds": seconds})
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._wait()  # before what follows, which may find the next request's headers already here
+        super().on_response_complete()
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._stop_waiting()
+
+    def send_400_response(self, msg: str) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
+            self._refuse(Problem("headers-too-large", "the request's headers are too large; send fewer or shorter"))
+        else:
+            self._refuse(Problem("malformed-http", "what was sent is not an HTTP/1.1 request"))
+
+    def _wait(self) -> None:
+        self._stop_waiting()
+        self._timer = self.loop.call_later(self.seconds, self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        if not self.conn.trailing_data[0]:  # silent, not slow: there is no request to be answered
+            self.transport.close()
+            return
+        self._refuse(Problem("too-slow", f"the request's headers did not come within {self.seconds:g} seconds"))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer, unless an answer has begun already, and close the connection."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            headers = [*problem.raw_headers(), *((name.encode(), value.encode()) for name, value in HEADERS.items())]
+            lines = [b"%s: %s\r\n" % header for header in [*headers, (b"connection", b"close")]]
+            self.transport.write(b"HTTP/1.1 %d Refused\r\n%s\r\n%s" % (problem.status, b"".join(lines), problem.body()))
+        self.transport.close()

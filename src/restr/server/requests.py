@@ -1,0 +1,143 @@
+"""HTTP bodies as documents: JSON, forms and plain image files, each within its bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from restr.server.forms import parse_form
+from restr.server.intake import BASE64_OVERHEAD, from_base64, read_body
+from restr.server.problems import Problem, shown
+from restr.server.schemas import ImageFields, ImageUpload, Question, SegmentFields, SegmentUpload, invalid
+from restr.server.settings import ServerSettings
+
+M = TypeVar("M", bound=BaseModel)
+
+JSON, FORM, NDJSON = "application/json", "multipart/form-data", "application/x-ndjson"
+RAW = ("image/jpeg", "image/jpg", "image/png", "image/webp", "image/gif", "image/bmp", "image/*")
+QUESTION_BYTES = 2**18  # a body without an image: some dozens of expressions
+_LISTS = {"text": "texts", "texts": "texts", "formats": "formats"}  # fields that may come several times
+
+
+async def read_question(request: Request, settings: ServerSettings) -> Question:
+    """What to find in a kept image. Raises ``Problem``."""
+    content_type(request, JSON)
+    body = await read_body(request, most=QUESTION_BYTES, seconds=settings.body_s)
+    return document(Question, body)
+
+
+async def read_image_upload(request: Request, settings: ServerSettings) -> tuple[bytes, str | None]:
+    """(image file, model's name) of an image to keep. Raises ``Problem``."""
+    kind = content_type(request, FORM, JSON, *RAW)
+    if kind in RAW:
+        data = await read_body(request, most=settings.image_bytes, seconds=settings.body_s)
+        return data, request.query_params.get("model")
+    body = await _read(request, kind, settings)
+    if kind == JSON:
+        upload = await asyncio.to_thread(document, ImageUpload, body)
+        return await asyncio.to_thread(from_base64, upload.image, most=settings.image_bytes), upload.model
+    data, fields = await asyncio.to_thread(_form, request, body, ImageFields)
+    return data, fields.model
+
+
+async def read_segment_upload(request: Request, settings: ServerSettings) -> tuple[bytes, SegmentFields]:
+    """(image file, question). Raises ``Problem``."""
+    kind = content_type(request, FORM, JSON)
+    body = await _read(request, kind, settings)
+    if kind == JSON:
+        upload = await asyncio.to_thread(document, SegmentUpload, body)
+        return await asyncio.to_thread(from_base64, upload.image, most=settings.image_bytes), upload
+    return await asyncio.to_thread(_form, request, body, SegmentFields)
+
+
+async def read_lines(request: Request, settings: ServerSettings) -> list[bytes]:
+    """The lines of a batch, each as it came. Raises ``Problem``."""
+    content_type(request, NDJSON, "application/ndjson", "application/jsonl")
+    body = await read_body(request, most=settings.batch_bytes, seconds=settings.body_s)
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    if not lines:
+        raise Problem("invalid-request", 'the batch has no line; send {"image": BASE64, "texts": [...]} on each')
+    if len(lines) > settings.batch_lines:
+        raise Problem(
+            "body-too-large",
+            f"the batch has {len(lines)} lines; at most {settings.batch_lines} are taken: send several",
+        )
+    return lines
+
+
+def line_upload(line: bytes, settings: ServerSettings) -> tuple[bytes, SegmentUpload]:
+    """(image file, question) of a batch's line. Raises ``Problem``."""
+    upload = document(SegmentUpload, line, "the line")
+    return from_base64(upload.image, most=settings.image_bytes), upload
+
+
+def document(model: type[M], body: bytes, where: str = "the body") -> M:
+    """A JSON document. Raises ``Problem``."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error, where) from error
+
+
+def content_type(request: Request, *taken: str) -> str:
+    """The body's media type, one of those taken. Raises ``Problem``."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in taken:
+        raise Problem(
+            "unsupported-media-type",
+            f"the content type is {shown(kind) if kind else 'missing'}; send {', '.join(taken)}",
+            headers={"Accept": ", ".join(taken)},
+        )
+    return kind
+
+
+async def _read(request: Request, kind: str, settings: ServerSettings) -> bytes:
+    """A body that holds an image, as such or in base64, and little else."""
+    image = settings.image_bytes if kind == FORM else settings.image_bytes * 4 // 3
+    return await read_body(request, most=image + BASE64_OVERHEAD + QUESTION_BYTES, seconds=settings.body_s)
+
+
+def _form(request: Request, body: bytes, model: type[M]) -> tuple[bytes, M]:
+    """The field ``image``, and the others as a document."""
+    image: bytes | None = None
+    fields: dict[str, object] = {}
+    lists: dict[str, list[str]] = {}
+    for part in parse_form(request.headers["content-type"], body):
+        if part.name == "image":
+            if image is not None:
+                raise Problem("invalid-request", "image: there are several; send one image a request")
+            image = bytes(part.value)
+        elif part.is_file:
+            raise Problem("invalid-request", f"the field {shown(part.name)} is a file; only 'image' may be one")
+        elif part.name in _LISTS:
+            value = part.text()
+            values = [each.strip() for each in value.split(",")] if part.name == "formats" else [value]
+            lists.setdefault(_LISTS[part.name], []).extend(values)
+        elif part.name in fields:
+            raise Problem("invalid-request", f"the field {shown(part.name)} comes twice; send it once")
+        else:
+            fields[part.name] = part.text()
+    if image is None:
+        raise Problem(
+            "invalid-request", "image: the field is missing; send the file, as curl -F image=@photo.jpg does",
+            errors=[{"field": "image", "message": "missing"}],
+        )  # fmt: skip
+    try:
+        return image, model.model_validate(fields | lists)
+    except ValidationError as error:
+        raise invalid(error, "the form") from error
+
+
+def wants_png(accept: str) -> bool:
+    """Whether an Accept header asks for a picture rather than a document."""
+    kinds = [each.partition(";")[0].strip().lower() for each in accept.split(",")]
+    return "image/png" in kinds and JSON not in kinds
+
+
+def json_line(value: object) -> bytes:
+    """A document as a line of NDJSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"

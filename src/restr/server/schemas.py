@@ -1,0 +1,182 @@
+"""The documents that go in and out, as the OpenAPI description shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from restr.server.problems import Problem
+
+Format = Literal["rle", "polygons", "mask", "prob", "overlay", "cutout"]
+Picture = Literal["mask", "prob", "overlay", "cutout"]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Asked(BaseModel):
+    """A request's document; a member that it does not know is an error, not a surprise."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Question(Asked):
+    """What to find in an image, and in which forms the answer is wanted."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["texts"]}, {"required": ["text"]}],
+            "examples": [{"texts": ["the left dog", "the red ball"], "formats": ["rle", "mask"]}],
+        }
+    )
+
+    texts: list[Text] | None = Field(None, min_length=1, description="Expressions; an answer each, in this order.")
+    text: Text | None = Field(None, description="A single expression, instead of texts.")
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="Least probability of the mask's pixels (default: the model's).",
+    )
+    formats: list[Format] = Field(["rle"], max_length=12, description="Forms of each mask; pictures are base64 PNG.")
+    words: bool = Field(False, description="Also tell how much each word counted, where the model can.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.text is None) == (self.texts is None):
+            raise ValueError("give either text or texts")
+        return self
+
+    def expressions(self) -> tuple[str, ...]:
+        """The texts, however they were given."""
+        return (self.text,) if self.text is not None else tuple(self.texts or ())
+
+
+class ImageFields(Asked):
+    """What comes beside an image to keep."""
+
+    model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
+
+
+class ImageUpload(ImageFields):
+    """An image to keep."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"image": "iVBORw0KGgo..."}]})
+
+    image: str = Field(description="The image's file (JPEG, PNG, WebP, GIF, BMP) in base64.")
+
+
+class SegmentFields(Question):
+    """A question that comes with its image."""
+
+    model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
+
+
+class SegmentUpload(SegmentFields):
+    """An image and what to find in it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"image": "iVBORw0KGgo...", "text": "the left dog", "threshold": 0.5}]}
+    )
+
+    image: str = Field(description="The image's file (JPEG, PNG, WebP, GIF, BMP) in base64.")
+
+
+class KeptImage(BaseModel):
+    """An image that was encoded and is kept."""
+
+    id: str = Field(description="For /v1/images/{id}/segment; a secret, as whoever knows it can ask about the image.")
+    width: int
+    height: int
+    model: str
+
+
+class ImageInfo(BaseModel):
+    """The image that was asked about."""
+
+    id: str | None = Field(description="Null for an image that is not kept.")
+    width: int
+    height: int
+
+
+class Words(BaseModel):
+    """How much the model's class seed listened to each word."""
+
+    words: list[str]
+    seed: list[float]
+
+
+class Found(BaseModel):
+    """What one expression names. The forms that were not asked for are left out."""
+
+    text: str
+    score: float = Field(description="Mean probability inside the mask; 0 for an empty one.")
+    box: list[int] | None = Field(description="x0, y0, x1, y1, the last two exclusive; null for an empty mask.")
+    area: int = Field(description="Pixels in the mask.")
+    rle: dict[str, Any] | None = Field(None, description="COCO's compressed run lengths.")
+    polygons: list[list[float]] | None = Field(None, description="Outer outlines, x0, y0, x1, y1, ... each.")
+    mask: str | None = Field(None, description="PNG, 255 inside.")
+    prob: str | None = Field(None, description="PNG, the probability of each pixel, 255 is certain.")
+    overlay: str | None = Field(None, description="PNG, the image with the thing in colour.")
+    cutout: str | None = Field(None, description="PNG with transparency, cropped to the box.")
+    words: Words | None = Field(None, description="Null where the model cannot tell.")
+
+
+class Timings(BaseModel):
+    """Milliseconds."""
+
+    queue_ms: float
+    encode_ms: float
+    segment_ms: float
+
+
+class Answer(BaseModel):
+    """What was found."""
+
+    model: str
+    image: ImageInfo
+    results: list[Found]
+    timings: Timings
+
+
+class ModelInfo(BaseModel):
+    """A model that is served."""
+
+    name: str
+    default: bool
+    backend: str
+    precision: str
+    device: str
+    max_words: int
+    threshold: float
+    words: bool = Field(description="Whether it can tell how much each word counted.")
+
+
+class Models(BaseModel):
+    """The models that are served, the default first."""
+
+    models: list[ModelInfo]
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457: what went wrong."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def invalid(error: ValidationError, where: str = "the body") -> Problem:
+    """The problem for a document that does not fit; what the client sent is not repeated."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    if errors[0]["type"] == "json_invalid":
+        return Problem("malformed-body", f"{where} is not JSON: {errors[0]['msg'].removeprefix('Invalid JSON: ')}")
+    found = [
+        {"field": ".".join(str(each)[:60] for each in one["loc"]), "message": one["msg"].removeprefix("Value error, ")}
+        for one in errors[:10]
+    ]
+    first = f"{found[0]['field']}: " if found[0]["field"] else ""
+    return Problem("invalid-request", f"{where} does not fit: {first}{found[0]['message']}", errors=found)

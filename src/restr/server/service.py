@@ -1,0 +1,194 @@
+"""What the routes do, without HTTP: images in, answers out, through the models' engines."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from restr.errors import TextError
+from restr.inference.result import Result
+from restr.server import answers, intake
+from restr.server.admission import Admission
+from restr.server.engine import Encoded, EncodeJob, SegmentJob, Timed
+from restr.server.images import ImageStore
+from restr.server.metrics import Metrics
+from restr.server.models import ServedModel
+from restr.server.problems import Problem, shown
+from restr.server.schemas import Question
+from restr.server.settings import ServerSettings
+from restr.server.visit import Visit
+
+logger = logging.getLogger("restr.server")
+T = TypeVar("T")
+
+HELPERS = 2  # threads that decode images and write answers, beside each model's own
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """The results for a question, and what its answer says around them."""
+
+    model: str
+    image: dict[str, Any]
+    results: list[Result]
+    encode: Timed | None
+    segment: Timed
+
+    def document(self, question: Question) -> dict[str, Any]:
+        """A ``schemas.Answer`` document; drawing pictures takes a while."""
+        formats = list(dict.fromkeys(question.formats))
+        encode = self.encode or Timed(None, 0.0, 0.0)
+        return {
+            "model": self.model,
+            "image": self.image,
+            "results": [answers.found(result, formats, words=question.words) for result in self.results],
+            "timings": {
+                "queue_ms": round(encode.queue_ms + self.segment.queue_ms, 3),
+                "encode_ms": round(encode.work_ms, 3),
+                "segment_ms": round(self.segment.work_ms, 3),
+            },
+        }
+
+
+class Service:
+    """The models of a server and everything that is shared among its requests.
+
+    ``load`` before use and ``close`` after it; both block.
+    """
+
+    def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
+        self.settings, self.metrics = settings, metrics
+        self.admission = Admission(metrics, requests=settings.queue, pixels=settings.work_pixels)
+        self.images = ImageStore(metrics, most=settings.kept_bytes, seconds=settings.kept_s)
+        self.models: dict[str, ServedModel] = {}
+        self.failure: Exception | None = None
+        self.loaded = self.draining = False
+        self._helpers = ThreadPoolExecutor(HELPERS, thread_name_prefix="restr-helper")
+        self._reloading = threading.Lock()
+
+    def load(self) -> None:
+        """Load and warm up every model; ``failure`` tells of one that does not load."""
+        try:
+            for name, place in self.settings.places().items():
+                self.models[name] = ServedModel(name, place, self.settings, self.metrics, self.admission)
+            self.loaded = True
+        except Exception as error:
+            self.failure = error
+            logger.exception("a model could not be loaded")
+
+    def reload(self) -> list[str]:
+        """The names of the models that were loaded anew as their files have changed."""
+        with self._reloading:
+            return [name for name, model in self.models.items() if model.reload()]
+
+    def close(self) -> None:
+        """Finish the accepted work, refuse more."""
+        self.draining = True
+        for model in self.models.values():
+            model.engine.close()
+        self._helpers.shutdown()
+
+    def check_ready(self) -> None:
+        """Raises the ``Problem`` that keeps new requests from being answered; those that passed once are."""
+        if self.draining:
+            raise Problem("draining", "the server is going down; ask another one, or again in a while", retry_after=5)
+        if self.failure is not None:
+            raise Problem("model-failed", "a model could not be loaded; the log says why", retry_after=60)
+        if not self.loaded:
+            raise Problem("starting", "the models are still loading; ask again in a few seconds", retry_after=2)
+
+    def model(self, name: str | None) -> ServedModel:
+        """The model of that name, or the first, once they are loaded. Raises ``Problem``."""
+        if name is None:
+            return next(iter(self.models.values()))
+        if name not in self.models:
+            raise Problem("unknown-model", f"there is no model {shown(name)}; choose from {', '.join(self.models)}")
+        return self.models[name]
+
+    async def helped(self, visit: Visit, work: Callable[..., T], *arguments: Any) -> T:
+        """What a helper thread makes of it."""
+        return await visit.wait(self._helpers.submit(work, *arguments))
+
+    async def keep(self, visit: Visit, data: bytes, model_name: str | None) -> dict[str, Any]:
+        """Encode an image and keep it: a ``schemas.KeptImage`` document."""
+        model = self.model(model_name)
+        header = await self.helped(visit, self._header, data)
+        with self.admission.enter(header.pixels):
+            encoded = (await self._encode(visit, model, data, header)).value
+            name = self.images.put(encoded, model.name)
+        return {"id": name, "model": model.name, **_size(encoded)}
+
+    async def ask(self, visit: Visit, name: str, question: Question) -> Outcome:
+        """Segment a kept image."""
+        kept = self.images.get(name)
+        model = self.models[kept.model]
+        texts = self._texts(model, question)
+        with self.admission.enter(kept.encoded.pixels * len(texts)):
+            encoded, encode = kept.encoded, None
+            if encoded.segmenter is not model.segmenter:  # loaded anew since
+                job = EncodeJob(pixels=encoded.image.pixels, deadline=visit.deadline)
+                encode = await visit.wait(model.engine.submit(job))
+                encoded = encode.value
+                self.images.refresh(name, encoded)
+            segment = await self._segment(visit, model, encoded, texts, question)
+        image = {"id": name, **_size(encoded)}
+        return Outcome(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
+
+    async def ask_once(self, visit: Visit, data: bytes, model_name: str | None, question: Question) -> Outcome:
+        """Segment an image that is not kept."""
+        model = self.model(model_name)
+        texts = self._texts(model, question)
+        header = await self.helped(visit, self._header, data)
+        with self.admission.enter(header.pixels * len(texts)):
+            encode = await self._encode(visit, model, data, header)
+            segment = await self._segment(visit, model, encode.value, texts, question)
+        image = {"id": None, **_size(encode.value)}
+        return Outcome(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
+
+    def _header(self, data: bytes) -> intake.Header:
+        settings = self.settings
+        return intake.header(data, most_bytes=settings.image_bytes, most_pixels=settings.image_pixels)
+
+    async def _encode(self, visit: Visit, model: ServedModel, data: bytes, header: intake.Header) -> Timed:
+        pixels = await self.helped(visit, intake.decode, data, header.kind)
+        return await visit.wait(model.engine.submit(EncodeJob(pixels=pixels, deadline=visit.deadline)))
+
+    async def _segment(
+        self, visit: Visit, model: ServedModel, encoded: Encoded, texts: tuple[str, ...], question: Question
+    ) -> Timed:
+        job = SegmentJob(
+            encoded=encoded,
+            texts=texts,
+            threshold=question.threshold,
+            words=question.words and model.knows_words,
+            deadline=visit.deadline,
+        )
+        return await visit.wait(model.engine.submit(job))
+
+    def _texts(self, model: ServedModel, question: Question) -> tuple[str, ...]:
+        """The expressions, all of which the model can read. Raises ``Problem``."""
+        texts, settings = question.expressions(), self.settings
+        if len(texts) > settings.expressions:
+            raise _unfit("texts", f"{len(texts)} expressions; at most {settings.expressions} are taken in one request")
+        for number, text in enumerate(texts):
+            field = f"texts.{number}" if question.text is None else "text"
+            try:
+                words = len(model.segmenter.tokenizer.words(text))
+            except TextError as error:
+                raise _unfit(field, "holds no word; name what to segment, such as 'left dog'") from error
+            if words > settings.expression_words:
+                raise _unfit(field, f"{words} words; at most {settings.expression_words} are taken in one expression")
+        return texts
+
+
+def _unfit(field: str, message: str) -> Problem:
+    return Problem("invalid-request", f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
+def _size(encoded: Encoded) -> dict[str, int]:
+    height, width = encoded.image.pixels.shape[:2]
+    return {"width": width, "height": height}

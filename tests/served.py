@@ -1,0 +1,87 @@
+"""A server around a small model, for tests."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvicorn
+from PIL import Image
+from starlette.testclient import TestClient
+
+from restr.model.weights import save_pretrained
+from restr.server.app import create_app
+from restr.server.protocol import PatientNoMore
+from restr.server.settings import ServerSettings
+from small_exports import WORDS, shallow_model
+
+PREFIX = "urn:restr:problem:"
+
+
+def model_in(folder: Path) -> Path:
+    """A small model's folder."""
+    save_pretrained(shallow_model(), WORDS, folder)
+    return folder
+
+
+def photograph(seed: int = 0, kind: str = "PNG", size: tuple[int, int] = (110, 70)) -> bytes:
+    """An image's file; another seed, another image."""
+    width, height = size
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@contextmanager
+def serving(folder: Path, **settings: Any) -> Iterator[TestClient]:
+    """A client of an application that is ready."""
+    app = create_app(ServerSettings(**{"models": (f"tiny={folder}",), "device": "cpu", "log": "off"} | settings))
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        wait_until(lambda: client.get("/health/ready").status_code == 200)
+        yield client
+
+
+@contextmanager
+def listening(folder: Path, **settings: Any) -> Iterator[tuple[uvicorn.Server, str]]:
+    """A server on a free port of this machine, in a thread: itself and its address."""
+    chosen = ServerSettings(**{"models": (f"tiny={folder}",), "device": "cpu", "log": "off", "port": 0} | settings)
+    config = uvicorn.Config(
+        create_app(chosen), host="127.0.0.1", port=0, http=PatientNoMore.within(chosen.body_s), ws="none",
+        log_config=None, access_log=False, h11_max_incomplete_event_size=2**14,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started and config.app.state.service.loaded)  # type: ignore[union-attr]
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield server, f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def wait_until(holds: Any, seconds: float = 30.0) -> None:
+    """Return once ``holds()`` does."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
+
+
+def assert_problem(response: Any, name: str, status: int) -> dict[str, Any]:
+    """That an answer is this problem; its document."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    document = response.json()
+    assert (document["type"], response.status_code) == (PREFIX + name, status), document
+    assert document["status"] == status and document["title"] and document["detail"]
+    assert "Traceback" not in response.text and 'File "' not in response.text
+    return document
