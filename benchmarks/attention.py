@@ -26,7 +26,9 @@ import torch
 from restr.ablation.cost import example_inputs, gmac_of
 from restr.config import ModelConfig
 from restr.files import write_whole
+from restr.inference.backends.torch_backend import KEPT
 from restr.model.build import build_model
+from restr.model.memory import keep_freed_memory
 from restr.nn.attention import Attention, written_out
 from restr.presets import preset
 
@@ -50,7 +52,8 @@ def config_of(name: str, patch: int, size: int, kind: str) -> ModelConfig:
 
 
 def measure(name: str, patch: int, size: int, kind: str, rounds: int) -> dict[str, Any]:
-    """One line, in this process."""
+    """One line, in this process, whose memory is managed as ``Segmenter`` does it on a CPU."""
+    keep_freed_memory(KEPT)
     config = config_of(name, patch, size, kind)
     model = build_model(config, seed=0).eval()
     if kind == "written out":

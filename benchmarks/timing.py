@@ -36,12 +36,16 @@ class Times:
         }
 
 
-def by_turns(sides: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: int = 2) -> Times:
-    """Time every side once a turn."""
+PAUSE = 0.2  # seconds; thread pools spin for a while after their work, and would take the next side's cores
+
+
+def by_turns(sides: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: int = 2, pause: float = 0.0) -> Times:
+    """Time every side once a turn, after a pause where sides have thread pools of their own."""
     seconds: dict[str, list[float]] = {side: [] for side in sides}
     with torch.inference_mode():
         for turn in range(warm_up + rounds):
             for side, call in sides.items():
+                time.sleep(pause)
                 start = time.perf_counter()
                 call()
                 if turn >= warm_up:

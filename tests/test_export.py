@@ -24,6 +24,7 @@ from restr.export.quiet import quiet
 from restr.export.run import Plan, export
 from restr.inference.backends.base import ExportedBackend
 from restr.inference.exported import FACTS, Exported
+from restr.inference.places import described
 from restr.model.weights import save_pretrained
 from small_exports import WORDS, shallow_config, shallow_model
 
@@ -188,6 +189,19 @@ def test_int8_for_openvino_asks_for_photographs(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="got 2 photographs; int8 needs at least 8"):
         export(shallow_model(), WORDS, tmp_path, Plan(target="openvino", precision="int8"), photographs=[IMAGE] * 2)
     assert not list(tmp_path.iterdir())
+
+
+def test_it_is_measured_as_the_model_is(folder: Path, tmp_path: Path) -> None:
+    save_pretrained(shallow_model(), WORDS, tmp_path / "model")
+    found = {}
+    for name, model in (("export", folder), ("model", tmp_path / "model")):
+        asked = ["eval", "--data", "generated", "--n", "8", "--model", str(model), "--out", str(tmp_path / name)]
+        assert main([*asked, "--threads", "1"]) == 0
+        found[name] = json.loads((tmp_path / name / "metrics.json").read_text())
+    assert found["export"]["overall"] == pytest.approx(found["model"]["overall"], abs=1e-3)
+    assert described(folder).precision == "fp32" and described(tmp_path / "model").precision is None
+    before = described(folder).hash
+    assert before == Exported.read(folder).hash() != described(tmp_path / "model").hash
 
 
 @pytest.mark.parametrize(

@@ -1,71 +1,20 @@
-"""The page in Chromium on the real server: what a person does with it, by mouse, by keyboard and on a phone."""
+"""The page in Chromium on the real server: what a person does with it."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hands import COFFEE, EXAMPLES, at, facts, keep, name, saved, shown, upload
 from PIL import Image
 
 from restr import masks
 
 pytestmark = pytest.mark.slow
-EXAMPLES = Path(__file__).parents[2] / "examples"
-COFFEE = EXAMPLES / "coffee.jpg"  # 600 x 400; the cup is at about (260, 160)
-
-
-def upload(page, path: Path = COFFEE) -> None:
-    page.set_input_files("#file", path)
-    page.locator("#work").wait_for()
-    page.locator("#veil").wait_for(state="hidden")
-
-
-def facts(page, text: str) -> str:
-    """The score and share of the layer of this name, once it has an answer."""
-    row = page.locator(".layer", has=page.locator(".layer-name", has_text=re.compile(f"^{re.escape(text)}$")))
-    row.locator(".layer-facts", has_text=re.compile("picture|threshold")).wait_for()
-    return row.locator(".layer-facts").inner_text()
-
-
-def name(page, text: str) -> str:
-    page.locator("#text").press_sequentially(text, delay=20)
-    return facts(page, text)
-
-
-def keep(page, text: str) -> str:
-    found = name(page, text)
-    page.press("#text", "Enter")
-    return found
-
-
-def settled(page) -> None:
-    """Wait until a mask has faded in."""
-    page.wait_for_timeout(400)
-
-
-def shown(page) -> np.ndarray:
-    """The canvas: (H W 3), at the size it has on the screen."""
-    settled(page)
-    picture = Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("RGB")
-    return np.asarray(picture, np.float32)
-
-
-def at(pixels: np.ndarray, x: float, y: float) -> np.ndarray:
-    """The colour at a place given in shares of width and height."""
-    height, width = pixels.shape[:2]
-    row, column = round(y * height), round(x * width)
-    return pixels[row - 3 : row + 4, column - 3 : column + 4].mean(axis=(0, 1))
-
-
-def saved(page, kind: str) -> tuple[str, bytes]:
-    with page.expect_download() as waiting:
-        page.click(f'[data-save="{kind}"]')
-    return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
 
 
 def test_words_become_a_mask_over_the_right_thing_as_they_are_typed(visit) -> None:
@@ -231,85 +180,3 @@ def test_an_expired_photograph_is_sent_again_and_a_busy_server_is_asked_again(vi
     page.on("request", lambda request: request.url.endswith("/v1/images") and uploads.append(request.url))
     name(page, "the cup")
     assert refusals == [] and len(uploads) == 1 and page.locator("#alert").is_hidden()
-
-
-def test_everything_can_be_done_by_keyboard(visit) -> None:
-    page = visit()
-    for _ in range(20):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.className") == "sample":
-            break
-    page.keyboard.press("Enter")
-    facts(page, "the cup")
-    page.locator("#veil").wait_for(state="hidden")
-    page.keyboard.press("/")
-    page.keyboard.press("Control+a")
-    page.keyboard.type("the spoon")
-    facts(page, "the spoon")
-    page.keyboard.press("Enter")
-    page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.id") != "text"
-    page.keyboard.press("]")
-    assert page.locator("#threshold-out").inner_text() == "0.55"
-    page.keyboard.press("3")
-    assert page.is_checked('[value="heat"]')
-    page.keyboard.press("c")
-    assert page.locator("#wipe").is_visible()
-    with page.expect_download():
-        page.keyboard.press("d")
-    page.keyboard.press("?")
-    assert page.locator("#keys").is_visible()
-    page.keyboard.press("Escape")
-    page.keyboard.press("Delete")
-    assert page.locator(".layer").count() == 0
-
-
-@pytest.mark.parametrize("width", [320, 390])
-def test_a_phone_shows_it_all_without_scrolling_sideways(visit, width: int) -> None:
-    page = visit(viewport={"width": width, "height": 800}, device_scale_factor=2, is_mobile=True, has_touch=True)
-    narrow = "document.documentElement.scrollWidth <= innerWidth"
-    assert page.evaluate(narrow)
-    page.locator(".sample").first.tap()
-    facts(page, "the cup")
-    assert page.evaluate(narrow)
-    assert page.evaluate("document.querySelector('#canvas').width") > width  # sharp on a fine screen
-
-
-def test_a_turned_photograph_stands_upright(visit, tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be shown turned by 90 degrees clockwise
-    turned = tmp_path / "turned.jpg"
-    Image.open(COFFEE).transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif, quality=92)
-    page = visit()
-    upload(page, turned)
-    keep(page, "the cup")
-    _, content = saved(page, "mask")
-    assert Image.open(io.BytesIO(content)).size == (600, 400)
-    height, width = shown(page).shape[:2]
-    assert width > height
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(visit, scheme: str) -> None:
-    script = os.environ.get("RESTR_AXE")
-    if not script:
-        pytest.skip("RESTR_AXE names no axe.min.js; npm pack axe-core has one")
-    page = visit(color_scheme=scheme)
-    page.evaluate(Path(script).read_text())
-    found = _serious(page)
-    upload(page)
-    keep(page, "the cup")
-    name(page, "the spoon")
-    settled(page)
-    found += _serious(page)
-    page.click("#open-keys")
-    assert found + _serious(page) == []
-
-
-def _serious(page) -> list[str]:
-    violations = page.evaluate("axe.run().then(found => found.violations)")
-    return [
-        f"{violation['id']}: {[node['target'] for node in violation['nodes']]}"
-        for violation in violations
-        if violation["impact"] in ("serious", "critical")
-    ]

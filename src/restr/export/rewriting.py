@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import deepcopy
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restr.model.decoder import Decoder, Judged
+from restr.model.decoder import Decoder, Judged, Upsample
 from restr.model.restr import ReSTR
 from restr.nn.attention import Attention, written_out
 
@@ -35,7 +37,7 @@ class ChannelsFirst(nn.Module):
         """As ``Decoder.forward``."""
         config = self.decoder.config
         features = self.decoder.coarsest(beside, judged, grid).permute(0, 3, 1, 2)
-        for block in self.decoder.blocks:
+        for block in cast("Iterable[Upsample]", self.decoder.blocks):
             if config.order == "project_first":
                 features = pointwise(block.proj, features)
             features = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=config.align_corners)

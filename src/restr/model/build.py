@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from restr.config import ModelConfig
 from restr.model.restr import ReSTR
@@ -15,3 +20,17 @@ def build_model(config: ModelConfig, *, seed: int | None = None) -> ReSTR:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return ReSTR(config)
+
+
+class Unfilled(TorchFunctionMode):
+    """Within, a new model's weights are allocated and not drawn, for one that is about to be loaded: its memory is then
+    touched once. (On the meta device PyTorch would import its compiler, which takes seconds.)"""
+
+    DRAWN = frozenset({Tensor.normal_, Tensor.uniform_, Tensor.erfinv_, Tensor.mul_, Tensor.add_, Tensor.clamp_})
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if func in self.DRAWN:
+            return args[0]
+        return (torch.empty if func is torch.randn else func)(*args, **(kwargs or {}))

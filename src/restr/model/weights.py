@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from restr.config import ModelConfig
 from restr.errors import WeightsError
 from restr.files import hash_of_files, write_whole, written_whole
-from restr.model.build import build_model
+from restr.model.build import Unfilled, build_model
 from restr.model.names import CONFIG, VOCABULARY, WEIGHTS
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
@@ -39,10 +39,9 @@ def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
     """The model, in eval mode, and its vocabulary. Raises ``WeightsError`` naming what is missing or does not fit."""
     folder = Path(folder)
     config = read_config(folder)
-    with torch.device("meta"):
+    with Unfilled():
         model = build_model(config)
-    model.to_empty(device="cpu")
-    load_state(model, dequantise(read_tensors(folder / WEIGHTS)))
+    load_state(model, dequantise(read_tensors(folder / WEIGHTS)), keep=True)
     model.language.reset_positions()
     vocabulary = Vocabulary.from_file(folder / VOCABULARY)
     if len(vocabulary) != config.language.vocab:
@@ -70,8 +69,11 @@ def folder_hash(folder: str | Path) -> str:
     return hash_of_files(Path(folder) / name for name in (CONFIG, WEIGHTS, VOCABULARY))
 
 
-def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """``load_state_dict``, strict, with every difference named in one ``WeightsError``."""
+def load_state(model: nn.Module, state: Mapping[str, Tensor], *, keep: bool = False) -> None:
+    """``load_state_dict``, strict, with every difference named in one ``WeightsError``.
+
+    keep: the tensors become the model's own, and are not copied where their type is right.
+    """
     own = model.state_dict()
     differences = [f"missing {name}" for name in own.keys() - state.keys()]
     differences += [f"unknown {name}" for name in state.keys() - own.keys()]
@@ -83,7 +85,9 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     if differences:
         listing = "\n  ".join(sorted(differences)[:20])
         raise WeightsError(f"the weights do not fit the model in {len(differences)} places:\n  {listing}")
-    model.load_state_dict(state)
+    if keep:
+        state = {name: tensor.to(own[name].dtype) for name, tensor in state.items()}
+    model.load_state_dict(state, assign=keep)
 
 
 def write_tensors(state: Mapping[str, Tensor], path: Path) -> None:

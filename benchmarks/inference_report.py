@@ -1,0 +1,92 @@
+"""The report of ``benchmarks/inference.py``: Markdown and curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from growth import PREDICTIONS
+from workload import SIZE
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report as people read it."""
+    machine = report["machine"]
+    lines = [
+        f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}, {report['rounds']} rounds.",
+        "",
+    ]
+    if found := report.get("small"):
+        lines += [
+            f"## restr_small, {SIZE} x {SIZE}, one expression",
+            "",
+            f"{found['gmac']['image']:.1f} GMAC an image, {found['gmac']['expression']:.2f} an expression "
+            f"({found['share_of_multiplications']:.1%} of a first call). fp32 GEMM peak {found['gemm_peak_gflops']:.0f} GFLOP/s. "
+            f"A whole call of Segmenter on an array: {found['whole_call_ms']:.0f} ms.",
+            "",
+            "| | first, ms | p95 | further, ms | of a first | ten, ms | over one | of GEMM peak | faster than torch fp32 |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        ]
+        lines += [
+            f"| {name} | {row['first_ms']:.0f} | {row['first_p95_ms']:.0f} | {row['further_ms']:.0f} | {row['further_share']:.1%} | "
+            f"{row['ten_ms']:.0f} | {row['ten_over_one']:.2f} | {row['of_gemm_peak']:.0%} | {row['faster_than_torch_fp32']:.2f} |"
+            for name, row in found["rows"].items()
+        ]
+    if found := report.get("base"):
+        lines += [
+            "",
+            f"## restr_base, released setting, random weights, {SIZE} x {SIZE}",
+            "",
+            f"{found['gmac']:.1f} GMAC, the plain rendition {found['plain_gmac']:.1f}; logits differ by at most "
+            f"{found['largest_difference_from_plain']:.1g}. fp32 GEMM peak {found['gemm_peak_gflops']:.0f} GFLOP/s: "
+            + ", ".join(f"{name} {share:.0%} of it" for name, share in found["of_gemm_peak"].items())
+            + ".",
+            "",
+            f"| | ms | p95 | plain rendition takes | CLIPSeg at {SIZE} takes |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        lines += [
+            f"| {side} | {ms['p50']:.0f} | {ms['p95']:.0f} | {times_as_long(found['plain_over'].get(side))} | "
+            f"{times_as_long(found['clipseg_over'].get(side))} |"
+            for side, ms in found["times"].items()
+        ]
+    for name, line in report.get("curves", {}).items():
+        lines += ["", f"## Cost against {name}", "", f"| {line['unit']} | ms | GMAC |", "|---:|---:|---:|"]
+        lines += [
+            f"| {p} | {ms:.0f} | {g:.2f} |" for p, ms, g in zip(line["points"], line["ms"], line["gmac"], strict=True)
+        ]
+    if found := report.get("start"):
+        lines += ["", "## Start", ""] + [f"- {name}: {seconds:.2f} s" for name, seconds in found.items()]
+    if found := report.get("leak"):
+        lines += [
+            "",
+            f"## Memory over {PREDICTIONS:,} predictions",
+            "",
+            f"MiB after every {found['every']}: {', '.join(f'{each:.0f}' for each in found['mib'])}; "
+            f"{found['growth_in_the_second_half_mib']:+.1f} in the second half.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def times_as_long(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f} x"
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """Each curve beside the one that its multiplications would give."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, len(found), figsize=(3.4 * len(found), 3.2), layout="constrained")
+    for panel, (name, line) in zip(np.atleast_1d(panels), found.items(), strict=True):
+        scale = line["ms"][0] / line["gmac"][0]
+        panel.plot(line["points"], line["ms"], "o-", label="measured")
+        panel.plot(line["points"], [scale * each for each in line["gmac"]], "--", color="0.6", label="as the GMAC grow")
+        panel.set(title=name, xlabel=line["unit"], ylim=(0, None))
+        panel.spines[["top", "right"]].set_visible(False)
+    np.atleast_1d(panels)[0].set_ylabel("ms")
+    np.atleast_1d(panels)[0].legend(frameon=False)
+    figure.savefig(path, dpi=110)
