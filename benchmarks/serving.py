@@ -1,0 +1,164 @@
+"""How many answers a server gives under load, how long they take, and whether each is its own question's.
+
+    python benchmarks/serving.py                       # 16 clients, 60 seconds a way, on this machine
+    python benchmarks/serving.py --clients 4 --seconds 15
+
+`restr serve` runs in a process of its own; the clients are threads of this one, each asks again as soon as it has its
+answer. Ways: ``whole`` (the photograph comes with every request and is a new one each time, by one pixel) and ``kept`` (four
+photographs that lie encoded in the server), each with expressions on the same photograph merged and not merged. Every
+mask is compared with what ``Segmenter`` says here: an answer whose mask is another one (IoU below 0.98) counts as mixed up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from restr import Segmenter
+from restr.client import Client
+from restr.files import write_whole
+from restr.inference.sources import read_image
+
+ROOT = Path(__file__).resolve().parents[1]
+PHOTOGRAPHS = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "grace_hopper.jpg")
+TEXTS = ("the person", "the thing on the left", "the thing on the right", "the background", "the face", "something red")
+SAME = 0.98  # IoU; masks of other batches differ by roundings
+WAYS = {
+    "whole, not merged": ("whole", ("--batch-texts", "1", "--max-wait-ms", "0")),
+    "whole": ("whole", ()),
+    "kept, not merged": ("kept", ("--batch-texts", "1", "--max-wait-ms", "0")),
+    "kept": ("kept", ()),
+}
+
+
+@contextmanager
+def server(options: tuple[str, ...]) -> Iterator[str]:
+    """`restr serve` on a free port, ready; its address."""
+    command = [sys.executable, "-m", "restr", "serve", "--port", "8765", "--log", "off", *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = "http://127.0.0.1:8765"
+    try:
+        for _ in range(300):
+            try:
+                if httpx.get(f"{address}/health/ready").status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            time.sleep(0.2)
+        else:
+            raise SystemExit("the server did not become ready within a minute")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def variant(pixels: np.ndarray, number: int) -> bytes:
+    """The photograph with one pixel of its own, so that nobody has encoded it before."""
+    other = pixels.copy()
+    other[0, number // 256 % other.shape[1]] = number % 256
+    file = io.BytesIO()
+    Image.fromarray(other).save(file, "BMP")  # the fastest to write and to read
+    return file.getvalue()
+
+
+def load(
+    way: str,
+    address: str,
+    clients: int,
+    seconds: float,
+    pictures: list[np.ndarray],
+    expected: dict[tuple[int, str], np.ndarray],
+) -> dict[str, float]:
+    """All clients at once; answers a second, latencies in ms, and what went wrong."""
+    counter, lock = itertools.count(), threading.Lock()
+    taken: list[float] = []
+    wrong = {"mixed": 0, "failed": 0}
+    with Client(address, timeout=60) as first:
+        ids = [first.keep(variant(pixels, 0)) for pixels in pictures]
+    stop = time.perf_counter() + seconds
+
+    def run(_: int) -> None:
+        with Client(address, timeout=60) as client:
+            while time.perf_counter() < stop:
+                number = next(counter)
+                which, text = number % len(pictures), TEXTS[number // len(pictures) % len(TEXTS)]
+                begun = time.perf_counter()
+                try:
+                    if way == "kept":
+                        found = client.ask(ids[which], text)
+                    else:
+                        found = client.segment(variant(pictures[which], number + 1), text)
+                except Exception:  # whatever a client may meet counts as lost
+                    with lock:
+                        wrong["failed"] += 1
+                    continue
+                late, mask = time.perf_counter() - begun, found[0].mask
+                same = iou(mask, expected[which, text]) >= SAME
+                with lock:
+                    taken.append(late)
+                    wrong["mixed"] += not same
+
+    begun = time.perf_counter()
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ordered = sorted(taken)
+    return {
+        "answers": len(taken),
+        "per_second": len(taken) / (time.perf_counter() - begun),
+        "p50_ms": 1000 * statistics.median(ordered),
+        "p95_ms": 1000 * ordered[round(0.95 * (len(ordered) - 1))],
+        **wrong,
+    }
+
+
+def iou(one: np.ndarray, other: np.ndarray) -> float:
+    either = np.count_nonzero(one | other)
+    return np.count_nonzero(one & other) / either if either else 1.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--json", type=Path, default=None, help="also write the report there")
+    chosen = parser.parse_args()
+    pictures = [read_image(ROOT / "examples" / name) for name in PHOTOGRAPHS]
+    segmenter = Segmenter.from_pretrained(device="cpu")
+    expected = {
+        (number, text): segmenter(variant(pixels, 0), text).mask
+        for number, pixels in enumerate(pictures)
+        for text in TEXTS
+    }
+    report: dict[str, dict[str, float]] = {}
+    for name, (way, options) in WAYS.items():
+        with server(options) as address:
+            report[name] = load(way, address, chosen.clients, chosen.seconds, pictures, expected)
+        print(f"{name}: {json.dumps({key: round(value, 1) for key, value in report[name].items()})}", flush=True)
+    print(f"kept over whole: {report['kept']['per_second'] / report['whole']['per_second']:.1f} times the answers")
+    print(
+        f"merged over not merged: {report['kept']['per_second'] / report['kept, not merged']['per_second']:.2f} times"
+    )
+    if chosen.json:
+        write_whole(chosen.json, json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
