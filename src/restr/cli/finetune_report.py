@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from restr.evaluation.comparison import compare
 from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
 from restr.evaluation.report import markdown, write_report
 from restr.files import write_whole
+from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.result import Result
 from restr.inference.segmenter import EncodedImage, Segmenter
 from restr.model.vision import PatchFeatures
@@ -33,7 +35,9 @@ class Encoded:
     def __init__(self, segmenter: Segmenter, picture: Picture, store: FeatureStore) -> None:
         name = picture.photograph.name
         patches = torch.from_numpy(store[name].copy())[None].float().to(segmenter.device)
-        self.segmenter, self.features, self.name = segmenter, PatchFeatures(patches, store.entries[name].grid), name
+        features = PatchFeatures(patches, store.entries[name].grid)
+        self.segmenter, self.name = segmenter, name
+        self.features = cast("TorchBackend", segmenter.backend).placed(features)
 
     def __call__(self, image: np.ndarray, text: list[str], *, threshold: float | None = None) -> list[Result]:
         """A result for each sentence. image: an array of the picture's size; its pixels are not looked at."""

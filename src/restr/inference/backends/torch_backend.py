@@ -41,8 +41,12 @@ class TorchBackend(Backend):
     def encode_image(self, image: np.ndarray) -> PatchFeatures:
         """As ``Backend.encode_image``."""
         with self._autocast():
-            patches, grid = self.model.encode_image(torch.from_numpy(image).to(self.device))
-            return PatchFeatures(self.model.fusion.place(patches, grid), grid)
+            return self.placed(self.model.encode_image(torch.from_numpy(image).to(self.device)))
+
+    @torch.inference_mode()
+    def placed(self, features: PatchFeatures) -> PatchFeatures:
+        """What the vision encoder gave, as ``segment`` takes it: with all of the fusion that no sentence changes."""
+        return PatchFeatures(self.model.fusion.place(features.patches, features.grid), features.grid)
 
     @torch.inference_mode()
     def segment(self, features: PatchFeatures, ids: np.ndarray) -> np.ndarray:
