@@ -146,7 +146,7 @@ def dequantise(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         scale = packed.get(name + SCALE)
         if scale is None:
-            state[name] = tensor
+            state[name] = tensor.clone()  # the file may be written over while the model is in use
         else:
             state[name] = (_rows(tensor).float() * scale.float()[:, None]).view(tensor.shape)
     return state
