@@ -22,7 +22,6 @@ from restr import Segmenter
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
-from restr.nn.attention import Attention, written_out
 from restr.presets import preset
 
 PREDICTIONS = 2000
@@ -36,12 +35,7 @@ def curves(rounds: int) -> dict[str, Any]:
 
     def line(name: str, unit: str, points: Sequence[int], calls: Sequence[Callable[[], object]]) -> None:
         times = by_turns({str(point): call for point, call in zip(points, calls, strict=True)}, rounds, warm_up=1)
-        mixes = {module: module.mix for each in models for module in each.modules() if isinstance(module, Attention)}
-        for module in mixes:
-            module.mix = written_out
-        counts = [gmac(call) for call in calls]
-        for module, mix in mixes.items():
-            module.mix = mix
+        counts = [gmac(call, *models) for call in calls]
         found[name] = {
             "unit": unit, "points": list(points), "ms": [1000 * times.median(str(p)) for p in points], "gmac": counts,
         }  # fmt: skip

@@ -37,6 +37,7 @@ from timing import PAUSE, by_turns, gemm_peak
 from workload import SIZE, TEN, WORDS, counted, inputs, shapes_of, ten
 
 from restr import Segmenter
+from restr.cli.jobs import image_files
 from restr.compat import released_code
 from restr.export.parity import drawn
 from restr.export.run import Plan, export
@@ -44,7 +45,7 @@ from restr.files import write_whole
 from restr.inference.backends.base import Backend
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.exported import FACTS
-from restr.inference.sources import SUFFIXES, read_image
+from restr.inference.sources import read_image
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.model.vision import VisionEncoder
@@ -85,9 +86,7 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
     """The bundled model: an image and its first expression, another one, ten, in each runtime; against the GEMM's peak."""
     segmenter = Segmenter.from_pretrained(device="cpu", cache_bytes=0)
     model, config = segmenter.model, segmenter.config
-    vocabulary = Vocabulary.from_file(
-        Path(str(sys.modules["restr"].__path__[0])) / "assets" / config.name / "vocab.txt"
-    )
+    vocabulary = segmenter.tokenizer.vocabulary
     image, ids = inputs(config, count=TEN)
     ways: dict[str, Backend] = {
         "torch fp32": segmenter.backend,
@@ -202,7 +201,7 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     photographs = [drawn((SIZE, SIZE), np.random.default_rng(number)) for number in range(24)]
     if chosen.photo:
-        photographs = [read_image(path) for path in sorted(chosen.photo.iterdir()) if path.suffix.lower() in SUFFIXES]
+        photographs = [read_image(path) for path in image_files(str(chosen.photo))]
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "small": lambda: small(chosen.rounds, chosen.out, photographs),
         "base": lambda: base(chosen.rounds, chosen.out),

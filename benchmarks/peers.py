@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +45,17 @@ def parameters(module: nn.Module) -> int:
     return sum(each.numel() for each in module.parameters())
 
 
-def gmac(call: Any) -> float:
-    """10^9 multiply-adds of a call's matrix products, attention written out so that they are seen."""
+def gmac(call: Callable[[], object], *models: nn.Module) -> float:
+    """10^9 multiply-adds of a call's matrix products, meanwhile with the models' attention written out, so that they are seen."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        call()
+    mixes = {part: part.mix for model in models for part in model.modules() if isinstance(part, Attention)}
+    for attention in mixes:
+        attention.mix = written_out
+    try:
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            call()
+    finally:
+        for attention, mix in mixes.items():
+            attention.mix = mix
     return counter.get_total_flops() / 2e9

@@ -15,7 +15,6 @@ import argparse
 import io
 import itertools
 import json
-import statistics
 import subprocess
 import sys
 import threading
@@ -27,11 +26,13 @@ from pathlib import Path
 import httpx
 import numpy as np
 from PIL import Image
+from timing import Times
 
 from restr import Segmenter
 from restr.client import Client
 from restr.files import write_whole
 from restr.inference.sources import read_image
+from restr.metrics import intersection_and_union
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOGRAPHS = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "grace_hopper.jpg")
@@ -108,7 +109,8 @@ def load(
                         wrong["failed"] += 1
                     continue
                 late, mask = time.perf_counter() - begun, found[0].mask
-                same = iou(mask, expected[which, text]) >= SAME
+                shared, union = intersection_and_union(mask, expected[which, text])
+                same = shared >= SAME * union
                 with lock:
                     taken.append(late)
                     wrong["mixed"] += not same
@@ -119,19 +121,14 @@ def load(
         thread.start()
     for thread in threads:
         thread.join()
-    ordered = sorted(taken)
+    times = Times({way: taken})
     return {
         "answers": len(taken),
         "per_second": len(taken) / (time.perf_counter() - begun),
-        "p50_ms": 1000 * statistics.median(ordered),
-        "p95_ms": 1000 * ordered[round(0.95 * (len(ordered) - 1))],
+        "p50_ms": 1000 * times.median(way),
+        "p95_ms": 1000 * times.p95(way),
         **wrong,
     }
-
-
-def iou(one: np.ndarray, other: np.ndarray) -> float:
-    either = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / either if either else 1.0
 
 
 def main() -> None:

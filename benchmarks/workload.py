@@ -12,7 +12,6 @@ from restr.inference.backends.base import Backend
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.segmenter import TEXTS_AT_ONCE
 from restr.model.restr import ReSTR
-from restr.nn.attention import Attention, written_out
 from restr.text.tokenizer import fills_up
 
 SIZE, WORDS, TEN = 480, 6, 10
@@ -39,18 +38,11 @@ def shapes_of(config: Any) -> list[tuple[int, int, int]]:
 def counted(model: ReSTR, image: np.ndarray, ids: np.ndarray) -> dict[str, float]:
     """GMAC of an image's half and of an expression's, attention included."""
     backend = TorchBackend(model, device="cpu")
-    mixes = [(module, module.mix) for module in model.modules() if isinstance(module, Attention)]
-    for module, _ in mixes:
-        module.mix = written_out
-    try:
-        features = backend.encode_image(image)
-        return {
-            "image": gmac(lambda: backend.encode_image(image)),
-            "expression": gmac(lambda: backend.segment(features, ids[:1])),
-        }
-    finally:
-        for module, mix in mixes:
-            module.mix = mix
+    features = backend.encode_image(image)
+    return {
+        "image": gmac(lambda: backend.encode_image(image), model),
+        "expression": gmac(lambda: backend.segment(features, ids[:1]), model),
+    }
 
 
 def ten(way: Backend, features: Any, ids: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import threading
 import time
@@ -37,6 +38,11 @@ def photograph(seed: int = 0, kind: str = "PNG", size: tuple[int, int] = (110, 7
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
     return buffer.getvalue()
+
+
+def base64_of(data: bytes) -> str:
+    """Bytes as JSON carries them."""
+    return base64.b64encode(data).decode()
 
 
 @contextmanager

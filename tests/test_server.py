@@ -12,7 +12,7 @@ from PIL import Image
 
 from restr import masks
 from restr.inference.segmenter import Segmenter
-from served import PREFIX, assert_problem, model_in, photograph, serving
+from served import PREFIX, assert_problem, base64_of, model_in, photograph, serving
 
 PHOTO = photograph()
 TEXTS = ["the left circle", "red square"]
@@ -33,10 +33,6 @@ def client(folder):
 @pytest.fixture(scope="module")
 def truth(folder):
     return Segmenter.from_pretrained(folder, device="cpu")
-
-
-def base64_of(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def opened(text: str) -> Image.Image:

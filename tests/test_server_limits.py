@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import threading
 import time
@@ -14,7 +13,7 @@ from restr.errors import ConfigError
 from restr.server.problems import PROBLEMS
 from restr.server.security import ApiKeys, RateLimit
 from restr.server.settings import ServerSettings
-from served import assert_problem, model_in, photograph, serving, wait_until
+from served import assert_problem, base64_of, model_in, photograph, serving, wait_until
 
 PHOTO = photograph()
 TEXTS = ["the left circle", "red square"]
@@ -34,10 +33,6 @@ def client(folder):
 def state_of(client) -> Any:
     """What the application works with."""
     return client.app.state
-
-
-def base64_of(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def test_too_much_work_at_once_is_refused(folder):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
@@ -37,22 +37,37 @@ def model_folder(path: str | PathLike[str] | None) -> Path:
     return path
 
 
-class Described(NamedTuple):
-    """What a folder holds. hash: changes with any of its bytes. precision: an export's own, None for a model folder."""
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What a folder holds. exported: what an export says of itself, None for a model folder."""
 
+    folder: Path
     config: ModelConfig
-    hash: str
-    precision: str | None
+    exported: Exported | None
+
+    @property
+    def precision(self) -> str | None:
+        """An export's own, None for a model folder."""
+        return self.exported.precision if self.exported else None
+
+    @property
+    def hash(self) -> str:
+        """Changes with any byte of the folder's files, all of which are read for it."""
+        if self.exported:
+            return self.exported.hash()
+        from restr.model.weights import folder_hash  # torch loads here
+
+        return folder_hash(self.folder)
 
 
 def described(folder: Path) -> Described:
     """What a folder of ``model_folder`` holds, without its weights. Raises ``WeightsError`` where a file is missing."""
     if (folder / FACTS).is_file():
         facts = Exported.read(folder)
-        return Described(facts.config, facts.hash(), facts.precision)
-    from restr.model.weights import folder_hash, read_config  # torch loads here
+        return Described(folder=folder, config=facts.config, exported=facts)
+    from restr.model.weights import read_config  # torch loads here
 
-    return Described(read_config(folder), folder_hash(folder), None)
+    return Described(folder=folder, config=read_config(folder), exported=None)
 
 
 def known_files(folder: Path) -> set[str]:
