@@ -153,9 +153,18 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
     }
     sides["plain rendition of the released arithmetic"] = lambda: plain(tensor, rows, padding)
     sides["ViT-B/16 alone"] = lambda: vit(tensor)
-    sides["restr_small, torch fp32"] = lambda: small_model.backend.segment(
-        small_model.backend.encode_image(image), small_ids
-    )
+    small_vocabulary = small_model.tokenizer.vocabulary
+    small_ways: dict[str, Backend] = {
+        "restr_small, torch fp32": small_model.backend,
+        **{
+            f"restr_small, {name}": way
+            for name, way in exports(
+                small_model.model, small_vocabulary, root, pictures, [("openvino", "fp32")]
+            ).items()
+        },
+    }
+    for name, way in small_ways.items():
+        sides[name] = lambda way=way: way.segment(way.encode_image(image), small_ids)
     clips = {}
     if find_spec("transformers"):
         for size in (CLIPSEG_SIZE, SIZE):
