@@ -112,6 +112,7 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
             "ten_ms": 1000 * times.median(f"{name}: ten"),
             "further_share": times.ratio(f"{name}: further", f"{name}: first"),
             "ten_over_one": times.ratio(f"{name}: ten", f"{name}: first"),
+            "together_share": (times.ratio(f"{name}: ten", f"{name}: first") - 1) / (TEN - 1),
             "faster_than_torch_fp32": times.ratio("torch fp32: first", f"{name}: first"),
             "gflops": flops / times.median(f"{name}: first"),
             "of_gemm_peak": flops / times.median(f"{name}: first") / peak,
