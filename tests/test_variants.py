@@ -152,6 +152,18 @@ def test_what_stands_in_padding_is_not_heard(name: str, model: ReSTR) -> None:
     assert heard == (name in SEES_PADDING)
 
 
+@torch.inference_mode()
+def test_what_is_known_of_an_image_changes_no_result(name: str) -> None:
+    model = build_model(CONFIGS[name](), seed=0).eval()
+    ids, word_pad = words(model)
+    features = model.encode_image(images(1))
+    image = model.fusion.foresee(model.fusion.place(*features))
+    assert (image.known is None) == (name == "windowed")
+    found = model.decode(model.fusion.meet(image, model.encode_words(ids, word_pad), word_pad), image.grid)
+    right = model.segment(features, model.encode_words(ids, word_pad), word_pad)
+    torch.testing.assert_close(found.logits, right.logits, rtol=1e-4, atol=1e-5)
+
+
 def test_sides_matter(model: ReSTR) -> None:
     one, two = (model(images(1), *words(model, [text])).logits for text in ("left dog", "right dog"))
     assert not torch.allclose(one, two, atol=1e-6)

@@ -10,6 +10,7 @@ from torch.export import Dim, ExportedProgram
 
 from restr.config import ModelConfig, TransformerConfig
 from restr.errors import ConfigError
+from restr.model.fusion import Placed
 from restr.model.restr import ReSTR
 from restr.text.tokenizer import fills_up
 from restr.text.vocabulary import PADDING, UNKNOWN
@@ -28,7 +29,7 @@ class ImageEncoder(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """image (b 3 H W) -> patches (b h w D); the grid is in the shape, so that nobody has to carry it along."""
         patches, grid = self.model.encode_image(image)
-        return self.model.fusion.place(patches, grid).unflatten(1, grid)
+        return self.model.fusion.place(patches, grid).patches.unflatten(1, grid)
 
 
 class Expression(nn.Module):
@@ -43,7 +44,7 @@ class Expression(nn.Module):
         grid = (patches.shape[1], patches.shape[2])
         word_pad = ids == PADDING
         words = self.model.encode_words(ids, word_pad)
-        fused = self.model.fusion.meet(patches.flatten(1, 2), words, word_pad, grid)
+        fused = self.model.fusion.meet(Placed(patches.flatten(1, 2), grid), words, word_pad)
         return self.model.decode(fused, grid).logits
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("restr")
 
-KEPT_FEATURES = 2**26  # bytes; a photograph's at 480 pixels are about one million
+KEPT_FEATURES = 2**26  # bytes; a photograph's at 480 pixels are about two million
 TEXTS_AT_ONCE = 4  # more would only cost memory: the decoder's maps are as large as the image
 
 
@@ -41,7 +41,7 @@ TEXTS_AT_ONCE = 4  # more would only cost memory: the decoder's maps are as larg
 class EncodedImage:
     """An image that met the vision encoder and now waits for sentences.
 
-    pixels: uint8 (H W 3). features: what the segmenter's backend made of them (``PatchFeatures`` with PyTorch).
+    pixels: uint8 (H W 3). features: what the segmenter's backend made of them (``Placed`` with PyTorch).
     """
 
     pixels: np.ndarray

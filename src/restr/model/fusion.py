@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restr.config import FusionConfig, TransformerConfig
-from restr.nn.attention import Layout
+from restr.nn.attention import Known, Layout
 from restr.nn.positions import FOURIER_FEATURES, fourier_positions
 from restr.nn.transformer import Transformer
 
@@ -23,6 +23,15 @@ class Fused(NamedTuple):
     inputs: Tensor
     patches: Tensor
     classifier: Tensor
+
+
+class Placed(NamedTuple):
+    """An image as the fusion encoder takes it: all that no sentence changes. patches z_v (b n D) on ``grid`` = (h, w);
+    ``known``: what they make of each other in the first block."""
+
+    patches: Tensor
+    grid: tuple[int, int]
+    known: Known | None = None
 
 
 class Fusion(nn.Module, ABC):
@@ -42,17 +51,29 @@ class Fusion(nn.Module, ABC):
 
         One image may meet several expressions: patches (1 n d_v).
         """
-        return self.meet(self.place(patches, grid), words, word_pad, grid)
+        return self.meet(self.place(patches, grid), words, word_pad)
 
-    def place(self, patches: Tensor, grid: tuple[int, int]) -> Tensor:
-        """patches (b n d_v) -> z_v (b n D), what of the fusion no sentence changes: once an image is enough."""
+    def place(self, patches: Tensor, grid: tuple[int, int]) -> Placed:
+        """patches (b n d_v) -> ``Placed``, without what is known; once an image is enough."""
         if self.config.normalise:
             patches = F.normalize(patches, dim=-1)
         z_v = self.proj_vision(patches)
-        return z_v if self.proj_place is None else z_v + self.proj_place(fourier_positions(grid).to(z_v))
+        if self.proj_place is not None:
+            z_v = z_v + self.proj_place(fourier_positions(grid).to(z_v))
+        return Placed(z_v, grid)
 
-    def meet(self, z_v: Tensor, words: Tensor, word_pad: Tensor, grid: tuple[int, int]) -> Fused:
-        """z_v (b n D) or, for all expressions, (1 n D); words (b l D), word_pad bool (b l) -> ``Fused``."""
+    def foresee(self, image: Placed) -> Placed:
+        """With what its patches make of each other: worth its cost where sentences come one by one, and no gradient is wanted."""
+        return image._replace(known=self.first.among(image.patches))
+
+    @property
+    @abstractmethod
+    def first(self) -> Transformer:
+        """The encoder that the patches go into."""
+
+    def meet(self, image: Placed, words: Tensor, word_pad: Tensor) -> Fused:
+        """An image a row or, for all expressions, one; words (b l D), word_pad bool (b l) -> ``Fused``."""
+        z_v = image.patches
         if self.config.normalise:
             words = F.normalize(words, dim=-1)
         z_l = self.proj_words(words)
@@ -61,7 +82,7 @@ class Fusion(nn.Module, ABC):
         if self.config.attend_padding:
             z_l, word_pad = z_l.masked_fill(word_pad[..., None], 0.0), torch.zeros_like(word_pad)
         seed = self.seed.expand(b, -1, -1).to(z_l)
-        patches, classifier = self.fuse(z_v, z_l, seed, word_pad, Layout(0, grid))
+        patches, classifier = self.fuse(z_v, z_l, seed, word_pad, Layout(0, image.grid, image.known))
         return Fused(z_v, patches, classifier)
 
     @abstractmethod
@@ -77,6 +98,10 @@ class TwoEncoders(Fusion):
         self.visual_linguistic = Transformer(by_sharing(config.visual_linguistic, config))
         if config.sharing != "encoders":
             self.linguistic_seed = Transformer(by_sharing(config.linguistic_seed, config))
+
+    @property
+    def first(self) -> Transformer:
+        return self.visual_linguistic
 
     def see(self, z_v: Tensor, z_l: Tensor, word_pad: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
         """[z_v', z_l'] = T([z_v, z_l]; th_vl)."""
@@ -117,6 +142,10 @@ class VanillaFusion(Fusion):
         last = config.linguistic_seed
         blocks = replace(last, depth=config.visual_linguistic.depth + last.depth)  # its end is the seed's
         self.joint = Transformer(by_sharing(blocks, config))
+
+    @property
+    def first(self) -> Transformer:
+        return self.joint
 
     def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, word_pad: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
         tokens = self.joint(torch.cat([z_v, z_l, e_s], dim=1), _padding(z_v, word_pad, e_s), layout)

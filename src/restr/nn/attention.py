@@ -11,11 +11,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class Known(NamedTuple):
+    """What tokens made of each other before others joined them. mixed (b heads n d_h): the weighted sums of their values;
+    log_sum (b heads n 1): the logarithm of what their weights summed to."""
+
+    mixed: Tensor
+    log_sum: Tensor
+
+
 class Layout(NamedTuple):
-    """Where the patches stand in a row of tokens: ``before`` others, then grid (h, w) row by row, then the rest."""
+    """Where the patches stand in a row of tokens: ``before`` others, then grid (h, w) row by row, then the rest.
+
+    ``known``: what the patches, then the first of the row, made of each other in the block that comes next.
+    """
 
     before: int
     grid: tuple[int, int]
+    known: Known | None = None
 
 
 class Attention(nn.Module):
@@ -36,14 +48,50 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None) -> Tensor:
         """tokens (b n d); key_mask bool (b 1 1 n), True where a token may be attended to. Returns (b n d)."""
+        q, k, v = self.split(tokens)
+        mixed = self.attend(q, k, v, key_mask, layout)
+        return self.proj(mixed.transpose(1, 2).reshape(tokens.shape))
+
+    def split(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """tokens (b n d) -> queries, keys and values, each (b heads n d_h)."""
         b, n, d = tokens.shape
         q, k, v = self.qkv(tokens).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = self.attend(q, k, v, key_mask, layout)
-        return self.proj(mixed.transpose(1, 2).reshape(b, n, d))
+        return q, k, v
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None, layout: Layout | None) -> Tensor:
         """q, k, v (b heads n d_h) -> (b heads n d_h)."""
+        if layout is not None and layout.known is not None:
+            return self.join(q, k, v, key_mask, layout.known)
         return self.mix(q, k, v, attn_mask=key_mask, dropout_p=self.dropout if self.training else 0.0)
+
+    def among(self, tokens: Tensor) -> Known | None:
+        """What tokens (b n d) make of each other, for ``Layout.known``; None where that cannot be had."""
+        q, k, v = self.split(tokens)
+        return Known(*weighed(q, k, v))
+
+    def join(self, q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None, known: Known) -> Tensor:
+        """``attend``, with what the first n tokens made of each other; only what they make of the others, and those of
+        all, is computed. The two sums are weighed by their shares of the whole, as in FlashAttention (Dao et al. 2022)."""
+        n = known.mixed.shape[2]
+        asked = self.mix(q[:, :, n:], k, v, attn_mask=key_mask)
+        scores = (q[:, :, :n] * q.shape[3] ** -0.5) @ k[:, :, n:].transpose(2, 3)
+        if key_mask is not None:
+            scores = scores.masked_fill(~key_mask[..., n:], float("-inf"))
+        log_sum = torch.logaddexp(known.log_sum, scores.logsumexp(3, keepdim=True))
+        mixed = known.mixed * (known.log_sum - log_sum).exp() + (scores - log_sum).exp() @ v[:, :, n:]
+        return torch.cat([mixed, asked], 2)
+
+
+def weighed(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention without a mask, q, k, v (b heads n d_h) -> its sums (b heads n d_h) and the logarithm of what the weights
+    summed to (b heads n 1). On a CPU by PyTorch's own kernel, which knows both and has no public name."""
+    kernel = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
+    if q.device.type == "cpu" and kernel is not None:
+        mixed, log_sum = kernel(q, k, v)
+        return mixed, log_sum[..., None]
+    scores = (q * q.shape[3] ** -0.5) @ k.transpose(2, 3)
+    log_sum = scores.logsumexp(3, keepdim=True)
+    return (scores - log_sum).exp() @ v, log_sum
 
 
 def written_out(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0) -> Tensor:
@@ -72,6 +120,10 @@ class WindowedAttention(Attention):
         """window: patches a side. cells: coarse cells a side of the image."""
         super().__init__(width, heads, dropout=dropout)
         self.window, self.cells = window, cells
+
+    def among(self, tokens: Tensor) -> Known | None:
+        """None: its windows and cells are not kept apart from the words."""
+        return None
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None, layout: Layout | None) -> Tensor:
         """As ``Attention.attend``."""

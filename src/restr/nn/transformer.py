@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from restr.config import TransformerConfig
-from restr.nn.attention import Attention, Layout, WindowedAttention
+from restr.nn.attention import Attention, Known, Layout, WindowedAttention
 
 
 class MLP(nn.Module):
@@ -101,7 +103,15 @@ class Transformer(nn.Module):
         key_mask = None if padding is None else ~padding[:, None, None, :]
         for block in self.in_order():
             tokens = self.through(block, tokens, key_mask, layout)
+            layout = layout and layout._replace(known=None)  # that was of the first block
         return self.norm(tokens)
+
+    def among(self, tokens: Tensor) -> Known | None:
+        """What tokens (b n d) make of each other in the first block, for ``Layout.known``; None where that cannot be had."""
+        if not self.depth:
+            return None
+        block = cast("Block", self.blocks[0])
+        return block.attn.among(tokens if block.post_norm else block.norm1(tokens))
 
     def through(
         self, block: nn.Module, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None

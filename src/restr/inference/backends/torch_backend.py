@@ -12,6 +12,7 @@ from restr.errors import ConfigError
 from restr.inference.backends.base import Backend, Watched
 from restr.model.attention_maps import recorded
 from restr.model.device import choose_device
+from restr.model.fusion import Placed
 from restr.model.memory import keep_freed_memory
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
@@ -21,7 +22,7 @@ KEPT = 2**29  # bytes of freed memory that stay with the process; the maps of fo
 
 
 class TorchBackend(Backend):
-    """features: ``PatchFeatures`` on the model's device, already placed at the fusion's width. bf16 is autocast: matrix
+    """features: ``Placed``, on the model's device. bf16 is autocast: matrix
     products in bfloat16."""
 
     name = "torch"
@@ -38,23 +39,24 @@ class TorchBackend(Backend):
             keep_freed_memory(KEPT)
 
     @torch.inference_mode()
-    def encode_image(self, image: np.ndarray) -> PatchFeatures:
+    def encode_image(self, image: np.ndarray) -> Placed:
         """As ``Backend.encode_image``."""
         with self._autocast():
             return self.placed(self.model.encode_image(torch.from_numpy(image).to(self.device)))
 
     @torch.inference_mode()
-    def placed(self, features: PatchFeatures) -> PatchFeatures:
-        """What the vision encoder gave, as ``segment`` takes it: with all of the fusion that no sentence changes."""
-        return PatchFeatures(self.model.fusion.place(features.patches, features.grid), features.grid)
+    def placed(self, features: PatchFeatures) -> Placed:
+        """What the vision encoder gave, as ``segment`` takes it."""
+        fusion = self.model.fusion
+        return fusion.foresee(fusion.place(features.patches, features.grid))
 
     @torch.inference_mode()
-    def segment(self, features: PatchFeatures, ids: np.ndarray) -> np.ndarray:
+    def segment(self, features: Placed, ids: np.ndarray) -> np.ndarray:
         """As ``Backend.segment``."""
         return self._segment(features, *self._words(ids)).float().cpu().numpy()
 
     @torch.inference_mode()
-    def watched(self, features: PatchFeatures, ids: np.ndarray) -> Watched:
+    def watched(self, features: Placed, ids: np.ndarray) -> Watched:
         """As ``Backend.watched``."""
         rows, word_pad = self._words(ids)
         with recorded(self.model.fusion, ids.shape[1]) as recorder:
@@ -66,10 +68,10 @@ class TorchBackend(Backend):
         rows = torch.from_numpy(ids).to(self.device)
         return rows, rows == PADDING
 
-    def _segment(self, features: PatchFeatures, ids: Tensor, word_pad: Tensor) -> Tensor:
+    def _segment(self, features: Placed, ids: Tensor, word_pad: Tensor) -> Tensor:
         with self._autocast():
             words = self.model.encode_words(ids, word_pad)
-            fused = self.model.fusion.meet(features.patches, words, word_pad, features.grid)
+            fused = self.model.fusion.meet(features, words, word_pad)
             return self.model.decode(fused, features.grid).logits
 
     def _autocast(self) -> AbstractContextManager[object]:
