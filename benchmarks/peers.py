@@ -47,13 +47,18 @@ def parameters(module: nn.Module) -> int:
 
 def gmac(call: Callable[[], object], *models: nn.Module) -> float:
     """10^9 multiply-adds of a call's matrix products, meanwhile with the models' attention written out, so that they are seen."""
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # which the counter does not know
+
+    def of_kernel(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...], *_: object, **__: object) -> int:
+        return sdpa_flop_count(q, k, v)
 
     mixes = {part: part.mix for model in models for part in model.modules() if isinstance(part, Attention)}
     for attention in mixes:
         attention.mix = written_out
     try:
-        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        with torch.inference_mode(), FlopCounterMode(display=False, custom_mapping={kernel: of_kernel}) as counter:
             call()
     finally:
         for attention, mix in mixes.items():
