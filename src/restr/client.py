@@ -1,4 +1,4 @@
-"""Ask a ``restr serve`` from Python (extra ``client``): no torch, and patience with a busy server.
+"""Ask a ``restr serve`` from Python (extra ``client``): no torch, and patience with a busy server, or one that dies.
 
 >>> from restr.client import Client
 >>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
@@ -29,6 +29,9 @@ from restr.errors import RestrError
 Photograph = str | os.PathLike[str] | bytes
 RETRIED = (429, 503)  # the server did nothing yet, and asks to come back
 LONGEST_WAIT = 30.0  # seconds between two tries, whatever the server says
+# The server died, or was going down. Asking again is safe: a question changes nothing, an image that was kept in vain
+# expires, and one that is forgotten twice is forgotten. A timeout is no such thing: the server may still be at work.
+BROKEN = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
 
 
 class ServerError(RestrError):
@@ -83,8 +86,17 @@ class _Calls:
         if response.status_code not in RETRIED or attempt >= self.retries:
             return None
         wished = response.headers.get("retry-after", "")
-        wait = float(wished) if wished.isdigit() else 0.25 * 2**attempt
-        return min(LONGEST_WAIT, wait * (1 + random.random() / 2))  # so that not all come back at once
+        return _some_luck(float(wished) if wished.isdigit() else 0.25 * 2**attempt)
+
+    def again_despite(self, attempt: int, error: httpx.TransportError) -> float | None:
+        """The same after a connection that broke; nobody to connect to is only waited for where somebody was there."""
+        if attempt >= self.retries or not (isinstance(error, BROKEN) or isinstance(error, httpx.ConnectError) and attempt):
+            return None
+        return _some_luck(0.1 * 2**attempt)
+
+
+def _some_luck(wait: float) -> float:
+    return min(LONGEST_WAIT, wait * (1 + random.random() / 2))  # so that not all come back at once
 
 
 def _options(api_key: str | None, timeout: float, base_url: str) -> dict[str, Any]:
@@ -127,8 +139,8 @@ def _found(document: dict[str, Any]) -> list[Found]:
 class Client(_Calls):
     """Asks a server, one call at a time; usable from several threads.
 
-    retries: further tries where the server is busy. timeout: seconds for each try. Every method raises ``ServerError``, and
-    httpx's own errors where there is no connection.
+    retries: further tries where the server is busy, or the connection breaks. timeout: seconds for each try. Every method
+    raises ``ServerError``, and httpx's own errors where there is no connection.
     """
 
     def __init__(
@@ -197,10 +209,15 @@ class Client(_Calls):
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         attempt = 0
         while True:
-            response = self._http.request(method, path, json=body)
-            wait = self.again_after(attempt, response)
-            if wait is None:
-                return _document(response)
+            try:
+                response = self._http.request(method, path, json=body)
+                wait = self.again_after(attempt, response)
+                if wait is None:
+                    return _document(response)
+            except httpx.TransportError as error:
+                wait = self.again_despite(attempt, error)
+                if wait is None:
+                    raise
             time.sleep(wait)
             attempt += 1
 
@@ -274,9 +291,14 @@ class AsyncClient(_Calls):
     async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         attempt = 0
         while True:
-            response = await self._http.request(method, path, json=body)
-            wait = self.again_after(attempt, response)
-            if wait is None:
-                return _document(response)
+            try:
+                response = await self._http.request(method, path, json=body)
+                wait = self.again_after(attempt, response)
+                if wait is None:
+                    return _document(response)
+            except httpx.TransportError as error:
+                wait = self.again_despite(attempt, error)
+                if wait is None:
+                    raise
             await asyncio.sleep(wait)
             attempt += 1

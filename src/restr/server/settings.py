@@ -40,8 +40,13 @@ class ServerSettings:
     device: str = "auto"
     """Where to compute; auto takes a GPU where there is one."""
 
+    workers: int = 1
+    """Processes that answer, each with models, limits and a rate of its own; one that dies is replaced. Kept images are known
+    to all."""
+
     threads: int = 0
-    """Threads of the processor a model may use; 0 leaves the choice to its runtime."""
+    """Threads of the processor a model may use in each worker; 0 divides the processor among several workers, and leaves
+    the choice to the runtime of a single one."""
 
     reload_s: float = 0.0
     """Look for changed model files every so many seconds; 0 looks on SIGHUP alone."""
@@ -97,7 +102,8 @@ class ServerSettings:
     """How long an expression waits for others on its image, while other requests are open."""
 
     kept_bytes: int = 512 * 2**20
-    """Memory for encoded images (/v1/images); the least recently used goes first."""
+    """Memory for encoded images (/v1/images), all workers together; the least recently used goes first. Several workers also
+    share a private temporary folder of the images' files, of at most as many bytes."""
 
     kept_s: float = 1800.0
     """Seconds that an encoded image is kept after its last use."""
@@ -109,7 +115,7 @@ class ServerSettings:
         for name in ("threads", "rate_limit", "port"):
             at_least(self, name, 0)
         for name in ("image_bytes", "image_pixels", "expressions", "expression_words", "batch_lines", "batch_bytes",
-                     "queue", "work_pixels", "connections", "batch_texts", "kept_bytes"):  # fmt: skip
+                     "workers", "queue", "work_pixels", "connections", "batch_texts", "kept_bytes"):  # fmt: skip
             at_least(self, name, 1)
         for name, least in (
             ("deadline_s", 0.001),
