@@ -38,7 +38,7 @@ class Metrics:
             "restr_job_seconds", "A model's work.", ("model", "kind"), buckets=SECONDS, registry=self.registry
         )
         self.merged = Histogram(
-            "restr_merged_jobs", "Requests whose expressions were computed together.", ("model",),
+            "restr_merged_jobs", "Jobs that were computed together.", ("model", "kind"),
             buckets=(1, 2, 4, 8, 16, 32), registry=self.registry,
         )  # fmt: skip
         self.kept = self._gauge("restr_kept_images", "Encoded images that are kept.")
