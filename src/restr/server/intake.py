@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from restr.inference.sources import read_image
 from restr.server.problems import Problem
+from restr.server.whole import check_whole
 
 # What the data itself must begin with; nobody's word is taken for it. Pillow's other decoders never see the data.
 KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -99,6 +100,7 @@ def header(data: bytes, *, most_bytes: int, most_pixels: int) -> Header:
             f"the image is {width} x {height}; at most {most_pixels:,} pixels and {LONGEST_SIDE:,} a side are taken: make "
             "it smaller",
         )
+    check_whole(data, kind)
     return Header(kind, width, height)
 
 

@@ -33,6 +33,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "wrong-host": (421, "This server does not go by the name asked for"),
     "invalid-request": (422, "The request does not say what is needed"),
     "image-damaged": (422, "The image cannot be decoded"),
+    "more-than-an-image": (422, "The file is an image and something else as well"),
     "queue-full": (429, "Too much work is waiting"),
     "rate-limited": (429, "Too many requests from you"),
     "headers-too-large": (431, "The request's headers are too large"),
