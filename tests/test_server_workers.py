@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from restr.client import Client, ServerError
-from restr.server.shelf import Shelf
 from restr.server.settings import ServerSettings
+from restr.server.shelf import Shelf
 from restr.server.workers import shared_out
 from served import assert_problem, base64_of, model_in, photograph, process, wait_until
 

@@ -14,6 +14,7 @@ from restr.inference.result import Result
 from restr.server import answers, intake
 from restr.server.admission import Admission
 from restr.server.engine import Encoded, EncodeJob, SegmentJob, Timed
+from restr.server.fetch import Fetcher
 from restr.server.images import ImageStore, Kept, unknown
 from restr.server.metrics import Metrics
 from restr.server.models import ServedModel
@@ -66,6 +67,7 @@ class Service:
         self.settings, self.metrics, self.shelf = settings, metrics, shelf
         self.admission = Admission(metrics, requests=settings.queue, pixels=settings.work_pixels)
         self.images = ImageStore(metrics, most=settings.kept_bytes // settings.workers, seconds=settings.kept_s)
+        self.fetcher = Fetcher(on=settings.fetch, most=settings.image_bytes, seconds=settings.fetch_s)
         self.models: dict[str, ServedModel] = {}
         self.failure: Exception | None = None
         self.loaded = self.draining = False
