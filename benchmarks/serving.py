@@ -15,17 +15,13 @@ import argparse
 import io
 import itertools
 import json
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import numpy as np
 from PIL import Image
+from server_process import Server
 from timing import Times
 
 from restr import Segmenter
@@ -44,28 +40,6 @@ WAYS = {
     "kept, not merged": ("kept", ("--batch-texts", "1", "--max-wait-ms", "0")),
     "kept": ("kept", ()),
 }
-
-
-@contextmanager
-def server(options: tuple[str, ...]) -> Iterator[str]:
-    """`restr serve` on a free port, ready; its address."""
-    command = [sys.executable, "-m", "restr", "serve", "--port", "8765", "--log", "off", *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = "http://127.0.0.1:8765"
-    try:
-        for _ in range(300):
-            try:
-                if httpx.get(f"{address}/health/ready").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.2)
-        else:
-            raise SystemExit("the server did not become ready within a minute")
-        yield address
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def variant(pixels: np.ndarray, number: int) -> bytes:
@@ -146,8 +120,8 @@ def main() -> None:
     }
     report: dict[str, dict[str, float]] = {}
     for name, (way, options) in WAYS.items():
-        with server(options) as address:
-            report[name] = load(way, address, chosen.clients, chosen.seconds, pictures, expected)
+        with Server(*options) as server:
+            report[name] = load(way, server.address, chosen.clients, chosen.seconds, pictures, expected)
         print(f"{name}: {json.dumps({key: round(value, 1) for key, value in report[name].items()})}", flush=True)
     print(f"kept over whole: {report['kept']['per_second'] / report['whole']['per_second']:.1f} times the answers")
     print(
