@@ -44,7 +44,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "internal-error": (500, "The server failed; the request may be fine"),
     "starting": (503, "The models are still loading"),
     "draining": (503, "The server is going down"),
-    "overloaded": (503, "Too many requests are open"),
+    "overloaded": (503, "There is no room for more"),
     "model-failed": (503, "The model could not be loaded"),
     "deadline-exceeded": (504, "The answer was not ready in time"),
 }

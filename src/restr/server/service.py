@@ -125,8 +125,21 @@ class Service:
             encoded = (await self._encode(visit, model, data, header)).value
             name = self.images.put(encoded, model.name)
             if self.shelf is not None:
-                await self.helped(visit, self.shelf.put, name, model.name, data)
+                await self._shelve(visit, name, model.name, data)
         return {"id": name, "model": model.name, **_size(encoded)}
+
+    async def _shelve(self, visit: Visit, name: str, model: str, data: bytes) -> None:
+        assert self.shelf is not None
+        try:
+            await self.helped(visit, self.shelf.put, name, model, data)
+        except OSError as error:  # a full disk
+            self.images.remove(name)
+            logger.error("the folder of kept images cannot be written: %s", error)
+            raise Problem(
+                "overloaded",
+                "there is no room to keep an image; ask about it with /v1/segment, or later",
+                retry_after=30,
+            ) from error
 
     def forget(self, name: str) -> None:
         """Forget a kept image; the other workers' encodings of it go with their next ``tidy``. Raises ``Problem``."""

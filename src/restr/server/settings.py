@@ -60,7 +60,8 @@ class ServerSettings:
     A hash: printf %s "$KEY" | sha256sum"""
 
     rate_limit: int = 0
-    """Requests to /v1 a minute from one key, or one address where there are no keys; 0 for no limit."""
+    """Requests to /v1 a minute from one key, or one address where there are no keys; 0 for no limit. Each worker counts
+    for itself."""
 
     fetch: bool = False
     """Take image_url, an address on the public internet, in the place of an image. Needs a network that may be reached by
