@@ -26,7 +26,7 @@ from serving import ROOT
 from restr.client import Client, ServerError
 
 sys.path.insert(0, str(ROOT / "tests"))
-from hostile import hostile  # noqa: E402  (the tests' own corpus)
+from hostile import hostile, spoilt  # noqa: E402  (the tests' own)
 
 PROBLEM = "application/problem+json"
 LORIS = 50
@@ -185,7 +185,12 @@ def full_queue() -> tuple[bool, str]:
 
 
 def hostile_bodies() -> tuple[bool, str]:
-    bodies = list(hostile()) + [("/v1/images", bytes(17 * 2**20), {"content-type": "image/png"})] * 8
+    png = {"content-type": "image/png"}
+    heavy = [
+        ("/v1/images", bytes(17 * 2**20), png),
+        ("/v1/images", spoilt(6000, 4000), png),
+    ]  # the most that is decoded
+    bodies = list(hostile()) + heavy * 8
     with Server("--body-s", "3") as server:
         for number in range(12):
             with Client(server.address) as client:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import random
 import struct
 import zlib
 from collections.abc import Iterator
+
+from PIL import Image
 
 from served import photograph
 
@@ -23,6 +26,16 @@ def bomb(width: int, height: int) -> bytes:
     """A PNG of some hundred bytes that claims to be large."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 10_000)) + chunk(b"IEND", b"")
+
+
+def spoilt(width: int, height: int) -> bytes:
+    """A PNG of some kilobytes that is large and whole, but for its last pixels."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 30, 30)).save(file, "PNG")
+    content = bytearray(file.getvalue())
+    some = len(content) // 40
+    content[-3 * some : -2 * some] = b"\xff" * some
+    return bytes(content)
 
 
 def broken_images() -> Iterator[tuple[bytes, str]]:

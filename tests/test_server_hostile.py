@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from hostile import hostile
-from restr.server.problems import PROBLEMS
+from hostile import hostile, spoilt
+from restr.server.intake import decode, header
+from restr.server.problems import PROBLEMS, Problem
 from served import PREFIX, listening, model_in, photograph, serving
 
 CORPUS = list(hostile())
@@ -34,6 +35,14 @@ def test_every_hostile_body_is_answered_by_a_typed_problem(client):
     assert client.get("/health/ready").status_code == 200
     assert client.app.state.service.admission.requests == 0
     assert client.post("/v1/images", files={"image": photograph()}).status_code == 201
+
+
+def test_a_spoilt_image_is_let_go_of_when_it_is_refused():
+    data = spoilt(600, 400)
+    with pytest.raises(Problem, match="damaged") as caught:
+        decode(data, header(data, most_bytes=10**6, most_pixels=10**6).kind)
+    # What its errors' tracebacks would hold: the picture as far as it was decoded.
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.slow

@@ -194,7 +194,7 @@ class _Lines(Response):
                 except Problem as problem:
                     if problem.name == "client-gone":
                         return
-                    answer = problem.document()
+                    answer = problem.with_traceback(None).document()  # as in the gate
                 await send({"type": "http.response.body", "body": json_line(answer), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

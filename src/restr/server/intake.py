@@ -109,8 +109,10 @@ def decode(data: bytes, kind: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as picture:
             return read_image(picture)
-    except Exception as error:  # as above, and ImageError
-        raise _damaged(kind) from error
+    except Exception:  # as above, and ImageError
+        pass
+    # Not raised from there: the error's traceback holds the picture, which is 72 MB where 24 million pixels are taken.
+    raise _damaged(kind)
 
 
 def kind_of(data: bytes) -> str | None:
