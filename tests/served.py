@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import os
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import uvicorn
 from PIL import Image
@@ -73,6 +78,32 @@ def listening(folder: Path, **settings: Any) -> Iterator[tuple[uvicorn.Server, s
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
+
+
+@contextmanager
+def process(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """`restr serve` as a process of its own, ready: itself, its address, and the lines that it says."""
+    command = [sys.executable, "-m", "restr", "serve", "--model", f"tiny={folder}", "--port", "0", "--device", "cpu"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env=environment)
+    lines: list[str] = []
+    assert server.stderr is not None
+    listener = threading.Thread(target=lines.extend, args=(server.stderr,), daemon=True)
+    listener.start()
+
+    def address() -> str:
+        return next((found[0] for line in list(lines) if (found := re.search(r"http://127[.\d]+:\d+", line))), "")
+
+    try:
+        wait_until(lambda: address() or server.poll() is not None, 60)
+        assert server.poll() is None, lines
+        wait_until(lambda: httpx.get(f"{address()}/health/ready", timeout=60).status_code == 200, 60)
+        yield server, address(), lines
+    finally:
+        server.kill()
+        server.wait(30)
+        listener.join(30)  # ends with the last worker
+        server.stderr.close()
 
 
 def wait_until(holds: Any, seconds: float = 30.0) -> None:

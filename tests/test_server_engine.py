@@ -70,7 +70,7 @@ def test_many_threads_each_get_their_own_answer(segmenter):
     [each.start() for each in threads]
     [each.join() for each in threads]
     engine.close()
-    calls = engine.metrics.registry.get_sample_value("restr_merged_jobs_count", {"model": "tiny"})
+    calls = engine.metrics.registry.get_sample_value("restr_merged_jobs_count", {"model": "tiny", "kind": "segment"})
     assert wrong == [] and counted(engine, "segment", "done") == 16 * 12
     assert calls is not None and calls < 16 * 12, "something was computed together"
 
@@ -108,6 +108,34 @@ def test_expressions_on_one_image_are_one_call(held, monkeypatch):
     assert [each.result(10).value[0].text for each in (first, *futures)] == ["square", "left", "right", "left", "red"]
     assert apart.result(10).value[0].attention is not None
     assert calls == [["square"], ["left", "right", "red"], ["left"]]
+
+
+def test_images_of_a_size_are_encoded_together_and_come_out_as_alone(segmenter, monkeypatch):
+    engine = engine_of(segmenter, batch_images=3)
+    go, values, calls = threading.Event(), engine._values, []
+    engine._values = lambda batch: (go.wait(20), values(batch))[1]  # type: ignore[method-assign]
+    encode = type(segmenter.backend).encode_images
+    monkeypatch.setattr(
+        type(segmenter.backend), "encode_images", lambda self, images: calls.append(len(images)) or encode(self, images)
+    )
+    pictures = [np.random.default_rng(seed).integers(0, 256, (50, 60, 3), dtype=np.uint8) for seed in range(6)]
+    pictures[2] = np.ascontiguousarray(pictures[2][:20])  # of another size to the model
+    futures = [engine.submit(EncodeJob(pixels=pictures[0], deadline=later()))]
+    time.sleep(0.05)
+    futures += [engine.submit(EncodeJob(pixels=each, deadline=later())) for each in pictures[1:]]
+    asked = engine.submit(EncodeJob(pixels=pictures[1], deadline=time.monotonic()))
+    go.set()
+    encoded = [future.result(20).value for future in futures]
+    with pytest.raises(Problem, match="longer than it may"):
+        asked.result(20)
+    assert calls == [1, 3, 1, 1]
+    alone = Segmenter(segmenter.model, segmenter.tokenizer.vocabulary, device="cpu")
+    for one, pixels_ in zip(encoded, pictures, strict=True):
+        np.testing.assert_array_equal(one.image.pixels, pixels_)
+        right = alone.encode(pixels_).features
+        assert one.image.features.grid == right.grid
+        np.testing.assert_allclose(one.image.features.patches, right.patches, atol=2e-6)
+    engine.close()
 
 
 def test_late_and_cancelled_jobs_are_not_computed(held):

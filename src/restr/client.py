@@ -1,4 +1,4 @@
-"""Ask a ``restr serve`` from Python (extra ``client``): no torch, and patience with a busy server.
+"""Ask a ``restr serve`` from Python (extra ``client``): no torch, and patience with a busy server, or one that dies.
 
 >>> from restr.client import Client
 >>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import os
 import random
 import time
@@ -29,6 +30,12 @@ from restr.errors import RestrError
 Photograph = str | os.PathLike[str] | bytes
 RETRIED = (429, 503)  # the server did nothing yet, and asks to come back
 LONGEST_WAIT = 30.0  # seconds between two tries, whatever the server says
+# The server died, or was going down. Asking again is safe: a question changes nothing, an image that was kept in vain
+# expires, and one that is forgotten twice is forgotten. A timeout is no such thing: the server may still be at work.
+BROKEN = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
+
+
+Outcome = httpx.Response | httpx.TransportError
 
 
 class ServerError(RestrError):
@@ -78,12 +85,17 @@ class _Calls:
     def __init__(self, retries: int) -> None:
         self.retries = retries
 
-    def again_after(self, attempt: int, response: httpx.Response) -> float | None:
+    def again_after(self, attempt: int, outcome: Outcome) -> float | None:
         """Seconds until the next try: the server's wish or twice as long each time, and some luck; None to give up."""
-        if response.status_code not in RETRIED or attempt >= self.retries:
+        wait = 0.25 * 2**attempt
+        if isinstance(outcome, httpx.Response):
+            again = outcome.status_code in RETRIED
+            wished = outcome.headers.get("retry-after", "")
+            wait = float(wished) if wished.isdigit() else wait
+        else:  # where nobody ever was, nobody is waited for
+            again = isinstance(outcome, BROKEN) or isinstance(outcome, httpx.ConnectError) and attempt > 0
+        if not again or attempt >= self.retries:
             return None
-        wished = response.headers.get("retry-after", "")
-        wait = float(wished) if wished.isdigit() else 0.25 * 2**attempt
         return min(LONGEST_WAIT, wait * (1 + random.random() / 2))  # so that not all come back at once
 
 
@@ -109,8 +121,10 @@ def _upload(image: Photograph, model: str | None) -> dict[str, Any]:
     return {"image": base64.b64encode(_content(image)).decode("ascii")} | named
 
 
-def _document(response: httpx.Response) -> dict[str, Any]:
-    """The answer's JSON. Raises ``ServerError``."""
+def _document(response: Outcome) -> dict[str, Any]:
+    """The answer's JSON. Raises ``ServerError``, or what kept the answer from coming."""
+    if isinstance(response, httpx.TransportError):
+        raise response
     try:
         document = response.json() if response.content else {}
     except ValueError:
@@ -127,8 +141,8 @@ def _found(document: dict[str, Any]) -> list[Found]:
 class Client(_Calls):
     """Asks a server, one call at a time; usable from several threads.
 
-    retries: further tries where the server is busy. timeout: seconds for each try. Every method raises ``ServerError``, and
-    httpx's own errors where there is no connection.
+    retries: further tries where the server is busy, or the connection breaks. timeout: seconds for each try. Every method
+    raises ``ServerError``, and httpx's own errors where there is no connection.
     """
 
     def __init__(
@@ -195,14 +209,16 @@ class Client(_Calls):
         self.close()
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        attempt = 0
-        while True:
-            response = self._http.request(method, path, json=body)
-            wait = self.again_after(attempt, response)
+        for attempt in itertools.count():
+            try:
+                outcome: Outcome = self._http.request(method, path, json=body)
+            except httpx.TransportError as error:
+                outcome = error
+            wait = self.again_after(attempt, outcome)
             if wait is None:
-                return _document(response)
+                break
             time.sleep(wait)
-            attempt += 1
+        return _document(outcome)
 
 
 class AsyncClient(_Calls):
@@ -272,11 +288,13 @@ class AsyncClient(_Calls):
         await self.close()
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        attempt = 0
-        while True:
-            response = await self._http.request(method, path, json=body)
-            wait = self.again_after(attempt, response)
+        for attempt in itertools.count():
+            try:
+                outcome: Outcome = await self._http.request(method, path, json=body)
+            except httpx.TransportError as error:
+                outcome = error
+            wait = self.again_after(attempt, outcome)
             if wait is None:
-                return _document(response)
+                break
             await asyncio.sleep(wait)
-            attempt += 1
+        return _document(outcome)

@@ -22,7 +22,7 @@ from restr.inference.places import model_folder
 from restr.inference.result import Result
 from restr.inference.sources import ImageSource, image_name, read_image
 from restr.model.names import VOCABULARY
-from restr.preprocess import content_size, prepare, restore
+from restr.preprocess import content_size, input_size, prepare, restore
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import PADDING, UNKNOWN, Vocabulary
 
@@ -205,13 +205,30 @@ class Segmenter:
 
     def encode(self, image: ImageSource) -> EncodedImage:
         """The image's half of the work, for ``predict_encoded``."""
-        pixels, preprocess = read_image(image), self.config.preprocess
-        key = self._cache.key(pixels, preprocess)
-        features = self._cache.get(key)
-        if features is None:
-            features = self.backend.encode_image(prepare(pixels, preprocess, self.config.vision.patch)[None])
-            self._cache.put(key, features)
-        return EncodedImage(pixels=pixels, features=features, name=image_name(image))
+        return self.encode_several([image])[0]
+
+    def encode_several(self, images: Sequence[ImageSource]) -> list[EncodedImage]:
+        """As ``encode`` for each; those that the model gets in the same size are computed together."""
+        read, preprocess, patch = (
+            [read_image(image) for image in images],
+            self.config.preprocess,
+            self.config.vision.patch,
+        )
+        keys = [self._cache.key(pixels, preprocess) for pixels in read]
+        found = [self._cache.get(key) for key in keys]
+        together: dict[tuple[int, int], list[int]] = {}
+        for number, pixels in enumerate(read):
+            if found[number] is None:
+                together.setdefault(input_size(pixels.shape[:2], preprocess, patch), []).append(number)
+        for numbers in together.values():
+            batch = np.stack([prepare(read[number], preprocess, patch) for number in numbers])
+            for number, features in zip(numbers, self.backend.encode_images(batch), strict=True):
+                found[number] = features
+                self._cache.put(keys[number], features)
+        return [
+            EncodedImage(pixels=pixels, features=features, name=image_name(image))
+            for image, pixels, features in zip(images, read, found, strict=True)
+        ]
 
     def predict_encoded(
         self, image: EncodedImage, texts: Sequence[str], *, threshold: float | None = None, attention: bool = False

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -25,8 +26,8 @@ from restr.server.problems import Problem, of_status
 from restr.server.requests import (
     NDJSON,
     json_line,
-    line_upload,
     read_image_upload,
+    read_line,
     read_lines,
     read_question,
     read_segment_upload,
@@ -35,19 +36,27 @@ from restr.server.requests import (
 from restr.server.schemas import Answer, KeptImage, Models, Picture
 from restr.server.service import Service
 from restr.server.settings import ServerSettings
+from restr.server.shelf import Shelf
 from restr.server.visit import Visit
+from restr.server.workers import IMAGES, METRICS
 
 NO_STORE = {"Cache-Control": "no-store"}
+TIDY_S = 5.0  # seconds after which an image that has expired, or was forgotten through another worker, is gone
 
 
-def create_app(settings: ServerSettings | None = None) -> FastAPI:
+def create_app(settings: ServerSettings | None = None, *, shared: Path | None = None) -> FastAPI:
     """The ASGI application; ``app.state.service`` is what it works with. Raises ``ConfigError``.
 
-    It answers from the start, with 503 until the models are loaded, and finishes accepted work at its end.
+    It answers from the start, with 503 until the models are loaded, and finishes accepted work at its end. shared: the
+    folder of several workers (``workers.supervise``); one of them takes no connection before its models are loaded,
+    which the others can answer meanwhile.
     """
     settings = settings or ServerSettings()
-    metrics = Metrics()
-    service = Service(settings, metrics)
+    metrics, shelf = Metrics(), None
+    if shared is not None:
+        metrics = Metrics(shared / METRICS)
+        shelf = Shelf(shared / IMAGES, most=settings.kept_bytes, seconds=settings.kept_s)
+    service = Service(settings, metrics, shelf)
     app = FastAPI(
         title="restr", version=__version__, docs_url=None, redoc_url=None, lifespan=_lifespan,
         exception_handlers={HTTPException: _http_problem, RequestValidationError: _validation_problem},
@@ -75,7 +84,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     ) -> Response:
         """Encode an image and keep it for questions."""
         service.check_ready()
-        data, name = await read_image_upload(request, settings)
+        data, name = await read_image_upload(request, settings, service.fetcher)
         async with visit(request) as here:
             document = await service.keep(here, data, name)
         location = {"Location": f"/v1/images/{document['id']}/segment"}
@@ -96,7 +105,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     @app.delete("/v1/images/{id}", status_code=204, tags=["images"])
     async def forget_image(id: str) -> Response:
         """Forget a kept image at once."""
-        service.images.remove(id)
+        service.forget(id)
         return Response(status_code=204)
 
     @app.post(
@@ -106,7 +115,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     async def segment(request: Request, form: Annotated[Picture, Query(alias="as")] = "mask") -> Response:
         """Find what expressions name in an image. Accept: image/png gets one expression's picture itself."""
         service.check_ready()
-        data, question = await read_segment_upload(request, settings)
+        data, question = await read_segment_upload(request, settings, service.fetcher)
         png = wants_png(request.headers.get("accept", ""))
         if png and len(question.expressions()) != 1:
             raise Problem(
@@ -162,7 +171,7 @@ def _add_operations(app: FastAPI, service: Service, metrics: Metrics) -> None:
              responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip
     async def prometheus() -> Response:
         """For Prometheus."""
-        service.images.trim()
+        service.tidy()
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
 
@@ -180,18 +189,18 @@ class _Lines(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async with Visit(receive, self.settings.deadline_s) as visit:
             for line in self.lines:
-                visit.again()
                 try:
                     answer: Any = await self._answer(visit, line)
                 except Problem as problem:
                     if problem.name == "client-gone":
                         return
-                    answer = problem.document()
+                    answer = problem.with_traceback(None).document()  # as in the gate
                 await send({"type": "http.response.body", "body": json_line(answer), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _answer(self, visit: Visit, line: bytes) -> dict[str, Any]:
-        data, question = await self.service.helped(visit, line_upload, line, self.settings)
+        data, question = await read_line(line, self.service.fetcher)
+        visit.again()  # each line has the whole time for its work
         while True:
             try:
                 outcome = await self.service.ask_once(visit, data, question.model, question)
@@ -204,15 +213,18 @@ class _Lines(Response):
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Load in the background, look for changed models, drain at the end."""
+    """Load in the background, look for changed models, forget what has expired, drain at the end."""
     service: Service = app.state.service
     loading = asyncio.create_task(asyncio.to_thread(service.load))
-    reloading = asyncio.create_task(_reload(service, _hangups()))
+    chores = [asyncio.create_task(_reload(service, _hangups())), asyncio.create_task(_tidy(service))]
+    if service.shelf is not None:  # one of several workers
+        await loading
     try:
         yield
     finally:
         service.draining = True
-        reloading.cancel()
+        for chore in chores:
+            chore.cancel()
         await loading
         await asyncio.to_thread(service.close)
 
@@ -227,6 +239,12 @@ async def _reload(service: Service, hangup: asyncio.Event) -> None:
         hangup.clear()
         if service.loaded:
             await asyncio.to_thread(service.reload)
+
+
+async def _tidy(service: Service) -> None:
+    while True:
+        await asyncio.sleep(TIDY_S)
+        await asyncio.to_thread(service.tidy)
 
 
 def _hangups() -> asyncio.Event:

@@ -1,4 +1,4 @@
-"""The thread that a model computes in: jobs in, futures out, expressions on the same image together."""
+"""The thread that a model computes in: jobs in, futures out; expressions on the same image together, images of a size too."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from restr.inference.result import Result
 from restr.inference.segmenter import EncodedImage, Segmenter
+from restr.preprocess import input_size
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem
 
@@ -59,6 +60,11 @@ class EncodeJob(Job):
     pixels: np.ndarray
     kind = "encode"
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
 
 @dataclass(kw_only=True, eq=False)
 class SegmentJob(Job):
@@ -84,8 +90,9 @@ class Engine:
     """Computes the jobs of one model in the order in which they came, in a thread of its own.
 
     segmenter: the one that encodes; replacing it takes effect with the next image. batch_texts: expressions of one
-    call. max_wait: seconds that a lone expression waits for company, and only while ``others()``, the number of open
-    requests, says that there may be some.
+    call. batch_images: images of one call, if they wait together and the model gets them in one size. max_wait: seconds
+    that a lone expression waits for company, and only while ``others()``, the number of open requests, says that there may
+    be some.
     """
 
     def __init__(
@@ -95,11 +102,12 @@ class Engine:
         metrics: Metrics,
         *,
         batch_texts: int = 16,
+        batch_images: int = 1,
         max_wait: float = 0.004,
         others: Callable[[], int] = lambda: 0,
     ) -> None:
         self.name, self.segmenter, self.metrics = name, segmenter, metrics
-        self.batch_texts, self.max_wait, self.others = batch_texts, max_wait, others
+        self.batch_texts, self.batch_images, self.max_wait, self.others = batch_texts, batch_images, max_wait, others
         self._jobs: deque[Job] = deque()
         self._news = threading.Condition()
         self._closing = False
@@ -141,7 +149,9 @@ class Engine:
                 self._news.wait()
             first = self._jobs.popleft()
             batch = [first]
-            if isinstance(first, SegmentJob):
+            if isinstance(first, EncodeJob):
+                self._gather_images(first, batch)
+            elif isinstance(first, SegmentJob):
                 until = time.monotonic() + self.max_wait
                 self._gather(first, batch)
                 # Worth waiting only while nothing else can be done and somebody may be about to ask.
@@ -156,6 +166,21 @@ class Engine:
                     self._gather(first, batch)
         self.metrics.waiting.labels(self.name).set(len(self._jobs))
         return batch
+
+    def _gather_images(self, first: EncodeJob, batch: list[Job]) -> None:
+        config = self.segmenter.config
+        size = input_size(first.size, config.preprocess, config.vision.patch)
+        rest: deque[Job] = deque()
+        for job in self._jobs:
+            if (
+                len(batch) < self.batch_images
+                and isinstance(job, EncodeJob)
+                and input_size(job.size, config.preprocess, config.vision.patch) == size
+            ):
+                batch.append(job)
+            else:
+                rest.append(job)
+        self._jobs = rest
 
     def _gather(self, first: SegmentJob, batch: list[Job]) -> None:
         rest: deque[Job] = deque()
@@ -200,17 +225,16 @@ class Engine:
         took = time.monotonic() - started
         kind = batch[0].kind
         self.metrics.job_seconds.labels(self.name, kind).observe(took)
-        if kind == "segment":
-            self.metrics.merged.labels(self.name).observe(len(batch))
+        self.metrics.merged.labels(self.name, kind).observe(len(batch))
         for job, value in zip(batch, values, strict=True):
             self.metrics.jobs.labels(self.name, kind, "done").inc()
             job.future.set_result(Timed(value, 1000 * (started - job.since), 1000 * took))
 
     def _values(self, batch: list[Job]) -> list[Any]:
-        first = batch[0]
-        if isinstance(first, EncodeJob):
+        images = [job.pixels for job in batch if isinstance(job, EncodeJob)]
+        if images:
             segmenter = self.segmenter
-            return [Encoded(image=segmenter.encode(first.pixels), segmenter=segmenter)]
+            return [Encoded(image=image, segmenter=segmenter) for image in segmenter.encode_several(images)]
         jobs = [job for job in batch if isinstance(job, SegmentJob)]
         encoded = jobs[0].encoded
         texts = list(dict.fromkeys(text for job in jobs for text in job.texts))

@@ -43,16 +43,19 @@ class ImageStore:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def put(self, encoded: Encoded, model: str) -> str:
-        """Keep an image; its id. Raises ``Problem`` for one that is larger than everything that may be kept."""
+    def put(self, encoded: Encoded, model: str, name: str | None = None) -> str:
+        """Keep an image; its id, a new one unless it has one. Raises ``Problem`` for one that is larger than everything that
+        may be kept."""
         kept = Kept(encoded=encoded, model=model, used=self._clock())
         if kept.size > self.most:
             raise Problem(
                 "image-too-large",
                 f"the encoded image takes {kept.size:,} bytes; at most {self.most:,} are kept in all: send a smaller one",
             )
-        name = secrets.token_urlsafe(24)
+        name = name or secrets.token_urlsafe(24)
         with self._lock:
+            if name in self._kept:  # two questions at once had it encoded here
+                self.held -= self._kept.pop(name).size
             self._kept[name] = kept
             self.held += kept.size
             self._trim()
@@ -60,13 +63,19 @@ class ImageStore:
 
     def get(self, name: str) -> Kept:
         """The image, which is from now on the most recently used. Raises ``Problem``."""
+        kept = self.find(name)
+        if kept is None:
+            raise unknown(name)
+        return kept
+
+    def find(self, name: str) -> Kept | None:
+        """As ``get``, but None where it is not here."""
         with self._lock:
             self._trim()
-            if name not in self._kept:
-                raise _unknown(name)
-            self._kept.move_to_end(name)
-            kept = self._kept[name]
-            kept.used = self._clock()
+            kept = self._kept.get(name)
+            if kept is not None:
+                self._kept.move_to_end(name)
+                kept.used = self._clock()
             return kept
 
     def refresh(self, name: str, encoded: Encoded) -> None:
@@ -78,14 +87,19 @@ class ImageStore:
                 self.held += self._kept[name].size
                 self._trim()
 
-    def remove(self, name: str) -> None:
-        """Forget an image. Raises ``Problem``."""
+    def remove(self, name: str) -> bool:
+        """Forget an image; whether there was one."""
         with self._lock:
             self._trim()
-            if name not in self._kept:
-                raise _unknown(name)
-            self.held -= self._kept.pop(name).size
+            kept = self._kept.pop(name, None)
+            self.held -= kept.size if kept else 0
             self._report()
+            return kept is not None
+
+    def names(self) -> list[str]:
+        """The ids of the images that are here."""
+        with self._lock:
+            return list(self._kept)
 
     def trim(self) -> None:
         """Give up what has expired."""
@@ -106,7 +120,8 @@ class ImageStore:
         self.metrics.kept_bytes.set(self.held)
 
 
-def _unknown(name: str) -> Problem:
+def unknown(name: str) -> Problem:
+    """What a question about an image that is not kept, or no longer, is answered."""
     return Problem(
         "unknown-image", f"no image is kept under {shown(name)}; it may have expired: send it again to POST /v1/images"
     )

@@ -14,12 +14,14 @@ from restr.inference.result import Result
 from restr.server import answers, intake
 from restr.server.admission import Admission
 from restr.server.engine import Encoded, EncodeJob, SegmentJob, Timed
-from restr.server.images import ImageStore
+from restr.server.fetch import Fetcher
+from restr.server.images import ImageStore, Kept, unknown
 from restr.server.metrics import Metrics
 from restr.server.models import ServedModel
 from restr.server.problems import Problem, shown
 from restr.server.schemas import Question
 from restr.server.settings import ServerSettings
+from restr.server.shelf import Shelf
 from restr.server.visit import Visit
 
 logger = logging.getLogger("restr.server")
@@ -60,10 +62,12 @@ class Service:
     ``load`` before use and ``close`` after it; both block.
     """
 
-    def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
-        self.settings, self.metrics = settings, metrics
+    def __init__(self, settings: ServerSettings, metrics: Metrics, shelf: Shelf | None = None) -> None:
+        """shelf: the kept images' files, where several workers share them."""
+        self.settings, self.metrics, self.shelf = settings, metrics, shelf
         self.admission = Admission(metrics, requests=settings.queue, pixels=settings.work_pixels)
-        self.images = ImageStore(metrics, most=settings.kept_bytes, seconds=settings.kept_s)
+        self.images = ImageStore(metrics, most=settings.kept_bytes // settings.workers, seconds=settings.kept_s)
+        self.fetcher = Fetcher(on=settings.fetch, most=settings.image_bytes, seconds=settings.fetch_s)
         self.models: dict[str, ServedModel] = {}
         self.failure: Exception | None = None
         self.loaded = self.draining = False
@@ -120,15 +124,48 @@ class Service:
         with self.admission.enter(header.pixels):
             encoded = (await self._encode(visit, model, data, header)).value
             name = self.images.put(encoded, model.name)
+            if self.shelf is not None:
+                await self._shelve(visit, name, model.name, data)
         return {"id": name, "model": model.name, **_size(encoded)}
+
+    async def _shelve(self, visit: Visit, name: str, model: str, data: bytes) -> None:
+        assert self.shelf is not None
+        try:
+            await self.helped(visit, self.shelf.put, name, model, data)
+        except OSError as error:  # a full disk
+            self.images.remove(name)
+            logger.error("the folder of kept images cannot be written: %s", error)
+            raise Problem(
+                "overloaded",
+                "there is no room to keep an image; ask about it with /v1/segment, or later",
+                retry_after=30,
+            ) from error
+
+    def forget(self, name: str) -> None:
+        """Forget a kept image; the other workers' encodings of it go with their next ``tidy``. Raises ``Problem``."""
+        here = self.images.remove(name)
+        there = self.shelf is not None and self.shelf.remove(name)
+        if not (there if self.shelf is not None else here):
+            raise unknown(name)
+
+    def tidy(self) -> None:
+        """Give up what has expired, and what was forgotten elsewhere."""
+        self.images.trim()
+        if self.shelf is not None:
+            self.shelf.trim()
+            for name in self.images.names():
+                if not self.shelf.holds(name):
+                    self.images.remove(name)
 
     async def ask(self, visit: Visit, name: str, question: Question) -> Outcome:
         """Segment a kept image."""
-        kept = self.images.get(name)
+        kept, encode = self._here(name), None
+        if kept is None:
+            kept, encode = await self._recall(visit, name)
         model = self.models[kept.model]
         texts = self._texts(model, question)
         with self.admission.enter(kept.encoded.pixels * len(texts)):
-            encoded, encode = kept.encoded, None
+            encoded = kept.encoded
             if encoded.segmenter is not model.segmenter:  # loaded anew since
                 job = EncodeJob(pixels=encoded.image.pixels, deadline=visit.deadline)
                 encode = await visit.wait(model.engine.submit(job))
@@ -137,6 +174,26 @@ class Service:
             segment = await self._segment(visit, model, encoded, texts, question)
         image = {"id": name, **_size(encoded)}
         return Outcome(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
+
+    def _here(self, name: str) -> Kept | None:
+        """A kept image, None if only another worker has encoded it. Raises ``Problem`` for one that nobody keeps."""
+        if self.shelf is None:
+            return self.images.get(name)
+        if not self.shelf.touch(name):
+            self.images.remove(name)
+            raise unknown(name)
+        return self.images.find(name)
+
+    async def _recall(self, visit: Visit, name: str) -> tuple[Kept, Timed]:
+        """A kept image that was encoded by another worker, dead or alive, encoded here too."""
+        shelved = await self.helped(visit, self.shelf.get, name) if self.shelf is not None else None
+        if shelved is None:
+            raise unknown(name)
+        header = await self.helped(visit, self._header, shelved.data)
+        with self.admission.enter(header.pixels):
+            encode = await self._encode(visit, self.model(shelved.model), shelved.data, header)
+            self.images.put(encode.value, shelved.model, name)
+        return self.images.get(name), encode
 
     async def ask_once(self, visit: Visit, data: bytes, model_name: str | None, question: Question) -> Outcome:
         """Segment an image that is not kept."""

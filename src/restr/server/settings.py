@@ -40,8 +40,13 @@ class ServerSettings:
     device: str = "auto"
     """Where to compute; auto takes a GPU where there is one."""
 
+    workers: int = 1
+    """Processes that answer, each with models, limits and a rate of its own; one that dies is replaced. Kept images are known
+    to all."""
+
     threads: int = 0
-    """Threads of the processor a model may use; 0 leaves the choice to its runtime."""
+    """Threads of the processor a model may use in each worker; 0 divides the processor among several workers, and leaves
+    the choice to the runtime of a single one."""
 
     reload_s: float = 0.0
     """Look for changed model files every so many seconds; 0 looks on SIGHUP alone."""
@@ -55,7 +60,15 @@ class ServerSettings:
     A hash: printf %s "$KEY" | sha256sum"""
 
     rate_limit: int = 0
-    """Requests to /v1 a minute from one key, or one address where there are no keys; 0 for no limit."""
+    """Requests to /v1 a minute from one key, or one address where there are no keys; 0 for no limit. Each worker counts
+    for itself."""
+
+    fetch: bool = False
+    """Take image_url, an address on the public internet, in the place of an image. Needs a network that may be reached by
+    whoever may ask."""
+
+    fetch_s: float = 10.0
+    """Seconds for fetching an image."""
 
     image_bytes: int = 16 * 2**20
     """Bytes of an image's file."""
@@ -93,11 +106,15 @@ class ServerSettings:
     batch_texts: int = 16
     """Expressions on one image that are computed together, whoever asked."""
 
+    batch_images: int = 0
+    """Images that wait and are encoded together; 0 takes 4 on a GPU and 1 on the processor, where it gains nothing."""
+
     max_wait_ms: float = 4.0
     """How long an expression waits for others on its image, while other requests are open."""
 
     kept_bytes: int = 512 * 2**20
-    """Memory for encoded images (/v1/images); the least recently used goes first."""
+    """Memory for encoded images (/v1/images), all workers together; the least recently used goes first. Several workers also
+    share a private temporary folder of the images' files, of at most as many bytes."""
 
     kept_s: float = 1800.0
     """Seconds that an encoded image is kept after its last use."""
@@ -106,14 +123,15 @@ class ServerSettings:
     """A line on standard error for each request: method, route, status, duration; never what it holds."""
 
     def __post_init__(self) -> None:
-        for name in ("threads", "rate_limit", "port"):
+        for name in ("threads", "rate_limit", "port", "batch_images"):
             at_least(self, name, 0)
         for name in ("image_bytes", "image_pixels", "expressions", "expression_words", "batch_lines", "batch_bytes",
-                     "queue", "work_pixels", "connections", "batch_texts", "kept_bytes"):  # fmt: skip
+                     "workers", "queue", "work_pixels", "connections", "batch_texts", "kept_bytes"):  # fmt: skip
             at_least(self, name, 1)
         for name, least in (
             ("deadline_s", 0.001),
             ("body_s", 0.001),
+            ("fetch_s", 0.001),
             ("kept_s", 0.001),
             ("max_wait_ms", 0),
             ("reload_s", 0),

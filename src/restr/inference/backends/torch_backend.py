@@ -44,6 +44,12 @@ class TorchBackend(Backend):
         with self._autocast():
             return self.placed(self.model.encode_image(torch.from_numpy(image).to(self.device)))
 
+    def encode_images(self, images: np.ndarray) -> list[PatchFeatures]:
+        """As ``Backend.encode_images``."""
+        patches, grid = self.encode_image(images)
+        # Clones, or an image that is kept would keep the memory of all that were encoded with it.
+        return [PatchFeatures(row.clone(), grid) for row in patches.split(1)]
+
     @torch.inference_mode()
     def placed(self, features: PatchFeatures) -> Placed:
         """What the vision encoder gave, as ``segment`` takes it."""

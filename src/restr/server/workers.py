@@ -1,0 +1,225 @@
+"""Several processes behind one socket, and the one that replaces those that die. Loads no torch itself."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from restr.errors import ConfigError
+from restr.server.settings import ServerSettings
+
+logger = logging.getLogger("restr.server")
+SPAWN = multiprocessing.get_context("spawn")  # a fork would copy whatever locks and threads the parent happens to have
+
+BACKLOG = 2048  # connections that wait for a worker; they survive the death of any
+STEADY = 10.0  # seconds after which a worker's death is an accident, not a fault that will come again at once
+LONGEST_PAUSE = 30.0
+HOPELESS = 3  # deaths before any worker was ever ready
+GRACE = 10.0  # seconds beside the deadline until a worker that does not end is killed
+IMAGES, METRICS = "images", "metrics"  # in the shared folder
+
+
+@dataclass(kw_only=True, eq=False)
+class Worker:
+    """A place for a process. short: lives in a row that ended soon. again: when to start it, None while it runs."""
+
+    process: SpawnProcess | None = None
+    news: Connection | None = None
+    since: float = 0.0
+    ready: bool = False
+    short: int = 0
+    again: float | None = 0.0
+
+
+class Supervisor:
+    """Runs ``settings.workers`` processes until SIGTERM or Ctrl-C, which it passes on, as it does SIGHUP.
+
+    A worker that dies is replaced at once; one that dies soon again and again, after pauses that grow to half a minute.
+    """
+
+    def __init__(self, settings: ServerSettings, listening: socket.socket, shared: Path) -> None:
+        self.settings, self.listening, self.shared = settings, listening, shared
+        self.workers = [Worker() for _ in range(settings.workers)]
+        self.ever_ready, self.deaths = False, 0
+
+    def run(self) -> int:
+        """0 after everything that was accepted was answered; 1 if a model cannot be loaded, or a worker had to be killed."""
+        with _signals() as told:
+            while True:
+                self._start_those_due()
+                self._hear(told)
+                for number in _read(told):
+                    if number in (signal.SIGTERM, signal.SIGINT):
+                        return self._stop()
+                    self._pass_on(number)
+                if not self.ever_ready and self.deaths >= HOPELESS:
+                    logger.error("no worker could load the models; see above why")
+                    self._stop()
+                    return 1
+
+    def _start_those_due(self) -> None:
+        now = time.monotonic()
+        for worker in self.workers:
+            if worker.again is None or worker.again > now:
+                continue
+            worker.news, theirs = SPAWN.Pipe(duplex=False)
+            worker.process = SPAWN.Process(
+                target=work, args=(self.settings, self.listening, self.shared, theirs), daemon=True
+            )
+            worker.process.start()
+            theirs.close()
+            worker.since, worker.ready, worker.again = now, False, None
+
+    def _hear(self, told: socket.socket) -> None:
+        """Wait for a signal, a death, a worker that is ready, or the time to start one."""
+        sentinels = {worker.process.sentinel: worker for worker in self.workers if worker.process is not None}
+        pipes = {worker.news: worker for worker in self.workers if worker.news is not None}
+        due = [worker.again for worker in self.workers if worker.again is not None]
+        seconds = max(0.0, min(due) - time.monotonic()) if due else None
+        heard = wait([told, *sentinels, *pipes], seconds)
+        for news, worker in pipes.items():
+            if news in heard:
+                self._news(worker, news)
+        for sentinel, worker in sentinels.items():
+            if sentinel in heard:
+                self._died(worker)
+
+    def _news(self, worker: Worker, news: Connection) -> None:
+        try:
+            news.recv()
+            worker.ready, worker.since, self.ever_ready = True, time.monotonic(), True
+            logger.info("worker %s is ready", worker.process and worker.process.pid)
+        except EOFError:  # it is dying; its sentinel says so next
+            pass
+        news.close()
+        worker.news = None
+
+    def _died(self, worker: Worker) -> None:
+        assert worker.process is not None
+        process, worker.process = worker.process, None
+        process.join()
+        forget_gauges(process.pid, self.shared)
+        self.deaths += 1
+        steady = worker.ready and time.monotonic() - worker.since > STEADY
+        worker.short = 0 if steady else worker.short + 1
+        pause = 0.0 if worker.short <= 1 else min(LONGEST_PAUSE, 0.5 * 2 ** (worker.short - 1))
+        worker.again = time.monotonic() + pause
+        logger.error("worker %s ended (%s); another is started in %g seconds", process.pid, _status(process), pause)
+
+    def _pass_on(self, number: int) -> None:
+        # A worker that is not ready yet has no ear for it, and reads the new files anyway.
+        for worker in self.workers:
+            if worker.ready and worker.process is not None and worker.process.pid is not None:
+                os.kill(worker.process.pid, number)
+
+    def _stop(self) -> int:
+        """Let all finish what they have accepted."""
+        self.listening.close()
+        running = [worker.process for worker in self.workers if worker.process is not None]
+        for process in running:
+            process.terminate()
+        until = time.monotonic() + self.settings.deadline_s + GRACE
+        for process in running:
+            process.join(max(0.0, until - time.monotonic()))
+            if process.exitcode is None:
+                logger.error("worker %s did not end and is killed", process.pid)
+                process.kill()
+                process.join()
+        return 0 if all(process.exitcode in (0, -signal.SIGTERM) for process in running) else 1
+
+
+def supervise(settings: ServerSettings) -> int:
+    """Serve with several workers; the exit status. Raises ``ConfigError`` where the address cannot be listened on."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listening = socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {settings.host} port {settings.port}: {error}; choose another --host or --port"
+        ) from error
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    with listening, tempfile.TemporaryDirectory(prefix="restr-serve-", ignore_cleanup_errors=True) as folder:  # 0700
+        shared = Path(folder)
+        (shared / IMAGES).mkdir()
+        (shared / METRICS).mkdir()
+        logger.info("http://%s:%s with %s workers", settings.host, listening.getsockname()[1], settings.workers)
+        return Supervisor(shared_out(settings), listening, shared).run()
+
+
+def shared_out(settings: ServerSettings) -> ServerSettings:
+    """What each of several workers gets of the processor and of the memory."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = settings.threads or max(1, processors // settings.workers)
+    return replace(settings, threads=threads)
+
+
+def work(settings: ServerSettings, listening: socket.socket, shared: Path, parent: Connection) -> None:
+    """A worker's whole life."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the application listens to it
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared / METRICS)  # read when prometheus_client is first imported
+    threading.Thread(target=_end_with_the_parent, args=(shared,), daemon=True).start()
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor says what there is to say
+    from restr.server.running import run  # torch loads here
+
+    sys.exit(run(settings, listening=listening, shared=shared, ready=lambda: parent.send(True)))
+
+
+def forget_gauges(pid: int | None, shared: Path) -> None:
+    """Take what a dead worker said of its present out of the metrics; what it counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid, str(shared / METRICS))
+
+
+def _end_with_the_parent(shared: Path) -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    shutil.rmtree(shared, ignore_errors=True)  # nobody else would: clients' images lie there
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _status(process: SpawnProcess) -> str:
+    code = process.exitcode or 0
+    return f"status {code}" if code >= 0 else signal.Signals(-code).name
+
+
+@contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """Signals as bytes on a socket, so that waiting for them and for processes is one wait."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    wakeup = signal.set_wakeup_fd(theirs.fileno())
+    try:
+        yield ours
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        ours.close()
+        theirs.close()
+
+
+def _read(told: socket.socket) -> bytes:
+    try:
+        return told.recv(64)
+    except BlockingIOError:
+        return b""
