@@ -33,6 +33,11 @@ class Placed(NamedTuple):
     grid: tuple[int, int]
     known: Known | None = None
 
+    def row(self, row: int) -> Placed:
+        """One image of a batch, with memory of its own: one that is kept does not keep the others."""
+        known = self.known and Known(*(part[row : row + 1].clone() for part in self.known))
+        return Placed(self.patches[row : row + 1].clone(), self.grid, known)
+
 
 class Fusion(nn.Module, ABC):
     """What all variants share: maps to the common width D, the class seed, and which tokens are padding."""

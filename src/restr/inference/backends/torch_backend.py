@@ -44,11 +44,10 @@ class TorchBackend(Backend):
         with self._autocast():
             return self.placed(self.model.encode_image(torch.from_numpy(image).to(self.device)))
 
-    def encode_images(self, images: np.ndarray) -> list[PatchFeatures]:
+    def encode_images(self, images: np.ndarray) -> list[Placed]:
         """As ``Backend.encode_images``."""
-        patches, grid = self.encode_image(images)
-        # Clones, or an image that is kept would keep the memory of all that were encoded with it.
-        return [PatchFeatures(row.clone(), grid) for row in patches.split(1)]
+        found = self.encode_image(images)
+        return [found.row(row) for row in range(len(images))]
 
     @torch.inference_mode()
     def placed(self, features: PatchFeatures) -> Placed:
