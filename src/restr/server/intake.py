@@ -6,6 +6,8 @@ import asyncio
 import base64
 import binascii
 import io
+import threading
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +23,10 @@ KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 TAKEN = "JPEG, PNG, WebP, GIF or BMP"
 BASE64_OVERHEAD = 2**16  # what a JSON body may hold beside its image
 LONGEST_SIDE = 30_000
+LARGE = (
+    2**22
+)  # pixels; larger images are decoded one after the other, as each takes four bytes a pixel and more meanwhile
+_LARGE_ONES = threading.Lock()
 
 
 class Header(NamedTuple):
@@ -104,15 +110,18 @@ def header(data: bytes, *, most_bytes: int, most_pixels: int) -> Header:
     return Header(kind, width, height)
 
 
-def decode(data: bytes, kind: str) -> np.ndarray:
+def decode(data: bytes, head: Header) -> np.ndarray:
     """uint8 (H W 3), upright. Raises ``Problem`` for damaged data."""
     try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+        with (
+            _LARGE_ONES if head.pixels > LARGE else nullcontext(),
+            Image.open(io.BytesIO(data), formats=[head.kind]) as picture,
+        ):
             return read_image(picture)
     except Exception:  # as above, and ImageError
         pass
-    # Not raised from there: the error's traceback holds the picture, which is 72 MB where 24 million pixels are taken.
-    raise _damaged(kind)
+    # Not raised from there: the error's traceback holds the picture, which is 100 MB where 24 million pixels are taken.
+    raise _damaged(head.kind)
 
 
 def kind_of(data: bytes) -> str | None:

@@ -211,7 +211,7 @@ class Service:
         return intake.header(data, most_bytes=settings.image_bytes, most_pixels=settings.image_pixels)
 
     async def _encode(self, visit: Visit, model: ServedModel, data: bytes, header: intake.Header) -> Timed:
-        pixels = await self.helped(visit, intake.decode, data, header.kind)
+        pixels = await self.helped(visit, intake.decode, data, header)
         return await visit.wait(model.engine.submit(EncodeJob(pixels=pixels, deadline=visit.deadline)))
 
     async def _segment(
