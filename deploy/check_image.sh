@@ -9,7 +9,7 @@ trap '$engine rm -f $name > /dev/null' EXIT
 
 # The host's network, as some engines in CI have no other; a published port differs from it by a NAT alone.
 $engine run -d --name $name --network host --read-only --tmpfs /tmp:size=1g --cap-drop all \
-    --security-opt no-new-privileges --memory 3g --pids-limit 256 "$image" --port "$port" --workers 2 > /dev/null
+    --security-opt no-new-privileges --memory 4g --pids-limit 256 "$image" --port "$port" --workers 2 > /dev/null
 for _ in $(seq 120); do
     curl -fs $at/health/ready > /dev/null && break
     sleep 1
