@@ -23,7 +23,6 @@ from restr.server.settings import ServerSettings
 from restr.server.workers import GRACE
 from served import listening, model_in
 
-
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 DEFAULTS = ServerSettings()
@@ -74,7 +73,7 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
     yield "compose.yaml", entry[2:] + compose()["command"]
     yield "kubernetes.yaml", entry[2:] + pod()["containers"][0]["args"]
     yield "restr.service", shlex.split(unit()["ExecStart"])[2:-1]
-    for path in sorted(DEPLOY.iterdir()):
+    for path in sorted(path for path in DEPLOY.iterdir() if path.is_file()):
         for found in re.findall(r"restr serve((?: --[\w-]+(?: [\w.:/-]+)?)+)", path.read_text()):
             yield path.name, shlex.split(found)
 
@@ -94,7 +93,9 @@ def test_options_are_known_to_the_server(where: str, options: list[str]) -> None
 
 def test_options_that_texts_name_exist() -> None:
     # `podman --runtime` and such are other programs' options; those named alone or after restr are ours.
-    known = subprocess.run([sys.executable, "-m", "restr", "serve", "--help"], capture_output=True, text=True, check=True)
+    known = subprocess.run(
+        [sys.executable, "-m", "restr", "serve", "--help"], capture_output=True, text=True, check=True
+    )
     for name in ("compose.yaml", "restr.service", "kubernetes.yaml"):
         comments = " ".join(re.findall(r"#(.*)", (DEPLOY / name).read_text()))
         named = set(re.findall(r"(?<!\S)(--[a-z][\w-]+)", comments)) - {"--now", "--from-file", "--build"}
@@ -157,8 +158,14 @@ def test_nothing_runs_as_root_or_may_write() -> None:
     context = pod()["securityContext"]
     assert f"{context['runAsUser']}:{context['runAsGroup']}" == user and context["runAsNonRoot"]
     own = pod()["containers"][0]["securityContext"]
-    assert own["readOnlyRootFilesystem"] and not own["allowPrivilegeEscalation"] and own["capabilities"] == {"drop": ["ALL"]}
-    assert {each["mountPath"] for each in pod()["containers"][0]["volumeMounts"] if not each.get("readOnly")} == {"/tmp"}
+    assert (
+        own["readOnlyRootFilesystem"]
+        and not own["allowPrivilegeEscalation"]
+        and own["capabilities"] == {"drop": ["ALL"]}
+    )
+    assert {each["mountPath"] for each in pod()["containers"][0]["volumeMounts"] if not each.get("readOnly")} == {
+        "/tmp"
+    }
     assert compose()["read_only"] and compose()["cap_drop"] == ["ALL"]
     assert [each.partition(":")[0] for each in compose()["tmpfs"]] == ["/tmp"]
 

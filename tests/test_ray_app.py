@@ -11,6 +11,7 @@ import time
 import warnings
 from collections import Counter
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,18 @@ class Load:
 
     def _ask(self, seed: int) -> None:
         questions = list(self.right)
-        with httpx.Client(base_url=self.address, timeout=60) as client:
+        with httpx.Client(base_url=self.address, timeout=20) as client:
             while not self.stop.is_set():
                 i, text = questions[seed % len(questions)]
                 seed += 5
-                if seed % 2:
-                    answer = client.post("/v1/segment", files={"image": self.photos[i]}, data={"text": text})
-                else:
-                    answer = client.post(f"/v1/images/{self.kept[i]}/segment", json={"text": text})
+                try:
+                    if seed % 2:
+                        answer = client.post("/v1/segment", files={"image": self.photos[i]}, data={"text": text})
+                    else:
+                        answer = client.post(f"/v1/images/{self.kept[i]}/segment", json={"text": text})
+                except httpx.TransportError:
+                    self.answers.append((time.monotonic(), 0))
+                    continue
                 self.answers.append((time.monotonic(), answer.status_code))
                 if answer.status_code == 200:
                     self._check(answer.json()["results"][0], i, text)
@@ -114,7 +119,9 @@ def node_of(name: str) -> set[str]:
     """The nodes of the living actors whose name has this in it."""
     from ray._private.state import actors
 
-    return {each["Address"]["NodeID"] for each in actors().values() if each["State"] == "ALIVE" and name in each["Name"]}
+    return {
+        each["Address"]["NodeID"] for each in actors().values() if each["State"] == "ALIVE" and name in each["Name"]
+    }
 
 
 @pytest.fixture
@@ -141,14 +148,16 @@ def test_a_node_that_dies_under_load_costs_the_requests_that_were_on_it(cluster)
     load = Load(address, folder)
     [each.start() for each in load.threads]
     try:
-        time.sleep(8)
+        time.sleep(6)
         before = replicas_of(address)
         assert len(before) == 2 and min(before.values()) > 0.2 * sum(before.values()), before
         killed = time.monotonic()
         nodes.remove_node(other, allow_graceful=False)
-        wait_until(lambda: len(replicas_of_quietly(address)) == 2, 120)  # the lost one was replaced, on the node that is left
+        wait_until(
+            lambda: set(replicas_of_quietly(address)) - set(before), 120
+        )  # the lost one was replaced, on the node that is left
         recovered = time.monotonic()
-        time.sleep(8)
+        time.sleep(6)
         after = replicas_of(address)
     finally:
         load.stop.set()
@@ -156,12 +165,15 @@ def test_a_node_that_dies_under_load_costs_the_requests_that_were_on_it(cluster)
     assert load.wrong == []
     failed = [at - killed for at, status in load.answers if status != 200]
     counts = Counter(status for _, status in load.answers)
-    longest = max(b - a for a, b in zip(*[sorted(at for at, status in load.answers if status == 200)[k:] for k in (0, 1)]))
-    print(f"\nanswers {dict(counts)}; shares {before} then {after}; failures {[round(each, 1) for each in failed]} s after")
+    good = sorted(at for at, status in load.answers if status == 200)
+    longest = max(later - earlier for earlier, later in pairwise(good))
+    print(
+        f"\nanswers {dict(counts)}; shares {before} then {after}; failures {[round(each, 1) for each in failed]} s after"
+    )
     print(f"recovered {recovered - killed:.1f} s after the kill; the longest time without an answer {longest:.1f} s")
     assert counts[200] > 100 and all(0 <= each < 30 for each in failed)
     assert len(failed) <= 40
-    assert len(after) == 2 and set(after) & set(before), "the replica that was left was not kept"
+    assert len(after) == 2 and len(set(after) & set(before)) == 1, "one was to be kept and one to be replaced"
 
 
 def replicas_of_quietly(address: str) -> dict[str, float]:

@@ -111,4 +111,6 @@ class Copies:
 
 
 def _silent() -> Problem:
-    return Problem("overloaded", "the files of kept images cannot be reached; ask again in a few seconds", retry_after=3)
+    return Problem(
+        "overloaded", "the files of kept images cannot be reached; ask again in a few seconds", retry_after=3
+    )
