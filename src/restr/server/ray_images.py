@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, as_completed
 from typing import Any
@@ -18,6 +19,7 @@ logger = logging.getLogger("restr.server")
 
 COPIES = ("images-1", "images-2")  # Ray puts them on two machines where there are two
 PATIENCE = 2.0  # seconds for an answer of a few bytes
+PAUSE = 1.0  # seconds until an actor that is gone is looked for again
 
 
 class Copies:
@@ -30,6 +32,7 @@ class Copies:
     def __init__(self, find: Callable[[str], Any], *, seconds: float) -> None:
         self._find, self.seconds = find, seconds
         self._handles: dict[str, Any] = {}
+        self._gone: dict[str, float] = {}  # since when
         self._lock = threading.Lock()
 
     def put(self, name: str, model: str, data: bytes) -> None:
@@ -97,6 +100,8 @@ class Copies:
         try:
             with self._lock:
                 if copy not in self._handles:
+                    if time.monotonic() < self._gone.get(copy, 0.0) + PAUSE:
+                        return None
                     self._handles[copy] = self._find(copy)
                 handle = self._handles[copy]
             return getattr(handle, method).remote(*arguments).future()
@@ -107,6 +112,7 @@ class Copies:
     def _lost(self, copy: str, error: Exception) -> None:
         with self._lock:
             self._handles.pop(copy, None)  # its replacement has another handle
+            self._gone[copy] = time.monotonic()
         logger.warning("%s is not there: %s", copy, str(error).partition("\n")[0])
 
 
