@@ -112,6 +112,7 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
             "ten_ms": 1000 * times.median(f"{name}: ten"),
             "further_share": times.ratio(f"{name}: further", f"{name}: first"),
             "ten_over_one": times.ratio(f"{name}: ten", f"{name}: first"),
+            "together_share": (times.ratio(f"{name}: ten", f"{name}: first") - 1) / (TEN - 1),
             "faster_than_torch_fp32": times.ratio("torch fp32: first", f"{name}: first"),
             "gflops": flops / times.median(f"{name}: first"),
             "of_gemm_peak": flops / times.median(f"{name}: first") / peak,
@@ -153,9 +154,18 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
     }
     sides["plain rendition of the released arithmetic"] = lambda: plain(tensor, rows, padding)
     sides["ViT-B/16 alone"] = lambda: vit(tensor)
-    sides["restr_small, torch fp32"] = lambda: small_model.backend.segment(
-        small_model.backend.encode_image(image), small_ids
-    )
+    small_vocabulary = small_model.tokenizer.vocabulary
+    small_ways: dict[str, Backend] = {
+        "restr_small, torch fp32": small_model.backend,
+        **{
+            f"restr_small, {name}": way
+            for name, way in exports(
+                small_model.model, small_vocabulary, root, pictures, [("openvino", "fp32")]
+            ).items()
+        },
+    }
+    for name, way in small_ways.items():
+        sides[name] = lambda way=way: way.segment(way.encode_image(image), small_ids)
     clips = {}
     if find_spec("transformers"):
         for size in (CLIPSEG_SIZE, SIZE):

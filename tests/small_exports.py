@@ -47,5 +47,6 @@ def shallow_model(config: ModelConfig | None = None) -> ReSTR:
             ids = torch.randint(2, len(WORDS), (2, 4))
             logits = model(torch.randn(2, 3, 64, 64), ids, ids == 0).logits
             head.weight.div_(logits.std())
-            head.bias.copy_((head.bias - logits.mean()) / logits.std())
+            if head.bias is not None:
+                head.bias.copy_((head.bias - logits.mean()) / logits.std())
     return model

@@ -231,3 +231,9 @@ def test_the_focal_loss_has_a_slope_where_a_pixel_is_certain() -> None:
     logits = torch.tensor([200.0, -200.0], requires_grad=True)
     focal_bce(logits, torch.tensor([1.0, 0.0]), 0.5).sum().backward()
     assert logits.grad is not None and torch.isfinite(logits.grad).all()
+
+
+def test_a_model_built_in_inference_mode_works() -> None:
+    with torch.inference_mode():
+        encoder = VisionEncoder(restr_tiny().vision).eval()
+        assert encoder(torch.randn(1, 3, 64, 32)).grid == (64 // encoder.config.patch, 32 // encoder.config.patch)

@@ -96,6 +96,31 @@ def test_the_client_comes_back_to_a_busy_server(monkeypatch):
         Client(transport=httpx.MockTransport(answer), retries=1).models()
 
 
+def test_the_client_asks_again_when_a_connection_breaks_but_not_when_nobody_is_there(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    tried: list[type[Exception]] = []
+    coming: list[type[httpx.TransportError]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not coming:
+            return httpx.Response(200, json={"models": []})
+        tried.append(coming[0])
+        raise coming.pop(0)("broken", request=request)
+
+    client = Client(transport=httpx.MockTransport(answer))
+    coming.extend([httpx.ReadError, httpx.RemoteProtocolError, httpx.ConnectError])
+    assert client.models() == [] and len(tried) == 3
+    for error in (httpx.ConnectError, httpx.ReadTimeout):  # nobody there; still at work
+        coming[:] = [error]
+        with pytest.raises(error):
+            client.models()
+        assert coming == []
+    coming.extend([httpx.ReadError] * 5)
+    with pytest.raises(httpx.ReadError):
+        client.models()
+    assert coming == []
+
+
 def said(address: str, data: bytes, seconds: float = 5.0) -> bytes:
     """What comes back for raw bytes before the connection is closed."""
     host, port = address.removeprefix("http://").split(":")

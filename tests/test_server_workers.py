@@ -13,11 +13,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from restr.client import Client, ServerError
-from restr.server.shelf import Shelf
+from restr.server.app import create_app
 from restr.server.settings import ServerSettings
-from restr.server.workers import shared_out
+from restr.server.shelf import Shelf
+from restr.server.workers import IMAGES, METRICS, shared_out
 from served import assert_problem, base64_of, model_in, photograph, process, wait_until
 
 PHOTO = photograph()
@@ -151,6 +153,21 @@ def test_the_shelf_gives_up_by_age_then_by_size(tmp_path):
     os.utime(tmp_path / ".half.partial", (0, 0))
     shelf.trim()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_a_typed_problem_and_keeps_nothing(folder, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for name in (IMAGES, METRICS):
+        (tmp_path / name).mkdir()
+    app = create_app(ServerSettings(models=(f"tiny={folder}",), device="cpu", log="off", workers=2), shared=tmp_path)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert client.post("/v1/images", json={"image": base64_of(PHOTO)}).status_code == 201
+        monkeypatch.setattr("restr.server.shelf.write_whole", full)
+        answer = client.post("/v1/images", json={"image": base64_of(PHOTO)})
+        assert_problem(answer, "overloaded", 503)
+        assert answer.headers["retry-after"] == "30" and len(app.state.service.images) == 1
 
 
 def test_an_expired_image_is_gone_for_all(folder):

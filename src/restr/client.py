@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import os
 import random
 import time
@@ -32,6 +33,9 @@ LONGEST_WAIT = 30.0  # seconds between two tries, whatever the server says
 # The server died, or was going down. Asking again is safe: a question changes nothing, an image that was kept in vain
 # expires, and one that is forgotten twice is forgotten. A timeout is no such thing: the server may still be at work.
 BROKEN = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
+
+
+Outcome = httpx.Response | httpx.TransportError
 
 
 class ServerError(RestrError):
@@ -81,22 +85,18 @@ class _Calls:
     def __init__(self, retries: int) -> None:
         self.retries = retries
 
-    def again_after(self, attempt: int, response: httpx.Response) -> float | None:
+    def again_after(self, attempt: int, outcome: Outcome) -> float | None:
         """Seconds until the next try: the server's wish or twice as long each time, and some luck; None to give up."""
-        if response.status_code not in RETRIED or attempt >= self.retries:
+        wait = 0.25 * 2**attempt
+        if isinstance(outcome, httpx.Response):
+            again = outcome.status_code in RETRIED
+            wished = outcome.headers.get("retry-after", "")
+            wait = float(wished) if wished.isdigit() else wait
+        else:  # where nobody ever was, nobody is waited for
+            again = isinstance(outcome, BROKEN) or isinstance(outcome, httpx.ConnectError) and attempt > 0
+        if not again or attempt >= self.retries:
             return None
-        wished = response.headers.get("retry-after", "")
-        return _some_luck(float(wished) if wished.isdigit() else 0.25 * 2**attempt)
-
-    def again_despite(self, attempt: int, error: httpx.TransportError) -> float | None:
-        """The same after a connection that broke; nobody to connect to is only waited for where somebody was there."""
-        if attempt >= self.retries or not (isinstance(error, BROKEN) or isinstance(error, httpx.ConnectError) and attempt):
-            return None
-        return _some_luck(0.1 * 2**attempt)
-
-
-def _some_luck(wait: float) -> float:
-    return min(LONGEST_WAIT, wait * (1 + random.random() / 2))  # so that not all come back at once
+        return min(LONGEST_WAIT, wait * (1 + random.random() / 2))  # so that not all come back at once
 
 
 def _options(api_key: str | None, timeout: float, base_url: str) -> dict[str, Any]:
@@ -121,8 +121,10 @@ def _upload(image: Photograph, model: str | None) -> dict[str, Any]:
     return {"image": base64.b64encode(_content(image)).decode("ascii")} | named
 
 
-def _document(response: httpx.Response) -> dict[str, Any]:
-    """The answer's JSON. Raises ``ServerError``."""
+def _document(response: Outcome) -> dict[str, Any]:
+    """The answer's JSON. Raises ``ServerError``, or what kept the answer from coming."""
+    if isinstance(response, httpx.TransportError):
+        raise response
     try:
         document = response.json() if response.content else {}
     except ValueError:
@@ -207,19 +209,16 @@ class Client(_Calls):
         self.close()
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        attempt = 0
-        while True:
+        for attempt in itertools.count():
             try:
-                response = self._http.request(method, path, json=body)
-                wait = self.again_after(attempt, response)
-                if wait is None:
-                    return _document(response)
+                outcome: Outcome = self._http.request(method, path, json=body)
             except httpx.TransportError as error:
-                wait = self.again_despite(attempt, error)
-                if wait is None:
-                    raise
+                outcome = error
+            wait = self.again_after(attempt, outcome)
+            if wait is None:
+                break
             time.sleep(wait)
-            attempt += 1
+        return _document(outcome)
 
 
 class AsyncClient(_Calls):
@@ -289,16 +288,13 @@ class AsyncClient(_Calls):
         await self.close()
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        attempt = 0
-        while True:
+        for attempt in itertools.count():
             try:
-                response = await self._http.request(method, path, json=body)
-                wait = self.again_after(attempt, response)
-                if wait is None:
-                    return _document(response)
+                outcome: Outcome = await self._http.request(method, path, json=body)
             except httpx.TransportError as error:
-                wait = self.again_despite(attempt, error)
-                if wait is None:
-                    raise
+                outcome = error
+            wait = self.again_after(attempt, outcome)
+            if wait is None:
+                break
             await asyncio.sleep(wait)
-            attempt += 1
+        return _document(outcome)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+KEY = "a key for the test"
 COFFEE = EXAMPLES / "coffee.jpg"  # 600 x 400; the cup is at about (260, 160)
 
 

@@ -6,47 +6,130 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restr.model.decoder import Decoder, Judged, Upsample
 from restr.model.restr import ReSTR
-from restr.nn.attention import Attention, written_out
+from restr.nn.attention import Attention, Layout, written_out
+from restr.nn.patches import PatchEmbed
+from restr.nn.transformer import Block
 
 
 def for_runtimes(model: ReSTR) -> ReSTR:
-    """A copy with attention as two plain matrix products (PyTorch's own has guards against rows without any key, which
-    are slow and never needed here) and the decoder as convolutions of one pixel."""
-    model = deepcopy(model)
-    for module in model.modules():
-        if isinstance(module, Attention):
-            module.mix = written_out
+    """A copy that computes the same, to rounding, for runtimes that optimise a graph and do not know what it means.
+
+    Constant factors go into the weights beside them, and every weight is of the shape in which it is used: a quantiser
+    passes by what it first has to be turned.
+    """
+    model = deepcopy(model).requires_grad_(False)
+    for module in list(model.modules()):
+        if isinstance(module, Block):
+            fold_layer_scale(module)
+            if type(module.attn) is Attention:
+                module.attn = PlainAttention(module.attn)  # type: ignore[assignment]
+            else:
+                module.attn.mix = written_out
+    model.vision.patch_embed = FlatPatchEmbed(model.vision.patch_embed)  # type: ignore[assignment]
     if isinstance(model.decoder, Decoder):
         model.decoder = ChannelsFirst(model.decoder)  # type: ignore[assignment]
     return model
 
 
+def fold_layer_scale(block: Block) -> None:
+    """A block's LayerScale, if it has any, into the linear layers before it."""
+    for scale, linear in ((block.ls1, block.attn.proj), (block.ls2, block.mlp.fc2)):
+        if not isinstance(scale, nn.Identity):
+            linear.weight.mul_(scale.gamma[:, None])
+            linear.bias.mul_(scale.gamma)
+    block.ls1 = block.ls2 = nn.Identity()
+
+
+class PlainAttention(nn.Module):
+    """Attention over all tokens as two matrix products and a softmax.
+
+    PyTorch's own, exported, has guards against rows without any key, which are slow and never needed here. Queries, keys and
+    values have a map each, so that a runtime can do what follows each of them in one go; 1 / sqrt(D_h) is in the queries'.
+    """
+
+    def __init__(self, attention: Attention) -> None:
+        super().__init__()
+        self.heads, self.proj = attention.heads, attention.proj
+        (wq, wk, wv), (bq, bk, bv) = attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3)
+        scale = (attention.proj.in_features // attention.heads) ** -0.5
+        self.q, self.k, self.v = linear(wq * scale, bq * scale), linear(wk, bk), linear(wv, bv)
+
+    def forward(self, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None) -> Tensor:
+        """As ``Attention.forward``."""
+        b, n, d = tokens.shape
+        q, k, v = (each(tokens).view(b, n, self.heads, d // self.heads) for each in (self.q, self.k, self.v))
+        scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1)
+        if key_mask is not None:
+            scores = scores + torch.zeros_like(key_mask, dtype=q.dtype).masked_fill(~key_mask, float("-inf"))
+        return self.proj((scores.softmax(3) @ v.transpose(1, 2)).transpose(1, 2).reshape(b, n, d))
+
+
+class FlatPatchEmbed(nn.Module):
+    """The patch embedding as the linear map that it is."""
+
+    def __init__(self, embed: PatchEmbed) -> None:
+        super().__init__()
+        self.patch = embed.patch
+        self.proj = linear(embed.proj.weight.flatten(1), embed.proj.bias)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """As ``PatchEmbed.forward``."""
+        return self.proj(F.pixel_unshuffle(image, self.patch).flatten(2).transpose(1, 2))
+
+
 class ChannelsFirst(nn.Module):
-    """A coarse-to-fine decoder over maps (b c h w): runtimes that think in images turn every map around otherwise."""
+    """A coarse-to-fine decoder over maps (b c h w): runtimes that think in images turn every map around otherwise.
+
+    Where blocks project first, the first one's map is still one over tokens, which are then half as wide when they
+    are turned.
+    """
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.coarsest, self.config = decoder.coarsest, decoder.config
+        project_first = decoder.config.order == "project_first"
+        blocks = list(cast("Iterable[Upsample]", decoder.blocks))
+        self.over_tokens = blocks.pop(0).proj if project_first else nn.Identity()
+        self.over_maps = nn.ModuleList([*(pointwise(block.proj) for block in blocks), pointwise(decoder.head)])
 
     def forward(self, beside: Tensor, judged: Judged, grid: tuple[int, int]) -> Tensor:
         """As ``Decoder.forward``."""
-        config = self.decoder.config
-        features = self.decoder.coarsest(beside, judged, grid).permute(0, 3, 1, 2)
-        for block in cast("Iterable[Upsample]", self.decoder.blocks):
-            if config.order == "project_first":
-                features = pointwise(block.proj, features)
-            features = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=config.align_corners)
-            if config.order == "enlarge_first":
-                features = pointwise(block.proj, features)
-            features = F.leaky_relu(features, config.negative_slope)
-        return pointwise(self.decoder.head, features)
+        maps = self.over_tokens(self.coarsest(beside, judged, grid)).permute(0, 3, 1, 2)
+        *projs, head = self.over_maps
+        if self.config.order == "project_first":
+            maps = self.act(self.enlarge(maps))
+            for proj in projs:
+                maps = self.act(self.enlarge(proj(maps)))
+        else:
+            for proj in projs:
+                maps = self.act(proj(self.enlarge(maps)))
+        return head(maps)
+
+    def enlarge(self, maps: Tensor) -> Tensor:
+        """(b c h w) -> (b c 2h 2w)."""
+        return F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=self.config.align_corners)
+
+    def act(self, maps: Tensor) -> Tensor:
+        return F.leaky_relu(maps, self.config.negative_slope)
 
 
-def pointwise(linear: nn.Linear, features: Tensor) -> Tensor:
-    """A linear layer over the channels of (b c h w)."""
-    return F.conv2d(features, linear.weight[:, :, None, None], linear.bias)
+def linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    """A linear layer with these weights (out in)."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta").requires_grad_(False)
+    layer.load_state_dict({"weight": weight, **({} if bias is None else {"bias": bias})}, assign=True)
+    return layer
+
+
+def pointwise(layer: nn.Linear) -> nn.Conv2d:
+    """A linear layer as one over the channels of (b c h w)."""
+    conv = nn.Conv2d(layer.in_features, layer.out_features, 1, bias=layer.bias is not None, device="meta")
+    conv.requires_grad_(False).load_state_dict(
+        {"weight": layer.weight[:, :, None, None], **({} if layer.bias is None else {"bias": layer.bias})}, assign=True
+    )
+    return conv

@@ -209,7 +209,11 @@ class Segmenter:
 
     def encode_several(self, images: Sequence[ImageSource]) -> list[EncodedImage]:
         """As ``encode`` for each; those that the model gets in the same size are computed together."""
-        read, preprocess, patch = [read_image(image) for image in images], self.config.preprocess, self.config.vision.patch
+        read, preprocess, patch = (
+            [read_image(image) for image in images],
+            self.config.preprocess,
+            self.config.vision.patch,
+        )
         keys = [self._cache.key(pixels, preprocess) for pixels in read]
         found = [self._cache.get(key) for key in keys]
         together: dict[tuple[int, int], list[int]] = {}

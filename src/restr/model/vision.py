@@ -85,6 +85,8 @@ class VisionEncoder(Transformer):
         trained = self.pos_embed[:, 1:]
         if torch.compiler.is_compiling() or (torch.is_grad_enabled() and self.pos_embed.requires_grad):
             return resize_positions(trained, grid)
+        if self.pos_embed.is_inference():  # built under inference_mode: nothing tells when its weights change
+            return resize_positions(trained, grid)
         version = (self.pos_embed.data_ptr(), self.pos_embed._version, self.pos_embed.dtype)
         if version != self._resized_from:
             self._resized, self._resized_from = {}, version

@@ -26,8 +26,8 @@ from restr.server.problems import Problem, of_status
 from restr.server.requests import (
     NDJSON,
     json_line,
-    line_upload,
     read_image_upload,
+    read_line,
     read_lines,
     read_question,
     read_segment_upload,
@@ -84,7 +84,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     ) -> Response:
         """Encode an image and keep it for questions."""
         service.check_ready()
-        data, name = await read_image_upload(request, settings)
+        data, name = await read_image_upload(request, settings, service.fetcher)
         async with visit(request) as here:
             document = await service.keep(here, data, name)
         location = {"Location": f"/v1/images/{document['id']}/segment"}
@@ -115,7 +115,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     async def segment(request: Request, form: Annotated[Picture, Query(alias="as")] = "mask") -> Response:
         """Find what expressions name in an image. Accept: image/png gets one expression's picture itself."""
         service.check_ready()
-        data, question = await read_segment_upload(request, settings)
+        data, question = await read_segment_upload(request, settings, service.fetcher)
         png = wants_png(request.headers.get("accept", ""))
         if png and len(question.expressions()) != 1:
             raise Problem(
@@ -189,18 +189,18 @@ class _Lines(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async with Visit(receive, self.settings.deadline_s) as visit:
             for line in self.lines:
-                visit.again()
                 try:
                     answer: Any = await self._answer(visit, line)
                 except Problem as problem:
                     if problem.name == "client-gone":
                         return
-                    answer = problem.document()
+                    answer = problem.with_traceback(None).document()  # as in the gate
                 await send({"type": "http.response.body", "body": json_line(answer), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _answer(self, visit: Visit, line: bytes) -> dict[str, Any]:
-        data, question = await self.service.helped(visit, line_upload, line, self.settings)
+        data, question = await read_line(line, self.service.fetcher)
+        visit.again()  # each line has the whole time for its work
         while True:
             try:
                 outcome = await self.service.ask_once(visit, data, question.model, question)

@@ -90,8 +90,9 @@ class Engine:
     """Computes the jobs of one model in the order in which they came, in a thread of its own.
 
     segmenter: the one that encodes; replacing it takes effect with the next image. batch_texts: expressions of one
-    call. batch_images: images of one call, if they wait together and the model gets them in one size. max_wait: seconds that a lone expression waits for company, and only while ``others()``, the number of open
-    requests, says that there may be some.
+    call. batch_images: images of one call, if they wait together and the model gets them in one size. max_wait: seconds
+    that a lone expression waits for company, and only while ``others()``, the number of open requests, says that there may
+    be some.
     """
 
     def __init__(

@@ -58,7 +58,7 @@ class Gate:
             self._check(scope)
             await self.app(scope, receive, out)
         except Problem as found:
-            problem = found
+            problem = found.with_traceback(None)  # which would keep the body until the garbage is collected
         except Exception:
             logger.exception("%s %s failed", scope["method"], _route(scope))
             problem = Problem("internal-error", "something went wrong here, not in your request; the log says more")

@@ -40,14 +40,14 @@ async def read_body(request: Request, *, most: int, seconds: float) -> bytes:
     """The whole body. Raises ``Problem`` as soon as it is known to be larger than ``most``, or too slow."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared[:20]) > most:
-        raise _too_large(int(declared[:20]), most)
+        raise too_large(int(declared[:20]), most)
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
-                    raise _too_large(len(body), most)
+                    raise too_large(len(body), most)
     except TimeoutError as error:
         raise Problem(
             "too-slow", f"{len(body)} bytes came in {seconds:g} seconds and more were to come; send it faster, or less",
@@ -61,7 +61,7 @@ async def read_body(request: Request, *, most: int, seconds: float) -> bytes:
 def from_base64(text: str, *, most: int) -> bytes:
     """The bytes of standard base64 (RFC 4648, section 4) without line breaks. Raises ``Problem``."""
     if len(text) // 4 * 3 > most + 2:
-        raise _too_large(len(text) // 4 * 3, most)
+        raise too_large(len(text) // 4 * 3, most)
     try:
         return base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
@@ -76,7 +76,7 @@ def from_base64(text: str, *, most: int) -> bytes:
 def header(data: bytes, *, most_bytes: int, most_pixels: int) -> Header:
     """Kind and size of an image, without decoding it. Raises ``Problem`` for what must not be decoded."""
     if len(data) > most_bytes:
-        raise _too_large(len(data), most_bytes)
+        raise too_large(len(data), most_bytes)
     kind = kind_of(data)
     if kind is None:
         raise Problem(
@@ -109,8 +109,10 @@ def decode(data: bytes, kind: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as picture:
             return read_image(picture)
-    except Exception as error:  # as above, and ImageError
-        raise _damaged(kind) from error
+    except Exception:  # as above, and ImageError
+        pass
+    # Not raised from there: the error's traceback holds the picture, which is 72 MB where 24 million pixels are taken.
+    raise _damaged(kind)
 
 
 def kind_of(data: bytes) -> str | None:
@@ -126,7 +128,8 @@ def kind_of(data: bytes) -> str | None:
     return "BMP" if data.startswith(b"BM") else None
 
 
-def _too_large(got: int, most: int) -> Problem:
+def too_large(got: int, most: int) -> Problem:
+    """What is answered to more bytes than are taken."""
     return Problem(
         "body-too-large", f"got {got:,} bytes or more; at most {most:,} are taken: send a smaller image, or less"
     )

@@ -9,10 +9,11 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from restr.server.fetch import Fetcher
 from restr.server.forms import parse_form
 from restr.server.intake import BASE64_OVERHEAD, from_base64, read_body
 from restr.server.problems import Problem, shown
-from restr.server.schemas import ImageFields, ImageUpload, Question, SegmentFields, SegmentUpload, invalid
+from restr.server.schemas import ImageFields, ImageUpload, Pictured, Question, SegmentFields, SegmentUpload, invalid
 from restr.server.settings import ServerSettings
 
 M = TypeVar("M", bound=BaseModel)
@@ -30,7 +31,7 @@ async def read_question(request: Request, settings: ServerSettings) -> Question:
     return document(Question, body)
 
 
-async def read_image_upload(request: Request, settings: ServerSettings) -> tuple[bytes, str | None]:
+async def read_image_upload(request: Request, settings: ServerSettings, fetcher: Fetcher) -> tuple[bytes, str | None]:
     """(image file, model's name) of an image to keep. Raises ``Problem``."""
     kind = content_type(request, FORM, JSON, *RAW)
     if kind in RAW:
@@ -39,18 +40,20 @@ async def read_image_upload(request: Request, settings: ServerSettings) -> tuple
     body = await _read(request, kind, settings)
     if kind == JSON:
         upload = await asyncio.to_thread(document, ImageUpload, body)
-        return await asyncio.to_thread(from_base64, upload.image, most=settings.image_bytes), upload.model
+        return await image_of(upload, fetcher), upload.model
     data, fields = await asyncio.to_thread(_form, request, body, ImageFields)
     return data, fields.model
 
 
-async def read_segment_upload(request: Request, settings: ServerSettings) -> tuple[bytes, SegmentFields]:
+async def read_segment_upload(
+    request: Request, settings: ServerSettings, fetcher: Fetcher
+) -> tuple[bytes, SegmentFields]:
     """(image file, question). Raises ``Problem``."""
     kind = content_type(request, FORM, JSON)
     body = await _read(request, kind, settings)
     if kind == JSON:
         upload = await asyncio.to_thread(document, SegmentUpload, body)
-        return await asyncio.to_thread(from_base64, upload.image, most=settings.image_bytes), upload
+        return await image_of(upload, fetcher), upload
     return await asyncio.to_thread(_form, request, body, SegmentFields)
 
 
@@ -69,10 +72,17 @@ async def read_lines(request: Request, settings: ServerSettings) -> list[bytes]:
     return lines
 
 
-def line_upload(line: bytes, settings: ServerSettings) -> tuple[bytes, SegmentUpload]:
+async def read_line(line: bytes, fetcher: Fetcher) -> tuple[bytes, SegmentUpload]:
     """(image file, question) of a batch's line. Raises ``Problem``."""
-    upload = document(SegmentUpload, line, "the line")
-    return from_base64(upload.image, most=settings.image_bytes), upload
+    upload = await asyncio.to_thread(document, SegmentUpload, line, "the line")
+    return await image_of(upload, fetcher), upload
+
+
+async def image_of(upload: Pictured, fetcher: Fetcher) -> bytes:
+    """The image file that a document brings or names. Raises ``Problem``."""
+    if upload.image is None:
+        return await fetcher.get(upload.image_url or "")
+    return await asyncio.to_thread(from_base64, upload.image, most=fetcher.most)
 
 
 def document(model: type[M], body: bytes, where: str = "the body") -> M:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.config import JsonDict
 
 from restr.server.problems import Problem
 
@@ -19,12 +20,15 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
+ONE_OF_BOTH: JsonDict = {"anyOf": [{"required": ["texts"]}, {"required": ["text"]}]}
+
+
 class Question(Asked):
     """What to find in an image, and in which forms the answer is wanted."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [{"required": ["texts"]}, {"required": ["text"]}],
+            **ONE_OF_BOTH,
             "examples": [{"texts": ["the left dog", "the red ball"], "formats": ["rle", "mask"]}],
         }
     )
@@ -52,18 +56,34 @@ class Question(Asked):
         return (self.text,) if self.text is not None else tuple(self.texts or ())
 
 
+class Pictured(Asked):
+    """A document that brings its image, or says where it is."""
+
+    image: str | None = Field(None, description="The image's file (JPEG, PNG, WebP, GIF, BMP) in base64.")
+    image_url: str | None = Field(
+        None, max_length=2000, description="Its public web address, instead of image; for servers with --fetch."
+    )
+
+    @model_validator(mode="after")
+    def _one_image(self) -> Self:
+        if (self.image is None) == (self.image_url is None):
+            raise ValueError("give either image or image_url")
+        return self
+
+
+ONE_IMAGE: JsonDict = {"oneOf": [{"required": ["image"]}, {"required": ["image_url"]}]}
+
+
 class ImageFields(Asked):
     """What comes beside an image to keep."""
 
     model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
 
 
-class ImageUpload(ImageFields):
+class ImageUpload(Pictured, ImageFields):
     """An image to keep."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"image": "iVBORw0KGgo..."}]})
-
-    image: str = Field(description="The image's file (JPEG, PNG, WebP, GIF, BMP) in base64.")
+    model_config = ConfigDict(json_schema_extra={**ONE_IMAGE, "examples": [{"image": "iVBORw0KGgo..."}]})
 
 
 class SegmentFields(Question):
@@ -72,14 +92,15 @@ class SegmentFields(Question):
     model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
 
 
-class SegmentUpload(SegmentFields):
+class SegmentUpload(Pictured, SegmentFields):
     """An image and what to find in it."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"image": "iVBORw0KGgo...", "text": "the left dog", "threshold": 0.5}]}
+        json_schema_extra={
+            "allOf": [ONE_IMAGE, ONE_OF_BOTH],
+            "examples": [{"image": "iVBORw0KGgo...", "text": "the left dog", "threshold": 0.5}],
+        }
     )
-
-    image: str = Field(description="The image's file (JPEG, PNG, WebP, GIF, BMP) in base64.")
 
 
 class KeptImage(BaseModel):

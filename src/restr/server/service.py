@@ -14,6 +14,7 @@ from restr.inference.result import Result
 from restr.server import answers, intake
 from restr.server.admission import Admission
 from restr.server.engine import Encoded, EncodeJob, SegmentJob, Timed
+from restr.server.fetch import Fetcher
 from restr.server.images import ImageStore, Kept, unknown
 from restr.server.metrics import Metrics
 from restr.server.models import ServedModel
@@ -66,6 +67,7 @@ class Service:
         self.settings, self.metrics, self.shelf = settings, metrics, shelf
         self.admission = Admission(metrics, requests=settings.queue, pixels=settings.work_pixels)
         self.images = ImageStore(metrics, most=settings.kept_bytes // settings.workers, seconds=settings.kept_s)
+        self.fetcher = Fetcher(on=settings.fetch, most=settings.image_bytes, seconds=settings.fetch_s)
         self.models: dict[str, ServedModel] = {}
         self.failure: Exception | None = None
         self.loaded = self.draining = False
@@ -123,8 +125,21 @@ class Service:
             encoded = (await self._encode(visit, model, data, header)).value
             name = self.images.put(encoded, model.name)
             if self.shelf is not None:
-                await self.helped(visit, self.shelf.put, name, model.name, data)
+                await self._shelve(visit, name, model.name, data)
         return {"id": name, "model": model.name, **_size(encoded)}
+
+    async def _shelve(self, visit: Visit, name: str, model: str, data: bytes) -> None:
+        assert self.shelf is not None
+        try:
+            await self.helped(visit, self.shelf.put, name, model, data)
+        except OSError as error:  # a full disk
+            self.images.remove(name)
+            logger.error("the folder of kept images cannot be written: %s", error)
+            raise Problem(
+                "overloaded",
+                "there is no room to keep an image; ask about it with /v1/segment, or later",
+                retry_after=30,
+            ) from error
 
     def forget(self, name: str) -> None:
         """Forget a kept image; the other workers' encodings of it go with their next ``tidy``. Raises ``Problem``."""

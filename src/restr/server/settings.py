@@ -60,7 +60,15 @@ class ServerSettings:
     A hash: printf %s "$KEY" | sha256sum"""
 
     rate_limit: int = 0
-    """Requests to /v1 a minute from one key, or one address where there are no keys; 0 for no limit."""
+    """Requests to /v1 a minute from one key, or one address where there are no keys; 0 for no limit. Each worker counts
+    for itself."""
+
+    fetch: bool = False
+    """Take image_url, an address on the public internet, in the place of an image. Needs a network that may be reached by
+    whoever may ask."""
+
+    fetch_s: float = 10.0
+    """Seconds for fetching an image."""
 
     image_bytes: int = 16 * 2**20
     """Bytes of an image's file."""
@@ -123,6 +131,7 @@ class ServerSettings:
         for name, least in (
             ("deadline_s", 0.001),
             ("body_s", 0.001),
+            ("fetch_s", 0.001),
             ("kept_s", 0.001),
             ("max_wait_ms", 0),
             ("reload_s", 0),

@@ -26,9 +26,7 @@ class Shelf:
     change is its last use, so that all workers agree on it.
     """
 
-    def __init__(
-        self, folder: Path, *, most: int, seconds: float, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, folder: Path, *, most: int, seconds: float, clock: Callable[[], float] = time.time) -> None:
         self.folder, self.most, self.seconds, self._clock = folder, most, seconds, clock
 
     def put(self, name: str, model: str, data: bytes) -> None:

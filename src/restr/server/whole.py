@@ -33,7 +33,9 @@ def check_whole(data: bytes, kind: str) -> None:
     """
     end = end_of(data, kind)
     if end is None:
-        raise Problem("image-damaged", f"the data begins as {kind} but does not come to its end; save or fetch it again")
+        raise Problem(
+            "image-damaged", f"the data begins as {kind} but does not come to its end; save or fetch it again"
+        )
     rest = data[end:].lstrip(_PADDING).rstrip(_PADDING + b"\xff")
     if len(rest) > _CRUMBS and not (kind == "JPEG" and _of_a_camera(rest)):
         raise _more(kind, f"{len(rest):,} bytes follow its end")

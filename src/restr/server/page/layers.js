@@ -32,10 +32,10 @@ function iconButton(name, className, run) {
   return button;
 }
 
-/** actions: select, toggle, solo, remove; each is called with a layer's id. */
+/** actions, to be set before any row is made: select, toggle, solo, remove; each is called with a layer's id. */
 export class LayerList {
-  constructor(list, actions) {
-    Object.assign(this, { list, actions, rows: new Map() });
+  constructor(list) {
+    Object.assign(this, { list, actions: null, rows: new Map() });
   }
 
   #make(layer) {
