@@ -30,6 +30,7 @@ with warnings.catch_warnings(action="ignore"):  # Ray's own, of pydantic
     from ray import serve
     from ray.cluster_utils import Cluster
 
+    from restr.server import ray_app
     from restr.server.ray_app import NAME, app, settings_of
     from restr.server.ray_images import COPIES, Copies
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's too: sockets and files that are open at the end of a cluster
@@ -59,6 +60,16 @@ def test_options_are_those_of_restr_serve() -> None:
 def test_what_cannot_be_read_is_said(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
         app(options)
+
+
+def test_the_line_of_the_documentation_is_an_application() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "server.md").read_text(encoding="utf-8")
+    for text in (page, ray_app.__doc__ or ""):
+        (line,) = re.findall(r"serve run restr\.server\.ray_app:app (.+)", text)
+        made = app(dict(word.partition("=")[::2] for word in line.split()))
+        deployment = made._bound_deployment
+        assert (deployment.name, deployment.num_replicas) == (NAME, 4) and deployment.ray_actor_options["num_cpus"] == 2
+        assert deployment.init_args[0].rate_limit == 600
 
 
 class Load:
