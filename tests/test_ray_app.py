@@ -68,7 +68,9 @@ def test_the_line_of_the_documentation_is_an_application() -> None:
         (line,) = re.findall(r"serve run restr\.server\.ray_app:app (.+)", text)
         made = app(dict(word.partition("=")[::2] for word in line.split()))
         deployment = made._bound_deployment
-        assert (deployment.name, deployment.num_replicas) == (NAME, 4) and deployment.ray_actor_options["num_cpus"] == 2
+        assert (deployment.name, deployment.num_replicas) == (NAME, 4) and (deployment.ray_actor_options or {})[
+            "num_cpus"
+        ] == 2
         assert deployment.init_args[0].rate_limit == 600
 
 

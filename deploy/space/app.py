@@ -84,7 +84,7 @@ def build() -> gr.Blocks:
         gr.on([ask.click, texts.submit], find, [image, texts], results, api_name="find").success(
             **shown, api_name="draw"
         )
-        threshold.release(**shown, api_name=False)
+        threshold.release(**shown, api_visibility="private")
         gr.Examples(examples(), [image, texts], cache_examples=False)
     # One at a time, as a model computes one thing at a time; who waits sees the place in the queue.
     return page.queue(max_size=32, default_concurrency_limit=1)

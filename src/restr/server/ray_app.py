@@ -18,7 +18,7 @@ import tyro
 from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
-from ray.serve.config import DeploymentActorConfig, RequestRouterConfig
+from ray.serve.config import DeploymentActorConfig
 from ray.serve.schema import LoggingConfig
 
 from restr.errors import ConfigError
@@ -58,7 +58,7 @@ def app(args: Mapping[str, Any]) -> Application:
         # Ours refuses with an answer that says why and when to come back; Serve's own queue would be a second one.
         max_ongoing_requests=settings.connections,
         max_queued_requests=settings.connections,
-        request_router_config=RequestRouterConfig(request_router_class=Evenly),
+        request_router_config={"request_router_class": Evenly},
         graceful_shutdown_timeout_s=settings.deadline_s + DRAIN_EXTRA,
         health_check_period_s=5,
         deployment_actors=[
