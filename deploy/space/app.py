@@ -1,0 +1,94 @@
+"""A demo with Gradio, here (pip install 'restr[demo]'; python deploy/space/app.py) and as a Hugging Face Space.
+
+RESTR_MODEL names another model than the bundled one: a folder, an export, or hf:user/model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from restr import RestrError, Result, Segmenter
+
+MOST = 8  # expressions at once
+LONGEST = 2000  # pixels a side; a larger photograph is made smaller, as a Space is for everybody
+SAMPLES = Path(str(files("restr.server"))) / "page" / "samples"
+MORE = {"camera.jpg": "the grass", "rocket.jpg": "the sky"}  # beside the sentence that a sample comes with
+OPAQUE = 0.55  # what lies under a mask stays to be seen
+
+segmenter = Segmenter.from_pretrained(os.environ.get("RESTR_MODEL"))
+
+Layers = tuple[np.ndarray, list[tuple[np.ndarray, str]]]
+
+
+def find(image: np.ndarray | None, texts: str) -> list[Result]:
+    """What each line names. The image is encoded once: the segmenter knows one that comes again."""
+    lines = list(dict.fromkeys(line.strip() for line in (texts or "").splitlines() if line.strip()))
+    if image is None:
+        raise gr.Error(
+            "There is no photograph yet; drop one on the left, or choose an example below.", print_exception=False
+        )
+    if not 1 <= len(lines) <= MOST:
+        raise gr.Error(f"{len(lines)} expressions; write 1 to {MOST}, one a line.", print_exception=False)
+    step = -(-max(image.shape[:2]) // LONGEST)
+    try:
+        return segmenter(np.ascontiguousarray(image[::step, ::step]), lines)
+    except RestrError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def draw(results: list[Result] | None, threshold: float) -> tuple[Layers | None, list[list[object]]]:
+    """Masks as coloured layers, and a table; probabilities stay, so another threshold costs nothing."""
+    if not results:
+        return None, []
+    found = [replace(each, threshold=threshold) for each in results]
+    layers = [(each.mask * np.float32(OPAQUE), each.text) for each in found]
+    rows: list[list[object]] = [
+        [each.text, round(each.score, 3), f"{each.area / each.mask.size:.1%}"] for each in found
+    ]
+    return (found[0].image, layers), rows
+
+
+def examples() -> list[list[str]]:
+    """(photograph, expressions) that come with restr."""
+    listed = json.loads((SAMPLES / "samples.json").read_text(encoding="utf-8"))
+    return [
+        [str(SAMPLES / each["file"]), "\n".join(filter(None, (each["sentence"], MORE.get(each["file"]))))]
+        for each in listed
+    ]
+
+
+def build() -> gr.Blocks:
+    """The page."""
+    with gr.Blocks(title="restr", analytics_enabled=False) as page:
+        gr.Markdown("# restr\nName something in a photograph, get its pixels: one expression a line.")
+        results = gr.State()
+        with gr.Row():
+            with gr.Column():
+                image = gr.Image(
+                    type="numpy", image_mode="RGB", label="Photograph", sources=["upload", "clipboard", "webcam"]
+                )
+                texts = gr.Textbox(lines=2, max_lines=MOST, label="Expressions", placeholder="the dog on the left")
+                threshold = gr.Slider(0.05, 0.95, 0.5, step=0.05, label="Least probability inside a mask")
+                ask = gr.Button("Find", variant="primary")
+            with gr.Column():
+                layers = gr.AnnotatedImage(label="Found", height=420)
+                table = gr.Dataframe(headers=["expression", "score", "of the image"], label="Scores", interactive=False)
+        shown = {"fn": draw, "inputs": [results, threshold], "outputs": [layers, table], "show_progress": "hidden"}
+        gr.on([ask.click, texts.submit], find, [image, texts], results, api_name="find").success(
+            **shown, api_name="draw"
+        )
+        threshold.release(**shown, api_visibility="private")
+        gr.Examples(examples(), [image, texts], cache_examples=False)
+    # One at a time, as a model computes one thing at a time; who waits sees the place in the queue.
+    return page.queue(max_size=32, default_concurrency_limit=1)
+
+
+if __name__ == "__main__":
+    build().launch(max_file_size="10mb", allowed_paths=[str(SAMPLES)])
