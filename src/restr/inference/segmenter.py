@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("restr")
 
-KEPT_FEATURES = 2**26  # bytes; a photograph's at 480 pixels are about two million
+KEPT_FEATURES = 2**26  # bytes; a photograph's at 480 pixels are about five million
 TEXTS_AT_ONCE = 4  # more would only cost memory: the decoder's maps are as large as the image
 
 

@@ -12,9 +12,12 @@ from torch import Tensor, nn
 
 
 class Known(NamedTuple):
-    """What tokens made of each other before others joined them. mixed (b heads n d_h): the weighted sums of their values;
-    log_sum (b heads n 1): the logarithm of what their weights summed to."""
+    """What tokens made of each other before others joined them. Queries, keys and values, and ``mixed``, the weighted sums of
+    the values: (b heads n d_h); ``log_sum``: the logarithm of what the weights summed to, (b heads n 1)."""
 
+    q: Tensor
+    k: Tensor
+    v: Tensor
     mixed: Tensor
     log_sum: Tensor
 
@@ -48,7 +51,12 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None) -> Tensor:
         """tokens (b n d); key_mask bool (b 1 1 n), True where a token may be attended to. Returns (b n d)."""
-        q, k, v = self.split(tokens)
+        known = layout and layout.known
+        if known is None:
+            q, k, v = self.split(tokens)
+        else:
+            added = self.split(tokens[:, known.q.shape[2] :])
+            q, k, v = (torch.cat([a.expand(len(b), -1, -1, -1), b], 2) for a, b in zip(known[:3], added, strict=True))
         mixed = self.attend(q, k, v, key_mask, layout)
         return self.proj(mixed.transpose(1, 2).reshape(tokens.shape))
 
@@ -67,7 +75,7 @@ class Attention(nn.Module):
     def among(self, tokens: Tensor) -> Known | None:
         """What tokens (b n d) make of each other, for ``Layout.known``; None where that cannot be had."""
         q, k, v = self.split(tokens)
-        return Known(*weighed(q, k, v))
+        return Known(q, k, v, *weighed(q, k, v))
 
     def join(self, q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None, known: Known) -> Tensor:
         """``attend``, with what the first n tokens made of each other; only what they make of the others, and those of
