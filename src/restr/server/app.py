@@ -105,7 +105,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     @app.delete("/v1/images/{id}", status_code=204, tags=["images"])
     async def forget_image(id: str) -> Response:
         """Forget a kept image at once."""
-        service.forget(id)
+        await asyncio.to_thread(service.forget, id)
         return Response(status_code=204)
 
     @app.post(

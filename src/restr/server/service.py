@@ -159,7 +159,7 @@ class Service:
 
     async def ask(self, visit: Visit, name: str, question: Question) -> Outcome:
         """Segment a kept image."""
-        kept, encode = self._here(name), None
+        kept, encode = await self._here(visit, name), None
         if kept is None:
             kept, encode = await self._recall(visit, name)
         model = self.models[kept.model]
@@ -175,11 +175,11 @@ class Service:
         image = {"id": name, **_size(encoded)}
         return Outcome(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
 
-    def _here(self, name: str) -> Kept | None:
+    async def _here(self, visit: Visit, name: str) -> Kept | None:
         """A kept image, None if only another worker has encoded it. Raises ``Problem`` for one that nobody keeps."""
         if self.shelf is None:
             return self.images.get(name)
-        if not self.shelf.touch(name):
+        if not await self.helped(visit, self.shelf.touch, name):
             self.images.remove(name)
             raise unknown(name)
         return self.images.find(name)
