@@ -13,6 +13,7 @@ from pathlib import Path
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from restr import RestrError, Result, Segmenter
 
@@ -36,9 +37,10 @@ def find(image: np.ndarray | None, texts: str) -> list[Result]:
         )
     if not 1 <= len(lines) <= MOST:
         raise gr.Error(f"{len(lines)} expressions; write 1 to {MOST}, one a line.", print_exception=False)
-    step = -(-max(image.shape[:2]) // LONGEST)
+    picture = Image.fromarray(image)
+    picture.thumbnail((LONGEST, LONGEST))
     try:
-        return segmenter(np.ascontiguousarray(image[::step, ::step]), lines)
+        return segmenter(picture, lines)
     except RestrError as error:
         raise gr.Error(str(error), print_exception=False) from error
 

@@ -171,7 +171,7 @@ def _add_operations(app: FastAPI, service: Service, metrics: Metrics) -> None:
              responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip
     async def prometheus() -> Response:
         """For Prometheus."""
-        service.tidy()
+        await asyncio.to_thread(service.tidy)
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
 

@@ -23,9 +23,7 @@ KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 TAKEN = "JPEG, PNG, WebP, GIF or BMP"
 BASE64_OVERHEAD = 2**16  # what a JSON body may hold beside its image
 LONGEST_SIDE = 30_000
-LARGE = (
-    2**22
-)  # pixels; larger images are decoded one after the other, as each takes four bytes a pixel and more meanwhile
+LARGE = 2**22  # pixels; larger images are decoded one after the other, as each takes four bytes a pixel and more
 _LARGE_ONES = threading.Lock()
 
 
