@@ -101,9 +101,8 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
         torch.set_num_threads(settings.threads)
     samples = open_whole(settings.data, settings.root)
     parts = divide(samples)
-    segmenter = Segmenter.from_pretrained(
-        settings.model, device=settings.device, cache_bytes=0
-    )  # the model will change
+    # Without a cache of encoded images, for the model will change.
+    segmenter = Segmenter.from_pretrained(settings.model, device=settings.device, cache_bytes=0)
     count = sum(map(len, parts.train)), sum(map(len, parts.val))
     print(
         f"{len(parts.train)} pictures with {count[0]} sentences to train on, {len(parts.val)} with {count[1]} to measure with"

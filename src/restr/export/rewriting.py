@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import cast
+from typing import TypeVar, cast
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restr.model.decoder import Decoder, Judged, Upsample
 from restr.model.restr import ReSTR
-from restr.nn.attention import Attention, Layout, written_out
+from restr.nn.attention import Attention, Layout, added, written_out
 from restr.nn.patches import PatchEmbed
 from restr.nn.transformer import Block
 
@@ -39,10 +38,10 @@ def for_runtimes(model: ReSTR) -> ReSTR:
 
 def fold_layer_scale(block: Block) -> None:
     """A block's LayerScale, if it has any, into the linear layers before it."""
-    for scale, linear in ((block.ls1, block.attn.proj), (block.ls2, block.mlp.fc2)):
+    for scale, layer in ((block.ls1, block.attn.proj), (block.ls2, block.mlp.fc2)):
         if not isinstance(scale, nn.Identity):
-            linear.weight.mul_(scale.gamma[:, None])
-            linear.bias.mul_(scale.gamma)
+            layer.weight.mul_(scale.gamma[:, None])
+            layer.bias.mul_(scale.gamma)
     block.ls1 = block.ls2 = nn.Identity()
 
 
@@ -66,7 +65,7 @@ class PlainAttention(nn.Module):
         q, k, v = (each(tokens).view(b, n, self.heads, d // self.heads) for each in (self.q, self.k, self.v))
         scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1)
         if key_mask is not None:
-            scores = scores + torch.zeros_like(key_mask, dtype=q.dtype).masked_fill(~key_mask, float("-inf"))
+            scores = scores + added(key_mask, q.dtype)
         return self.proj((scores.softmax(3) @ v.transpose(1, 2)).transpose(1, 2).reshape(b, n, d))
 
 
@@ -121,15 +120,20 @@ class ChannelsFirst(nn.Module):
 
 def linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     """A linear layer with these weights (out in)."""
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta").requires_grad_(False)
-    layer.load_state_dict({"weight": weight, **({} if bias is None else {"bias": bias})}, assign=True)
-    return layer
+    return filled(nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta"), weight, bias)
 
 
 def pointwise(layer: nn.Linear) -> nn.Conv2d:
     """A linear layer as one over the channels of (b c h w)."""
     conv = nn.Conv2d(layer.in_features, layer.out_features, 1, bias=layer.bias is not None, device="meta")
-    conv.requires_grad_(False).load_state_dict(
-        {"weight": layer.weight[:, :, None, None], **({} if layer.bias is None else {"bias": layer.bias})}, assign=True
-    )
-    return conv
+    return filled(conv, layer.weight[:, :, None, None], layer.bias)
+
+
+L = TypeVar("L", nn.Linear, nn.Conv2d)
+
+
+def filled(layer: L, weight: Tensor, bias: Tensor | None) -> L:
+    """The layer with these weights as its own."""
+    state = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+    layer.requires_grad_(False).load_state_dict(state, assign=True)
+    return layer

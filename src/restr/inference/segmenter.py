@@ -209,11 +209,8 @@ class Segmenter:
 
     def encode_several(self, images: Sequence[ImageSource]) -> list[EncodedImage]:
         """As ``encode`` for each; those that the model gets in the same size are computed together."""
-        read, preprocess, patch = (
-            [read_image(image) for image in images],
-            self.config.preprocess,
-            self.config.vision.patch,
-        )
+        preprocess, patch = self.config.preprocess, self.config.vision.patch
+        read = [read_image(image) for image in images]
         keys = [self._cache.key(pixels, preprocess) for pixels in read]
         found = [self._cache.get(key) for key in keys]
         together: dict[tuple[int, int], list[int]] = {}

@@ -83,9 +83,11 @@ class VisionEncoder(Transformer):
     def positions(self, grid: tuple[int, int]) -> Tensor:
         """The position embedding for a patch grid, (1 h*w d); kept for the next image while the weights stay."""
         trained = self.pos_embed[:, 1:]
-        if torch.compiler.is_compiling() or (torch.is_grad_enabled() and self.pos_embed.requires_grad):
-            return resize_positions(trained, grid)
-        if self.pos_embed.is_inference():  # built under inference_mode: nothing tells when its weights change
+        if (
+            torch.compiler.is_compiling()
+            or (torch.is_grad_enabled() and self.pos_embed.requires_grad)
+            or self.pos_embed.is_inference()  # built under inference_mode: nothing tells when its weights change
+        ):
             return resize_positions(trained, grid)
         version = (self.pos_embed.data_ptr(), self.pos_embed._version, self.pos_embed.dtype)
         if version != self._resized_from:

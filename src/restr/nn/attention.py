@@ -55,8 +55,8 @@ class Attention(nn.Module):
         if known is None:
             q, k, v = self.split(tokens)
         else:
-            added = self.split(tokens[:, known.q.shape[2] :])
-            q, k, v = (torch.cat([a.expand(len(b), -1, -1, -1), b], 2) for a, b in zip(known[:3], added, strict=True))
+            others = self.split(tokens[:, known.q.shape[2] :])
+            q, k, v = (torch.cat([a.expand(len(b), -1, -1, -1), b], 2) for a, b in zip(known[:3], others, strict=True))
         mixed = self.attend(q, k, v, key_mask, layout)
         return self.proj(mixed.transpose(1, 2).reshape(tokens.shape))
 
@@ -82,12 +82,22 @@ class Attention(nn.Module):
         all, is computed. The two sums are weighed by their shares of the whole, as in FlashAttention (Dao et al. 2022)."""
         n = known.mixed.shape[2]
         asked = self.mix(q[:, :, n:], k, v, attn_mask=key_mask)
-        scores = (q[:, :, :n] * q.shape[3] ** -0.5) @ k[:, :, n:].transpose(2, 3)
+        scores = scores_of(q[:, :, :n], k[:, :, n:])
         if key_mask is not None:
             scores = scores.masked_fill(~key_mask[..., n:], float("-inf"))
         log_sum = torch.logaddexp(known.log_sum, scores.logsumexp(3, keepdim=True))
         mixed = known.mixed * (known.log_sum - log_sum).exp() + (scores - log_sum).exp() @ v[:, :, n:]
         return torch.cat([mixed, asked], 2)
+
+
+def scores_of(q: Tensor, k: Tensor) -> Tensor:
+    """q k^T / sqrt(D_h): (b heads n d_h) and (b heads m d_h) -> (b heads n m)."""
+    return (q * q.shape[3] ** -0.5) @ k.transpose(2, 3)
+
+
+def added(key_mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """A bool mask as what is added to scores: 0 where a token may be attended to, else -inf."""
+    return torch.zeros_like(key_mask, dtype=dtype).masked_fill(~key_mask, float("-inf"))
 
 
 def weighed(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,18 +107,16 @@ def weighed(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     if q.device.type == "cpu" and kernel is not None:
         mixed, log_sum = kernel(q, k, v)
         return mixed, log_sum[..., None]
-    scores = (q * q.shape[3] ** -0.5) @ k.transpose(2, 3)
+    scores = scores_of(q, k)
     log_sum = scores.logsumexp(3, keepdim=True)
     return (scores - log_sum).exp() @ v, log_sum
 
 
 def written_out(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0) -> Tensor:
     """``scaled_dot_product_attention`` as two matrix products, for ``Attention.mix``; attn_mask (b 1 1 n), bool or to be added."""
-    scores = (q * q.shape[3] ** -0.5) @ k.transpose(2, 3)
+    scores = scores_of(q, k)
     if attn_mask is not None:
-        if attn_mask.dtype == torch.bool:
-            attn_mask = torch.zeros_like(attn_mask, dtype=q.dtype).masked_fill(~attn_mask, float("-inf"))
-        scores = scores + attn_mask
+        scores = scores + (added(attn_mask, q.dtype) if attn_mask.dtype == torch.bool else attn_mask)
     return F.dropout(scores.softmax(3), dropout_p, dropout_p > 0) @ v
 
 

@@ -22,8 +22,7 @@ KEPT = 2**29  # bytes of freed memory that stay with the process; the maps of fo
 
 
 class TorchBackend(Backend):
-    """features: ``Placed``, on the model's device. bf16 is autocast: matrix
-    products in bfloat16."""
+    """features: ``Placed``, on the model's device. bf16 is autocast: matrix products in bfloat16."""
 
     name = "torch"
 
@@ -47,7 +46,7 @@ class TorchBackend(Backend):
     def encode_images(self, images: np.ndarray) -> list[Placed]:
         """As ``Backend.encode_images``."""
         found = self.encode_image(images)
-        return [found.row(row) for row in range(len(images))]
+        return [found] if len(images) == 1 else [found.row(row) for row in range(len(images))]
 
     @torch.inference_mode()
     def placed(self, features: PatchFeatures) -> Placed:
