@@ -1,18 +1,99 @@
-"""Encoded images that are kept, so that a photograph that comes again costs no encoding."""
+"""Things that are kept in memory within a number of bytes; encoded images among them, so that a photograph that comes again costs
+no encoding."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
+import time
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from restr.config import PreprocessConfig
 
+K = TypeVar("K")
+V = TypeVar("V")
 
-class FeatureCache:
+
+@dataclass(kw_only=True, eq=False)
+class Entry(Generic[V]):
+    """size: bytes. used: when last, on the keeper's clock."""
+
+    value: V
+    size: int
+    used: float
+
+
+class Bounded(Generic[K, V]):
+    """At most ``most`` bytes of values by key, each until ``seconds`` after its last use; the least recently used is given up
+    first. Safe among threads. For subclasses, which say what a value's size is and give the methods their own names."""
+
+    def __init__(self, *, most: int, seconds: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most, self.seconds, self._clock = most, seconds, clock
+        self.held = 0
+        self._kept: OrderedDict[K, Entry[V]] = OrderedDict()  # the least recently used first
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def holds(self, key: K) -> bool:
+        """Whether there is a value; does not count as a use."""
+        with self._lock:
+            self.trim()
+            return key in self._kept
+
+    def trim(self) -> None:
+        """Give up what has expired, then the least recently used."""
+        with self._lock:
+            expired = self._clock() - self.seconds
+            while self._kept:
+                oldest = next(iter(self._kept.values()))
+                if self.held <= self.most and oldest.used >= expired:
+                    break
+                self.held -= self._kept.popitem(last=False)[1].size
+            self._changed()
+
+    def _keep(self, key: K, value: V, size: int) -> None:
+        """Keep a value in place of what the key held; others make way for it."""
+        with self._lock:
+            self._drop(key)
+            self._kept[key] = Entry(value=value, size=size, used=self._clock())
+            self.held += size
+            self.trim()
+
+    def _find(self, key: K) -> V | None:
+        """The value, which is from now on the most recently used."""
+        with self._lock:
+            self.trim()
+            entry = self._kept.get(key)
+            if entry is None:
+                return None
+            self._kept.move_to_end(key)
+            entry.used = self._clock()
+            return entry.value
+
+    def _drop(self, key: K) -> V | None:
+        """Keep a value no longer; it."""
+        with self._lock:
+            self.trim()
+            entry = self._kept.pop(key, None)
+            if entry is None:
+                return None
+            self.held -= entry.size
+            self._changed()
+            return entry.value
+
+    def _changed(self) -> None:
+        """Called, within the lock, when something may have come or gone."""
+
+
+class FeatureCache(Bounded[bytes, Any]):
     """Features by what the image shows, the least recently used given up first; safe to share among threads.
 
     The key is the content: a file read twice, the same file under two names, and an array with the same pixels meet.
@@ -20,12 +101,7 @@ class FeatureCache:
 
     def __init__(self, most: int) -> None:
         """most: bytes of features in all; 0 keeps nothing."""
-        self.most, self.held = most, 0
-        self._found: OrderedDict[bytes, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._found)
+        super().__init__(most=most)
 
     def key(self, pixels: np.ndarray, preprocess: PreprocessConfig) -> bytes:
         """pixels: uint8 (H W 3), as read. What decides the features of one model; empty where nothing is kept."""
@@ -37,21 +113,13 @@ class FeatureCache:
 
     def get(self, key: bytes) -> Any | None:
         """The features, or None."""
-        with self._lock:
-            if key in self._found:
-                self._found.move_to_end(key)
-            return self._found.get(key)
+        return self._find(key)
 
     def put(self, key: bytes, features: Any) -> None:
         """Keep features, unless they alone are more than may be held, or nobody can tell how large they are."""
         size = size_of(features)
-        if not 0 < size <= self.most:
-            return
-        with self._lock:
-            self.held += size - size_of(self._found.pop(key, ()))
-            self._found[key] = features
-            while self.held > self.most:
-                self.held -= size_of(self._found.popitem(last=False)[1])
+        if 0 < size <= self.most:
+            self._keep(key, features, size)
 
 
 def size_of(features: Any) -> int:
