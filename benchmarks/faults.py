@@ -8,7 +8,6 @@ Runs of ``restr_tiny``, some seconds each. The exit status is 1 where something 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from fault_table import Fault, table
 
 from restr.data.generated import GeneratedScenes
 from restr.training import checkpoint
@@ -224,19 +224,15 @@ def drawn(folder: Path) -> Path:
     return path
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=list(FAULTS), nargs="+", default=list(FAULTS))
-    failed = False
-    print("| Fault | Expected | Seen | |\n|---|---|---|---|")
-    for name in parser.parse_args().only:
-        make, expected = FAULTS[name]
+def in_a_folder(make: Callable[[Path], tuple[bool, str]]) -> Fault:
+    """A fault that is made in a folder of its own, which is gone afterwards."""
+
+    def made() -> tuple[bool, str]:
         with tempfile.TemporaryDirectory(prefix="restr-faults-") as root:
-            good, seen = make(Path(root))
-        failed |= not good
-        print(f"| {name} | {expected} | {seen} | {'as expected' if good else 'NOT as expected'} |", flush=True)
-    return int(failed)
+            return make(Path(root))
+
+    return made
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(table({name: (in_a_folder(make), expected) for name, (make, expected) in FAULTS.items()}, __doc__))

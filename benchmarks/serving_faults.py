@@ -9,16 +9,15 @@ expected.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import httpx
+from fault_table import Fault, table
 from server_load import CLIENTS, PHOTOS, TEXT, Counting, Load, Seen, loris, post, sockets
 from server_process import Server
 from serving import ROOT
@@ -243,7 +242,7 @@ def hostile_bodies() -> tuple[bool, str]:
     )
 
 
-FAULTS: dict[str, tuple[Callable[[], tuple[bool, str]], str]] = {
+FAULTS: dict[str, tuple[Fault, str]] = {
     "killed worker": (
         killed_worker,
         "2 workers, one gets SIGKILL under load: only its open requests break, the client asks again, a new one comes up, "
@@ -259,18 +258,5 @@ FAULTS: dict[str, tuple[Callable[[], tuple[bool, str]], str]] = {
 }  # fmt: skip
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=list(FAULTS), nargs="+", default=list(FAULTS))
-    failed = False
-    print("| Fault | Expected | Seen | |\n|---|---|---|---|")
-    for name in parser.parse_args().only:
-        make, expected = FAULTS[name]
-        good, seen = make()
-        failed |= not good
-        print(f"| {name} | {expected} | {seen} | {'as expected' if good else 'NOT as expected'} |", flush=True)
-    return int(failed)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(table(FAULTS, __doc__))
