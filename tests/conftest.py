@@ -17,7 +17,7 @@ hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-pytest_plugins = ["sharded"]  # the fixtures of tests of shards
+pytest_plugins = ["sharded", "served"]  # the fixtures of tests of shards and of the server
 
 
 @pytest.fixture(autouse=True)

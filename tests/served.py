@@ -1,4 +1,4 @@
-"""A server around a small model, for tests."""
+"""A server around a small model, for tests; its fixtures are in reach of all of them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
@@ -34,6 +35,19 @@ def model_in(folder: Path) -> Path:
     """A small model's folder."""
     save_pretrained(shallow_model(), WORDS, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model's folder, a module's own."""
+    return model_in(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> Iterator[TestClient]:
+    """A client of an application with the small model and every setting's default."""
+    with serving(folder) as found:
+        yield found
 
 
 def photograph(seed: int = 0, kind: str = "PNG", size: tuple[int, int] = (110, 70)) -> bytes:

@@ -12,22 +12,11 @@ from PIL import Image
 
 from restr import masks
 from restr.inference.segmenter import Segmenter
-from served import PREFIX, assert_problem, base64_of, model_in, photograph, serving
+from served import PREFIX, assert_problem, base64_of, photograph
 
 PHOTO = photograph()
 TEXTS = ["the left circle", "red square"]
 ALL = ["rle", "polygons", "mask", "prob", "overlay", "cutout"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return model_in(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def client(folder):
-    with serving(folder) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

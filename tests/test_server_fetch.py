@@ -17,7 +17,7 @@ import pytest
 from restr.server.addresses import is_public
 from restr.server.fetch import Fetcher, parsed
 from restr.server.problems import Problem
-from served import assert_problem, base64_of, model_in, photograph, serving
+from served import assert_problem, base64_of, photograph, serving
 
 PHOTO = photograph()
 PUBLIC = "93.184.215.14"
@@ -215,11 +215,6 @@ def test_what_is_asked_is_the_address_and_nothing_more():
     url = parsed("http://photos.example/a b/\r\nX: y?q=ü 1")
     assert url.target == b"/a%20b/X:%20y?q=%C3%BC%201"
     assert parsed("https://bücher.example").host == b"xn--bcher-kva.example"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return model_in(tmp_path_factory.mktemp("model"))
 
 
 def test_the_routes_take_addresses_only_when_told_to(folder, wires):

@@ -8,15 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hostile import hostile, spoilt
 from restr.server.intake import decode, header
 from restr.server.problems import PROBLEMS, Problem
-from served import PREFIX, listening, model_in, photograph, serving
+from served import PREFIX, listening, model_in, photograph
 
 CORPUS = list(hostile())
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    with serving(model_in(tmp_path_factory.mktemp("model"))) as client:
-        yield client
 
 
 def test_the_corpus_is_large():

@@ -19,17 +19,6 @@ PHOTO = photograph()
 TEXTS = ["the left circle", "red square"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return model_in(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def client(folder):
-    with serving(folder) as client:
-        yield client
-
-
 def state_of(client) -> Any:
     """What the application works with."""
     return client.app.state

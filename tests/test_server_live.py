@@ -17,15 +17,10 @@ import pytest
 
 from restr.client import AsyncClient, Client, ServerError
 from restr.inference.segmenter import Segmenter
-from served import PREFIX, listening, model_in, photograph, serving, wait_until
+from served import PREFIX, listening, photograph, serving, wait_until
 
 PAGE = Path(__file__).parents[1] / "docs" / "server.md"
 PHOTO = photograph()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return model_in(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

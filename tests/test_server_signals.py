@@ -20,11 +20,6 @@ PHOTO = photograph()
 LOADS = 'restr_model_loads_total{end="%s",model="tiny"}'
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return model_in(tmp_path_factory.mktemp("model"))
-
-
 def value(address: str, name: str) -> float:
     lines = httpx.get(f"{address}/metrics", timeout=60).text.splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name), 0.0)

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from restr.server.problems import Problem
 from restr.server.whole import check_whole, end_of
-from served import assert_problem, model_in, photograph, serving
+from served import assert_problem, photograph
 
 KINDS = ["PNG", "JPEG", "WEBP", "GIF", "BMP"]
 PDF = b"%PDF-1.7\n1 0 obj\n<</Type /Catalog>>\nendobj\n%%EOF\n"
@@ -34,12 +34,6 @@ ELSE = {"archive": archive(), "pdf": PDF, "page": PAGE, "script": SCRIPT, "progr
 
 def film() -> bytes:
     return struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 0, b"isom") + np.random.default_rng(0).bytes(300_000)
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    with serving(model_in(tmp_path_factory.mktemp("model"))) as client:
-        yield client
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -25,11 +25,6 @@ from served import assert_problem, base64_of, model_in, photograph, process, wai
 PHOTO = photograph()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return model_in(tmp_path_factory.mktemp("model"))
-
-
 @pytest.fixture
 def two(folder):
     with process(folder, "--workers", "2", "--log", "off") as (server, address, lines):
