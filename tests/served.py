@@ -95,9 +95,11 @@ def listening(folder: Path, **settings: Any) -> Iterator[tuple[uvicorn.Server, s
 
 
 @contextmanager
-def process(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """`restr serve` as a process of its own, ready: itself, its address, and the lines that it says."""
-    command = [sys.executable, "-m", "restr", "serve", "--model", f"tiny={folder}", "--port", "0", "--device", "cpu"]
+def process(folder: Path | None, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """`restr serve` as a process of its own, ready: itself, its address, and the lines that it says. Without a folder it
+    serves the bundled model."""
+    command = [sys.executable, "-m", "restr", "serve", "--port", "0", "--device", "cpu"]
+    command += [] if folder is None else ["--model", f"tiny={folder}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     server = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env=environment)
     lines: list[str] = []

@@ -1,57 +1,25 @@
-"""A real server and a real browser; without Playwright, Chromium or the server's libraries these tests are skipped."""
+"""A real server and a real browser; without Playwright or Chromium these tests are skipped."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hands import KEY
 
+from served import process
+
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def serving(log: Path, *options: str) -> Iterator[str]:
-    """Where `restr serve` listens, with the bundled model ready."""
-    pytest.importorskip("fastapi")
-    pytest.importorskip("uvicorn")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "restr", "serve", "--port", str(port), *options]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    with log.open("w+") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-        url = f"http://127.0.0.1:{port}"
-        try:
-            _wait_for(f"{url}/health/ready", server, log)
-            yield url
-        finally:
-            server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server as it is by default."""
-    with serving(tmp_path_factory.mktemp("server") / "log.txt") as url:
+def address() -> Iterator[str]:
+    """Where `restr serve` listens as it is by default, with the bundled model ready."""
+    with process(None) as (_, url, _):
         yield url
 
 
@@ -60,20 +28,8 @@ def locked(tmp_path: Path) -> Iterator[str]:
     """A server that answers to ``KEY`` alone."""
     keys = tmp_path / "keys.txt"
     keys.write_text(hashlib.sha256(KEY.encode()).hexdigest() + "\n")
-    with serving(tmp_path / "log.txt", "--api-keys", str(keys)) as url:
+    with process(None, "--api-keys", str(keys)) as (_, url, _):
         yield url
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(240):
-        if server.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.25)
-    pytest.fail(f"the server was not ready:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="session")
