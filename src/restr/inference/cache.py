@@ -31,7 +31,7 @@ class Entry(Generic[V]):
 
 class Bounded(Generic[K, V]):
     """At most ``most`` bytes of values by key, each until ``seconds`` after its last use; the least recently used is given up
-    first. Safe among threads. For subclasses, which say what a value's size is and give the methods their own names."""
+    first. Safe among threads."""
 
     def __init__(self, *, most: int, seconds: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
         self.most, self.seconds, self._clock = most, seconds, clock
@@ -59,16 +59,16 @@ class Bounded(Generic[K, V]):
                 self.held -= self._kept.popitem(last=False)[1].size
             self._changed()
 
-    def _keep(self, key: K, value: V, size: int) -> None:
-        """Keep a value in place of what the key held; others make way for it."""
+    def keep(self, key: K, value: V, size: int) -> None:
+        """Keep a value of ``size`` bytes in place of what the key held; others make way for it."""
         with self._lock:
-            self._drop(key)
+            self.drop(key)
             self._kept[key] = Entry(value=value, size=size, used=self._clock())
             self.held += size
             self.trim()
 
-    def _find(self, key: K) -> V | None:
-        """The value, which is from now on the most recently used."""
+    def find(self, key: K) -> V | None:
+        """The value, which is from now on the most recently used; None where it is not here."""
         with self._lock:
             self.trim()
             entry = self._kept.get(key)
@@ -78,8 +78,8 @@ class Bounded(Generic[K, V]):
             entry.used = self._clock()
             return entry.value
 
-    def _drop(self, key: K) -> V | None:
-        """Keep a value no longer; it."""
+    def drop(self, key: K) -> V | None:
+        """The value, which is kept no longer; None where it is not here."""
         with self._lock:
             self.trim()
             entry = self._kept.pop(key, None)
@@ -113,13 +113,13 @@ class FeatureCache(Bounded[bytes, Any]):
 
     def get(self, key: bytes) -> Any | None:
         """The features, or None."""
-        return self._find(key)
+        return self.find(key)
 
     def put(self, key: bytes, features: Any) -> None:
         """Keep features, unless they alone are more than may be held, or nobody can tell how large they are."""
         size = size_of(features)
         if 0 < size <= self.most:
-            self._keep(key, features, size)
+            self.keep(key, features, size)
 
 
 def size_of(features: Any) -> int:

@@ -45,7 +45,7 @@ class ImageStore(Bounded[str, Kept]):
                 f"the encoded image takes {kept.size:,} bytes; at most {self.most:,} are kept in all: send a smaller one",
             )
         name = name or secrets.token_urlsafe(24)
-        self._keep(name, kept, kept.size)
+        self.keep(name, kept, kept.size)
         return name
 
     def get(self, name: str) -> Kept:
@@ -55,21 +55,17 @@ class ImageStore(Bounded[str, Kept]):
             raise unknown(name)
         return kept
 
-    def find(self, name: str) -> Kept | None:
-        """As ``get``, but None where it is not here."""
-        return self._find(name)
-
     def refresh(self, name: str, encoded: Encoded) -> None:
         """Take a reloaded model's encoding of a kept image, if that is still kept."""
         with self._lock:
-            kept = self._find(name)
+            kept = self.find(name)
             if kept is not None:
                 kept = replace(kept, encoded=encoded)
-                self._keep(name, kept, kept.size)
+                self.keep(name, kept, kept.size)
 
     def remove(self, name: str) -> bool:
         """Forget an image; whether there was one."""
-        return self._drop(name) is not None
+        return self.drop(name) is not None
 
     def names(self) -> list[str]:
         """The ids of the images that are here."""
