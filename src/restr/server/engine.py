@@ -17,7 +17,7 @@ from restr.inference.result import Result
 from restr.inference.segmenter import EncodedImage, Segmenter
 from restr.preprocess import input_size
 from restr.server.metrics import Metrics
-from restr.server.problems import Problem
+from restr.server.problems import Problem, draining
 
 logger = logging.getLogger("restr.server")
 
@@ -118,9 +118,7 @@ class Engine:
         """Put a job in line; its future can be cancelled until it starts. Raises ``Problem`` once closed."""
         with self._news:
             if self._closing:
-                raise Problem(
-                    "draining", "the server is going down; ask another one, or again in a while", retry_after=5
-                )
+                raise draining()
             self._jobs.append(job)
             self._news.notify_all()
         self.metrics.waiting.labels(self.name).set(len(self._jobs))

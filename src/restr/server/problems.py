@@ -93,6 +93,16 @@ def shown(value: str, longest: int = 80) -> str:
     return repr(value if len(value) <= longest else value[: longest - 3] + "...")
 
 
+def draining() -> Problem:
+    """What is answered to all that comes once the server was told to stop."""
+    return Problem("draining", "the server is going down; ask another one, or again in a while", retry_after=5)
+
+
+def client_gone() -> Problem:
+    """What ends the work for a client that has left."""
+    return Problem("client-gone", "the connection ended before the answer was ready")
+
+
 def of_status(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Problem:
     """The problem for a status that the framework chose."""
     names = {400: "malformed-body", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}

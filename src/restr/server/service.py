@@ -18,7 +18,7 @@ from restr.server.fetch import Fetcher
 from restr.server.images import ImageStore, Kept, unknown
 from restr.server.metrics import Metrics
 from restr.server.models import ServedModel
-from restr.server.problems import Problem, shown
+from restr.server.problems import Problem, draining, shown
 from restr.server.schemas import Question
 from restr.server.settings import ServerSettings
 from restr.server.shelf import Shelf
@@ -99,7 +99,7 @@ class Service:
     def check_ready(self) -> None:
         """Raises the ``Problem`` that keeps new requests from being answered; those that passed once are."""
         if self.draining:
-            raise Problem("draining", "the server is going down; ask another one, or again in a while", retry_after=5)
+            raise draining()
         if self.failure is not None:
             raise Problem("model-failed", "a model could not be loaded; the log says why", retry_after=60)
         if not self.loaded:

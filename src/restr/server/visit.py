@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from starlette.types import Receive
 
-from restr.server.problems import Problem
+from restr.server.problems import Problem, client_gone
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Visit:
         finally:
             waiting.cancel()  # a job that has not begun is never computed
         if self._left in done:
-            raise Problem("client-gone", "the connection ended before the answer was ready")
+            raise client_gone()
         raise Problem(
             "deadline-exceeded", f"no answer within {self.seconds:g} seconds; ask again later, or for less at once",
             retry_after=self.seconds,
@@ -61,7 +61,7 @@ class Visit:
             raise Problem("queue-full", f"no place came free within {self.seconds:g} seconds; ask again", retry_after=1)
         done, _ = await asyncio.wait({self._left}, timeout=seconds)
         if done:
-            raise Problem("client-gone", "the connection ended before the answer was ready")
+            raise client_gone()
 
     async def _leaving(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
