@@ -107,6 +107,8 @@ class LanguageConfig:
     ``positions``: fixed sinusoids (the paper) or a learnt table. ``padding``: which side short sentences are filled
     up on; ``attend_padding``: fill up to ``max_words`` and let words attend to the filling like to words (the
     released code, on the left). By default padding is masked, so that it can never change a result.
+    ``class_token``: a learnt token before the words, dropped at the end; ``input_norm``: a LayerNorm on what goes into the
+    blocks. BERT has both, so that its blocks can be loaded.
     """
 
     vocab: int  # rows of the word table, padding (0) and unknown (1) included
@@ -117,6 +119,8 @@ class LanguageConfig:
     positions: Literal["sinusoidal", "learnt"] = "sinusoidal"
     padding: Literal["right", "left"] = "right"
     attend_padding: bool = False
+    class_token: bool = False
+    input_norm: bool = False
 
     def __post_init__(self) -> None:
         at_least(self, "vocab", 3)
@@ -204,6 +208,23 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PresenceConfig:
+    """The presence head: whether the image shows anything that the sentence means. The paper has none (``"none"``).
+
+    ``"region"``: the adapted seed is compared with what its classifier found, the mean of the patches weighted by their
+    probability. ``threshold``: below this probability nothing is meant, and the mask is empty.
+    """
+
+    kind: Literal["none", "region"] = "none"
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        one_of(self, "kind")
+        if not 0.0 <= self.threshold < 1.0:
+            raise ConfigError(f"presence.threshold is {self.threshold}; it must be at least 0 and below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreprocessConfig:
     """How a photograph becomes the model's input and a probability becomes a mask.
 
@@ -235,6 +256,7 @@ class ModelConfig:
     fusion: FusionConfig
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    presence: PresenceConfig = field(default_factory=PresenceConfig)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
 
     def __post_init__(self) -> None:

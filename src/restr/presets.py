@@ -10,6 +10,7 @@ from restr.config import (
     LanguageConfig,
     ModelConfig,
     PreprocessConfig,
+    PresenceConfig,
     TransformerConfig,
     VisionConfig,
 )
@@ -42,31 +43,37 @@ def restr_tiny(*, vocab: int = 512) -> ModelConfig:
     )
 
 
-def restr_small(*, vocab: int = 30_002) -> ModelConfig:
-    """The bundled model: a frozen ViT-S in DINOv2 layout, GloVe words, fusion width 256.
+def restr_small(*, vocab: int = 10_500) -> ModelConfig:
+    """The bundled model: a ViT-S in DINOv2 layout, a small BERT's word table and first blocks, fusion width 384.
 
-    See ``recipes/restr_small/`` for the command, the cost and the measured scores.
+    All of it but the word table is trained. See ``recipes/restr_small/`` for the commands, the cost and the measured scores.
     """
+
+    def fusion(depth: int) -> TransformerConfig:
+        return TransformerConfig(width=384, depth=depth, heads=6, mlp=768)
+
     return ModelConfig(
         name="restr_small",
         vision=VisionConfig(
             patch=16,
-            grid=37,  # DINOv2's own, 518 / 14; resized to the input's grid when it runs
-            frozen=True,
+            grid=30,
             taps=(4,),  # colour: a linear probe finds it here, not after the last block (recipes/restr_small/probe.py)
-            blocks=TransformerConfig(width=384, depth=12, heads=6, mlp=1536, layer_scale=True),
+            blocks=TransformerConfig(width=384, depth=12, heads=6, mlp=1536, layer_scale=True, drop_path=0.1),
         ),
         language=LanguageConfig(
             vocab=vocab,
-            vectors=100,
-            blocks=TransformerConfig(width=256, depth=2, heads=4, mlp=512),
+            vectors=384,
+            max_words=30,
+            positions="learnt",
+            class_token=True,
+            input_norm=True,
+            blocks=TransformerConfig(
+                width=384, depth=3, heads=12, mlp=1536, norm="post", final_norm=False, norm_eps=1e-12
+            ),
         ),
-        fusion=FusionConfig(
-            visual_linguistic=TransformerConfig(width=256, depth=3, heads=4, mlp=1024),
-            linguistic_seed=TransformerConfig(width=256, depth=2, heads=4, mlp=1024),
-            patch_positions=True,
-        ),
+        fusion=FusionConfig(visual_linguistic=fusion(5), linguistic_seed=fusion(1), patch_positions=True),
         decoder=DecoderConfig(beside="fused"),  # the decoder then need not find in z_masked alone what is meant
+        presence=PresenceConfig(kind="region"),
     )
 
 

@@ -2,7 +2,8 @@
 
 Beside COCO's fields an image has ``split``, ``source`` ("coco", "ccp", "composite") and ``complete`` (every object of
 the known categories has a mask), and an annotation may have ``owner``, the id of the annotation of the person who
-wears it, and ``partly_visible`` (so little of it shows that it is a rival, but no good target).
+wears it, and ``partly_visible`` (so little of it shows that it is a rival, but no good target). An annotation whose
+``segmentation`` is null has a box alone, and is such a rival.
 
 ``write_photos`` writes the same layout, in shards, so that several processes can share the work and a stopped one
 loses at most its shard: a shard's masks appear only after all of its images.
@@ -87,14 +88,23 @@ class PhotoSet:
         place = {annotation["id"]: i for i, annotation in enumerate(annotations)}
         instances = []
         for annotation in annotations:
-            mask = rle_decode(annotation["segmentation"])
+            outlined = annotation.get("segmentation") is not None
+            mask = rle_decode(annotation["segmentation"]) if outlined else _boxed(annotation, shape)
             if mask.shape != shape:
                 raise DataError(f"{path}: mask {annotation['id']} is {mask.shape}, the photograph is {shape}")
             name, stuff = self.categories[annotation["category_id"]]
             owner = place.get(annotation["owner"]) if annotation.get("owner") is not None else None
-            attributes = {PARTLY: "yes"} if annotation.get(PARTLY) else {}
+            attributes = {PARTLY: "yes"} if annotation.get(PARTLY) or not outlined else {}
             instances.append(Instance(mask=mask, category=name, stuff=stuff, owner=owner, attributes=attributes))
         return instances
+
+
+def _boxed(annotation: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
+    """The box of an annotation without a mask, as a mask: enough for a rival, too little for a target."""
+    x, y, width, height = annotation["bbox"]
+    mask = np.zeros(shape, bool)
+    mask[int(y) : int(np.ceil(y + height)), int(x) : int(np.ceil(x + width))] = True
+    return mask
 
 
 def load_photos(root: str | Path, split: str | None = None) -> PhotoSet:

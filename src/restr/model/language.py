@@ -25,6 +25,8 @@ class LanguageEncoder(nn.Module):
         self.vectors.weight.requires_grad_(config.train_vectors)
         self.unknown = nn.Parameter(torch.randn(config.vectors) * 0.02)
         self.proj_in = nn.Identity() if inner == config.vectors else nn.Linear(config.vectors, inner)
+        self.cls_token = nn.Parameter(torch.randn(1, 1, inner) * 0.02) if config.class_token else None
+        self.norm_in = nn.LayerNorm(inner, eps=config.blocks.norm_eps) if config.input_norm else nn.Identity()
         self.encoder = Transformer(config.blocks)
         self.proj_out = nn.Linear(inner, width)
         self.norm = nn.LayerNorm(width)
@@ -45,5 +47,10 @@ class LanguageEncoder(nn.Module):
             (ids == UNKNOWN)[..., None], self.unknown.to(self.vectors.weight.dtype), self.vectors(ids)
         )
         tokens = self.proj_in(vectors) + self.positions[: ids.shape[1]]  # type: ignore[index]
-        tokens = self.encoder(tokens, None if self.config.attend_padding else word_pad)
-        return self.norm(self.proj_out(tokens))
+        first = 0
+        if self.cls_token is not None:
+            first = 1
+            tokens = torch.cat([self.cls_token.expand(tokens.shape[0], -1, -1).to(tokens.dtype), tokens], dim=1)
+            word_pad = torch.cat([torch.zeros_like(word_pad[:, :1]), word_pad], dim=1)
+        tokens = self.encoder(self.norm_in(tokens), None if self.config.attend_padding else word_pad)
+        return self.norm(self.proj_out(tokens[:, first:]))

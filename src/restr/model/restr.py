@@ -10,16 +10,19 @@ from restr.config import ModelConfig
 from restr.model.decoder import DECODERS, AdaptiveClassifier
 from restr.model.fusion import FUSIONS, Fused
 from restr.model.language import LanguageEncoder
+from restr.model.presence import Presence
 from restr.model.vision import PatchFeatures, VisionEncoder
 from restr.nn.transformer import initialise
 
 
 class ReSTROutput(NamedTuple):
-    """logits (b 1 H W): the mask before the sigmoid; patch_logits (b n): the classifier's, on ``grid`` = (h, w)."""
+    """logits (b 1 H W): the mask before the sigmoid; patch_logits (b n): the classifier's, on ``grid`` = (h, w);
+    presence (b): whether anything is meant, before the sigmoid, or None for a model that does not say."""
 
     logits: Tensor
     patch_logits: Tensor
     grid: tuple[int, int]
+    presence: Tensor | None = None
 
 
 class ReSTR(nn.Module):
@@ -34,6 +37,7 @@ class ReSTR(nn.Module):
         self.fusion = FUSIONS[config.fusion.variant](config.fusion, config.vision.width_out)
         self.classifier = AdaptiveClassifier(config.classifier, width)
         self.decoder = DECODERS[config.decoder.kind](config.decoder, width, config.decoder_blocks)
+        self.presence = Presence(width) if config.presence.kind == "region" else None
         self.apply(initialise)
 
     def forward(self, image: Tensor, ids: Tensor, word_pad: Tensor) -> ReSTROutput:
@@ -58,4 +62,5 @@ class ReSTR(nn.Module):
         judged = self.classifier(fused.patches, fused.classifier)
         beside = fused.inputs if self.config.decoder.beside == "input" else fused.patches
         logits = self.decoder(beside, judged, grid)
-        return ReSTROutput(logits, judged.logits, grid)
+        presence = None if self.presence is None else self.presence(judged, fused.classifier)
+        return ReSTROutput(logits, judged.logits, grid, presence)
