@@ -1,6 +1,6 @@
 """The parts that ``gpu_train.py`` wrote and the word table that it was given, as a model folder.
 
-    python recipes/restr_small/gpu_join.py --run runs/gpu_run --data runs/gpu --out runs/small/model
+python recipes/restr_small/gpu_join.py --run runs/gpu_run --data runs/gpu --out runs/small/model
 """
 
 from __future__ import annotations

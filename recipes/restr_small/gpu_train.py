@@ -47,7 +47,10 @@ from restr.text.vocabulary import PADDING, UNKNOWN
 
 SIDE = 480  # photographs and masks are kept on a square of this side, in its top left corner
 ONE, GROUP, ABSENT, CAPTION, GENERATED, BORROWED = range(6)
-LEAST_SEEN, MOST_HIDDEN = 0.5, 0.02  # of a mask in a view: more is a target, less is absent, between them nobody is asked
+LEAST_SEEN, MOST_HIDDEN = (
+    0.5,
+    0.02,
+)  # of a mask in a view: more is a target, less is absent, between them nobody is asked
 PART_BYTES = 15 * 2**20
 
 
@@ -64,7 +67,9 @@ def arguments() -> Namespace:
     parser.add_argument("--language-lr", type=float, default=5e-5)
     parser.add_argument("--layer-decay", type=float, default=0.85)
     parser.add_argument("--weight-decay", type=float, default=0.05)
-    parser.add_argument("--fine-from", type=float, default=0.75, help="share of the run after which masks are twice as fine")
+    parser.add_argument(
+        "--fine-from", type=float, default=0.75, help="share of the run after which masks are twice as fine"
+    )
     parser.add_argument("--flavour", choices=("small", "tiny"), default="small")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=16)
@@ -217,7 +222,9 @@ class Draw:
         smaller = np.where(as_is, 1.0, rng.uniform(0.65, 1.0, b))
         larger = np.exp(rng.uniform(math.log(1.1), math.log(2.2), b))
         scale = fit * np.where(whole, smaller, larger)
-        stretch = np.exp(rng.uniform(-0.12, 0.12, b)) * np.where(whole & as_is, 0.0, 1.0) + np.where(whole & as_is, 1.0, 0.0)
+        stretch = np.exp(rng.uniform(-0.12, 0.12, b)) * np.where(whole & as_is, 0.0, 1.0) + np.where(
+            whole & as_is, 1.0, 0.0
+        )
         found = []
         for axis, factor in ((1, stretch), (0, 1 / stretch)):
             step = 1 / (scale * factor)
@@ -495,10 +502,19 @@ def validate(model: ReSTR, data: Data, device: str, photos: int) -> dict[str, An
     both, either, presence, kind, source = np.array(rows).T
     there = kind != ABSENT
     found: dict[str, Any] = {"n": int(there.sum()), "absent": int((~there).sum())}
-    for name, some in (("all", there), ("one", kind == ONE), ("group", kind == GROUP), ("photos", there & (source == 0))):
+    for name, some in (
+        ("all", there),
+        ("one", kind == ONE),
+        ("group", kind == GROUP),
+        ("photos", there & (source == 0)),
+    ):
         if some.any():
             iou = both[some] / np.maximum(either[some], 1)
-            found[name] = {"oiou": both[some].sum() / either[some].sum(), "miou": iou.mean(), "pr50": (iou >= 0.5).mean()}
+            found[name] = {
+                "oiou": both[some].sum() / either[some].sum(),
+                "miou": iou.mean(),
+                "pr50": (iou >= 0.5).mean(),
+            }
     if (~there).any():
         ranks = np.argsort(np.argsort(np.concatenate([presence[there], presence[~there]]))) + 1
         positive = there.sum()
@@ -600,7 +616,12 @@ def main() -> None:
         if step % 50 == 0 or step in (1, 5, 20) or args.steps:
             line = {name: round(value.item(), 4) for name, value in found.items()}
             now = time.monotonic()
-            line |= {"step": step, "seconds": round(now - start, 1), "done": round(done, 3), "norm": round(float(norm), 3)}
+            line |= {
+                "step": step,
+                "seconds": round(now - start, 1),
+                "done": round(done, 3),
+                "norm": round(float(norm), 3),
+            }
             line["used"] = round(float(batch.weight.mean()), 3)
             line["present"] = round(float(batch.present.mean()), 3)
             if cuda:
@@ -612,7 +633,10 @@ def main() -> None:
         if marks and done > marks[0]:
             marks.pop(0)
             pause = time.monotonic()
-            print(f"step {step}", json.dumps(averaged(trained, learnt, average, lambda: validate(model, data, args.device, 40))))
+            print(
+                f"step {step}",
+                json.dumps(averaged(trained, learnt, average, lambda: validate(model, data, args.device, 40))),
+            )
             start += time.monotonic() - pause
             write_model(trained, average, args.out)
     seconds = time.monotonic() - start
@@ -678,7 +702,9 @@ def bench(model: ReSTR, args: Namespace) -> dict[str, Any]:
             ids = torch.randint(2, 1000, (b, 6), device="cuda")
             pad = ids == PADDING
             with torch.autocast("cuda", torch.bfloat16, enabled=name == "bf16"):
-                found[f"first_{name}_{b}_ms"] = milliseconds(lambda image=image, ids=ids, pad=pad: model(image, ids, pad))
+                found[f"first_{name}_{b}_ms"] = milliseconds(
+                    lambda image=image, ids=ids, pad=pad: model(image, ids, pad)
+                )
                 features = model.encode_image(image)
                 found[f"further_{name}_{b}_ms"] = milliseconds(
                     lambda f=features, ids=ids, pad=pad: model.segment(f, model.encode_words(ids, pad), pad)

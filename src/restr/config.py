@@ -225,6 +225,19 @@ class PresenceConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScoreConfig:
+    """How a result's score is made: the probability that its mask is right, an IoU of at least 0.5 with what is meant.
+
+    sigmoid(``bias`` + ``certainty`` * logit of the mean probability in the mask + ``presence`` * presence logit), fitted on
+    validation sentences. Unfitted, it is the mean probability itself.
+    """
+
+    bias: float = 0.0
+    certainty: float = 1.0
+    presence: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreprocessConfig:
     """How a photograph becomes the model's input and a probability becomes a mask.
 
@@ -257,6 +270,7 @@ class ModelConfig:
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     presence: PresenceConfig = field(default_factory=PresenceConfig)
+    score: ScoreConfig = field(default_factory=ScoreConfig)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
 
     def __post_init__(self) -> None:

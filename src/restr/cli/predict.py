@@ -54,6 +54,10 @@ class PredictOptions:
     threshold: Annotated[float | None, arg(metavar="P", help_behavior_hint="(default: the model's own, 0.5)")] = None
     """The least probability of a pixel of the mask."""
 
+    presence: Annotated[float | None, arg(metavar="P", help_behavior_hint="(default: the model's own)")] = None
+    """The least probability that the picture shows what is meant at all; below it the answer is "not found". 0 always draws
+    a mask."""
+
     device: Annotated[Literal["auto", "cpu", "cuda"], arg(help_behavior_hint="(default: auto)")] = "auto"
     """Where to compute; auto takes a GPU if there is one."""
 
@@ -122,7 +126,13 @@ def _run(
         raise ImageError(job.error)
     source = _stdin() if job.image == STDIN else job.image
     name = "stdin" if job.image == STDIN else Path(job.image).stem
-    results = segmenter(source, list(job.texts), threshold=options.threshold, attention="attention" in kinds)
+    results = segmenter(
+        source,
+        list(job.texts),
+        threshold=options.threshold,
+        presence=options.presence,
+        attention="attention" in kinds,
+    )
     own = [kind for kind in kinds if kind != "coco"]  # COCO is one file for the whole run
     for result in results:
         files = result.save(folder, own, name=name) if own else {}
@@ -140,11 +150,13 @@ def _print_json(values: dict) -> None:
 
 
 def _print_line(image: str, result: Result, files: dict[str, Path]) -> None:
-    if result.area:
+    if result.found:
         share = result.area / result.mask.size
         found = f"found, score {result.score:.2f}, {share:.1%} of the picture, box {result.box}"
+    elif not result.present:
+        found = f"not found (presence {result.presence:.2f}, below {result.least_presence:g}; --presence 0 draws a mask anyway)"
     else:
-        found = f"nothing found (highest probability {result.prob.max():.2f}, threshold {result.threshold:g})"
+        found = f"not found (highest probability of a pixel {result.prob.max():.2f}, threshold {result.threshold:g})"
     print(f"{image}: {result.text!r} {found}")
     for path in files.values():
         print(f"  {path}")

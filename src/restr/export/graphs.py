@@ -39,13 +39,15 @@ class Expression(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, patches: Tensor, ids: Tensor) -> Tensor:
-        """patches (1 h w D) or (t h w D), ids (t l), row 0 where there is no word -> logits (t 1 H W)."""
+    def forward(self, patches: Tensor, ids: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """patches (1 h w D) or (t h w D), ids (t l), row 0 where there is no word -> logits (t 1 H W) and, of a model that
+        has it, presence (t)."""
         grid = (patches.shape[1], patches.shape[2])
         word_pad = ids == PADDING
         words = self.model.encode_words(ids, word_pad)
         fused = self.model.fusion.meet(Placed(patches.flatten(1, 2), grid), words, word_pad)
-        return self.model.decode(fused, grid).logits
+        output = self.model.decode(fused, grid)
+        return output.logits if output.presence is None else (output.logits, output.presence)
 
 
 class Whole(nn.Module):
@@ -55,18 +57,18 @@ class Whole(nn.Module):
         super().__init__()
         self.image_encoder, self.expression = ImageEncoder(model), Expression(model)
 
-    def forward(self, image: Tensor, ids: Tensor) -> Tensor:
-        """image (b 3 H W), ids (b l) -> logits (b 1 H W)."""
+    def forward(self, image: Tensor, ids: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """image (b 3 H W), ids (b l) -> as ``Expression.forward``."""
         return self.expression(self.image_encoder(image), ids)
 
 
 class Graph(NamedTuple):
-    """A graph to export: its module, example inputs by name, which of their dimensions are free, and its output's name."""
+    """A graph to export: its module, example inputs by name, which of their dimensions are free, and its outputs' names."""
 
     module: nn.Module
     inputs: dict[str, Tensor]
     free: dict[str, dict[int, Dim]]
-    output: str
+    outputs: tuple[str, ...]
 
     def traced(self, *, bf16: bool = False) -> ExportedProgram:
         """The graph as PyTorch's exporter sees it; with ``bf16``, its matrix products in bfloat16 and the rest in float32."""
@@ -84,11 +86,11 @@ class InBfloat16(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor:
-        """The module's own arguments and result, float32."""
+    def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
+        """The module's own arguments and results, float32."""
         with torch.autocast("cpu", torch.bfloat16):
             result = self.module(first) if second is None else self.module(first, second)
-        return result.float()
+        return result.float() if isinstance(result, Tensor) else tuple(each.float() for each in result)
 
 
 def graphs(model: ReSTR, *, dynamic: bool, whole: bool) -> dict[str, Graph]:
@@ -112,15 +114,16 @@ def graphs(model: ReSTR, *, dynamic: bool, whole: bool) -> dict[str, Graph]:
     patches = torch.randn(1, *grid, config.fusion.width)
     ids = torch.full((3, config.language.max_words if full else min(5, config.language.max_words)), UNKNOWN)
     ids[0, -1] = PADDING
+    said = ("logits",) if model.presence is None else ("logits", "presence")
     found = {
-        "image_encoder": Graph(ImageEncoder(model), {"image": images}, {"image": {0: b} | sides}, "patches"),
+        "image_encoder": Graph(ImageEncoder(model), {"image": images}, {"image": {0: b} | sides}, ("patches",)),
         "expression": Graph(
-            Expression(model), {"patches": patches, "ids": ids}, {"patches": grids, "ids": {0: t} | words}, "logits"
+            Expression(model), {"patches": patches, "ids": ids}, {"patches": grids, "ids": {0: t} | words}, said
         ),
     }
     if whole:
         free = {"image": {0: b} | sides, "ids": {0: b} | words}
-        found["whole"] = Graph(Whole(model), {"image": images, "ids": ids}, free, "logits")
+        found["whole"] = Graph(Whole(model), {"image": images, "ids": ids}, free, said)
     return found
 
 

@@ -29,7 +29,7 @@ def to_onnx(graph: Graph, facts: dict[str, Any]) -> onnx.ModelProto:
     program = torch.onnx.export(
         graph.traced(),
         input_names=list(graph.inputs),
-        output_names=[graph.output],
+        output_names=list(graph.outputs),
         opset_version=OPSET,
         dynamo=True,
         verbose=False,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from restr.config import ModelConfig
-from restr.inference.backends.base import Backend, ExportedBackend
+from restr.inference.backends.base import Backend, ExportedBackend, Segmentation
 from restr.preprocess import prepare
 from restr.text.tokenizer import fills_up
 from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN
@@ -127,16 +127,22 @@ def measure(
     )
 
 
-def compared(graph: str, expected: np.ndarray, found: np.ndarray, image: np.ndarray, ids: np.ndarray) -> Case:
-    """One case from logits (t 1 H W) of both sides."""
+def compared(graph: str, expected: Segmentation, found: Segmentation, image: np.ndarray, ids: np.ndarray) -> Case:
+    """One case from what both sides say; the presence counts among the logits."""
+    differences = [
+        float(np.abs(ours - theirs).max())
+        for ours, theirs in zip(expected, found, strict=True)
+        if ours is not None and theirs is not None
+    ]
+    expected_on, found_on = expected.logits >= 0, found.logits >= 0
     return Case(
         graph=graph,
         image=(image.shape[2], image.shape[3]),
         expressions=len(ids),
         words=ids.shape[1],
-        difference=float(np.abs(expected - found).max()),
-        agreement=float(((expected >= 0) == (found >= 0)).mean()),
-        marked=float((expected >= 0).mean()),
+        difference=max(differences),
+        agreement=float((expected_on == found_on).mean()),
+        marked=float(expected_on.mean()),
     )
 
 

@@ -68,7 +68,12 @@ class Exported:
                 "image": f"float32 (b 3 H W), sides multiples of {self.config.vision.patch}, (value / 255 - mean) / std",
                 "ids": f"int64 (t l), l at most {language.max_words}: line of vocab.txt from 0, plus 2; 1 unknown, 0 none",
                 "logits": "float32 (t 1 H W), the mask is where sigmoid(logits) >= preprocess.threshold",
-            },
+            }
+            | (
+                {"presence": "float32 (t), nothing is meant where sigmoid(presence) < presence.threshold"}
+                if self.config.presence.kind != "none"
+                else {}
+            ),
             "source": self.source,
             "config": json.loads(self.config.to_json()),
         }

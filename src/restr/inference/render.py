@@ -46,7 +46,7 @@ def overlay(image: np.ndarray, mask: np.ndarray, caption: str | None, score: flo
     drawn = Image.fromarray(np.clip(shown + 0.5, 0, 255).astype(np.uint8))
     if caption is None:
         return drawn
-    return _with_caption(drawn, caption, f"{score:.0%}" if mask.any() else "nothing found")
+    return _with_caption(drawn, caption, f"{score:.0%}" if mask.any() else "not found")
 
 
 def heatmap(image: np.ndarray, prob: np.ndarray, caption: str | None) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import re
 import unicodedata
@@ -17,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from restr import masks
+from restr.config import ScoreConfig
 from restr.errors import ConfigError
 from restr.files import write_whole
 from restr.inference import render
@@ -32,6 +34,8 @@ class Result:
     image: uint8 (H W 3), upright, as the model's input was made from it. prob: float32 (H W), the probability that
     a pixel belongs to what ``text`` names. threshold: the least probability inside the mask. name: the image
     file's stem, for file names. attention: which words made the mask and where they looked, if it was asked for.
+    presence: the probability that the image shows what ``text`` names at all, None from a model that does not say; below
+    ``least_presence`` nothing is meant and the mask is empty. scoring: how the model's score is made.
     """
 
     image: np.ndarray
@@ -40,16 +44,40 @@ class Result:
     threshold: float = 0.5
     name: str = "image"
     attention: WordAttention | None = None
+    presence: float | None = None
+    least_presence: float = 0.0
+    scoring: ScoreConfig = ScoreConfig()
+
+    @property
+    def present(self) -> bool:
+        """Whether anything is meant: False where the presence is below its threshold."""
+        return self.presence is None or self.presence >= self.least_presence
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a mask: something is meant, and some pixels are likely enough to belong to it."""
+        return self.area > 0
 
     @cached_property
     def mask(self) -> np.ndarray:
-        """bool (H W) at the image's own size: prob >= threshold."""
-        return self.prob >= self.threshold
+        """bool (H W) at the image's own size: prob >= threshold, or all False where nothing is meant."""
+        return self.prob >= self.threshold if self.present else np.zeros(self.prob.shape, bool)
 
     @cached_property
     def score(self) -> float:
-        """The mean probability inside the mask, in [threshold, 1]: how sure the model is of it. 0 if it is empty."""
-        return float(self.prob[self.mask].mean(dtype=np.float64)) if self.area else 0.0
+        """The probability that the mask is right (``ScoreConfig``), in [0, 1]; 0 if it is empty.
+
+        Of a model that no calibration was fitted for, the mean probability inside the mask.
+        """
+        if not self.area:
+            return 0.0
+        certainty = float(self.prob[self.mask].mean(dtype=np.float64))
+        if self.scoring == ScoreConfig():
+            return certainty
+        logit = self.scoring.bias + self.scoring.certainty * _logit(certainty)
+        if self.presence is not None:
+            logit += self.scoring.presence * _logit(self.presence)
+        return 1 / (1 + math.exp(-logit))
 
     @cached_property
     def area(self) -> int:
@@ -95,9 +123,11 @@ class Result:
         return Image.fromarray(self.mask.astype(np.uint8) * 255)
 
     def to_dict(self) -> dict[str, Any]:
-        """The result in JSON's types: text, score, box, area, size [H, W], threshold and run lengths."""
+        """The result in JSON's types: text, found, presence, score, box, area, size [H, W], threshold and run lengths."""
         return {
             "text": self.text,
+            "found": self.found,
+            "presence": None if self.presence is None else round(self.presence, 4),
             "score": round(self.score, 4),
             "box": list(self.box) if self.box else None,
             "area": self.area,
@@ -141,7 +171,14 @@ class Result:
 
     def __repr__(self) -> str:
         height, width = self.mask.shape
-        return f"Result({self.text!r}, score={self.score:.2f}, box={self.box}, area={self.area} of {width} x {height})"
+        presence = "" if self.presence is None else f" presence={self.presence:.2f},"
+        return f"Result({self.text!r},{presence} score={self.score:.2f}, box={self.box}, area={self.area} of {width} x {height})"
+
+
+def _logit(probability: float) -> float:
+    """The logarithm of the odds, kept finite."""
+    probability = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(probability / (1 - probability))
 
 
 def coco_document(results: Sequence[tuple[str, Result]]) -> dict[str, Any]:

@@ -152,7 +152,13 @@ class Segmenter:
 
     @overload
     def __call__(
-        self, image: ImageSource, text: str, *, threshold: float | None = None, attention: bool = False
+        self,
+        image: ImageSource,
+        text: str,
+        *,
+        threshold: float | None = None,
+        presence: float | None = None,
+        attention: bool = False,
     ) -> Result: ...
 
     @overload
@@ -162,6 +168,7 @@ class Segmenter:
         text: list[str] | tuple[str, ...],
         *,
         threshold: float | None = None,
+        presence: float | None = None,
         attention: bool = False,
     ) -> list[Result]: ...
 
@@ -171,15 +178,17 @@ class Segmenter:
         text: str | list[str] | tuple[str, ...],
         *,
         threshold: float | None = None,
+        presence: float | None = None,
         attention: bool = False,
     ) -> Result | list[Result]:
         """What ``text`` names in ``image``: one text, one ``Result``; a list of texts, a list.
 
-        threshold: least probability of the mask's pixels; the model's own (0.5) if not given. attention: also record
-        which words made the mask (``Result.attention``). Raises ``ImageError`` and ``TextError``.
+        threshold: least probability of the mask's pixels; the model's own (0.5) if not given. presence: least probability
+        that anything is meant, below which the mask is empty; the model's own if not given, 0 always draws a mask.
+        attention: also record which words made the mask (``Result.attention``). Raises ``ImageError`` and ``TextError``.
         """
         texts = self._texts(text)
-        results = self._predict(self.encode(image), texts, threshold, attention)
+        results = self._predict(self.encode(image), texts, threshold, presence, attention)
         return results[0] if isinstance(text, str) else results
 
     def set_image(self, image: ImageSource) -> None:
@@ -187,20 +196,32 @@ class Segmenter:
         self._image = self.encode(image)
 
     @overload
-    def predict(self, text: str, *, threshold: float | None = None, attention: bool = False) -> Result: ...
+    def predict(
+        self, text: str, *, threshold: float | None = None, presence: float | None = None, attention: bool = False
+    ) -> Result: ...
 
     @overload
     def predict(
-        self, text: list[str] | tuple[str, ...], *, threshold: float | None = None, attention: bool = False
+        self,
+        text: list[str] | tuple[str, ...],
+        *,
+        threshold: float | None = None,
+        presence: float | None = None,
+        attention: bool = False,
     ) -> list[Result]: ...
 
     def predict(
-        self, text: str | list[str] | tuple[str, ...], *, threshold: float | None = None, attention: bool = False
+        self,
+        text: str | list[str] | tuple[str, ...],
+        *,
+        threshold: float | None = None,
+        presence: float | None = None,
+        attention: bool = False,
     ) -> Result | list[Result]:
         """What ``text`` names in the image of ``set_image``; one text, one result, as when called."""
         if self._image is None:
             raise ImageError("predict has no image yet; call set_image(image) first, or segmenter(image, text)")
-        results = self._predict(self._image, self._texts(text), threshold, attention)
+        results = self._predict(self._image, self._texts(text), threshold, presence, attention)
         return results[0] if isinstance(text, str) else results
 
     def encode(self, image: ImageSource) -> EncodedImage:
@@ -228,17 +249,28 @@ class Segmenter:
         ]
 
     def predict_encoded(
-        self, image: EncodedImage, texts: Sequence[str], *, threshold: float | None = None, attention: bool = False
+        self,
+        image: EncodedImage,
+        texts: Sequence[str],
+        *,
+        threshold: float | None = None,
+        presence: float | None = None,
+        attention: bool = False,
     ) -> list[Result]:
         """What each of ``texts`` names in an image from ``encode``; keeps no state, so many images can be open."""
-        return self._predict(image, self._texts(texts), threshold, attention)
+        return self._predict(image, self._texts(texts), threshold, presence, attention)
 
-    def _predict(self, image: EncodedImage, texts: list[str], threshold: float | None, attention: bool) -> list[Result]:
+    def _predict(
+        self, image: EncodedImage, texts: list[str], threshold: float | None, presence: float | None, attention: bool
+    ) -> list[Result]:
         preprocess, patch = self.config.preprocess, self.config.vision.patch
         if threshold is None:
             threshold = preprocess.threshold
         if not 0.0 < threshold < 1.0:
             raise ConfigError(f"threshold is {threshold}; it must be between 0 and 1")
+        least_presence = self.config.presence.threshold if presence is None else presence
+        if not 0.0 <= least_presence <= 1.0:
+            raise ConfigError(f"presence is {presence}; it must be from 0, which always draws a mask, to 1")
         height, width = image.pixels.shape[:2]
         results = []
         for start in range(0, len(texts), TEXTS_AT_ONCE):
@@ -247,16 +279,24 @@ class Segmenter:
             explained: list[WordAttention] | list[None] = [None] * len(some)
             if attention:
                 seen = self.backend.watched(image.features, ids)
-                logits, explained = seen.logits, self._explain(seen, some, ids, image)
+                said, explained = seen.segmentation, self._explain(seen, some, ids, image)
             else:
-                logits = self.backend.segment(image.features, ids)
-            for text, row, prob, why in zip(some, ids, _sigmoid(logits), explained, strict=True):
+                said = self.backend.segment(image.features, ids)
+            there = [None] * len(some) if said.presence is None else _sigmoid(said.presence).tolist()
+            for text, row, prob, present, why in zip(some, ids, _sigmoid(said.logits), there, explained, strict=True):
                 if not (row > UNKNOWN).any():
                     logger.warning("the model knows none of the words of %r; the mask is a guess", text)
-                full = restore(prob[0], (height, width), preprocess, patch)
                 results.append(
                     Result(
-                        image=image.pixels, text=text, prob=full, threshold=threshold, name=image.name, attention=why
+                        image=image.pixels,
+                        text=text,
+                        prob=restore(prob[0], (height, width), preprocess, patch),
+                        threshold=threshold,
+                        name=image.name,
+                        attention=why,
+                        presence=present,
+                        least_presence=least_presence,
+                        scoring=self.config.score,
                     )
                 )
         return results

@@ -12,11 +12,19 @@ from restr.errors import ConfigError, ImageError
 from restr.inference.exported import Exported
 
 
-class Watched(NamedTuple):
-    """logits float32 (t 1 H W); words float32 (t l n), where each word looked; seed float32 (t l), whom it heard;
-    grid (h, w) of the n patches."""
+class Segmentation(NamedTuple):
+    """logits float32 (t 1 H W): the masks before the sigmoid; presence float32 (t): whether anything is meant, before the
+    sigmoid, or None where the model does not say."""
 
     logits: np.ndarray
+    presence: np.ndarray | None = None
+
+
+class Watched(NamedTuple):
+    """segmentation: as ``Backend.segment`` gives it; words float32 (t l n), where each word looked; seed float32 (t l), whom it
+    heard; grid (h, w) of the n patches."""
+
+    segmentation: Segmentation
     words: np.ndarray
     seed: np.ndarray
     grid: tuple[int, int]
@@ -42,8 +50,8 @@ class Backend(ABC):
         return [self.encode_image(images[row : row + 1]) for row in range(len(images))]
 
     @abstractmethod
-    def segment(self, features: Any, ids: np.ndarray) -> np.ndarray:
-        """features of one image; ids int64 (t l), row 0 where there is no word -> logits float32 (t 1 H W)."""
+    def segment(self, features: Any, ids: np.ndarray) -> Segmentation:
+        """features of one image; ids int64 (t l), row 0 where there is no word -> ``Segmentation``."""
 
     def watched(self, features: Any, ids: np.ndarray) -> Watched:
         """As ``segment``, and what the words and the class seed looked at. Raises ``ConfigError`` where it cannot tell."""
@@ -64,22 +72,22 @@ class ExportedBackend(Backend):
         self.device = "cpu"
 
     @abstractmethod
-    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """The output of a graph (``Exported.files``) for inputs by name."""
+    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs of a graph (``Exported.files``) for inputs by name."""
 
     def encode_image(self, image: np.ndarray) -> np.ndarray:
         """image float32 (b 3 H W) -> patches float32 (b h w D). Raises ``ImageError`` for a size that it is not for."""
         self._check(image)
-        return self.run("image_encoder", {"image": image})
+        return self.run("image_encoder", {"image": image})[0]
 
-    def segment(self, features: Any, ids: np.ndarray) -> np.ndarray:
-        """features (1 h w D), ids (t l) -> logits (t 1 H W)."""
-        return self.run("expression", {"patches": features, "ids": ids})
+    def segment(self, features: Any, ids: np.ndarray) -> Segmentation:
+        """features (1 h w D), ids (t l) -> ``Segmentation``."""
+        return Segmentation(*self.run("expression", {"patches": features, "ids": ids}))
 
-    def whole(self, image: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """image (b 3 H W), ids (b l) -> logits (b 1 H W), by the single graph. Raises ``WeightsError`` without one."""
+    def whole(self, image: np.ndarray, ids: np.ndarray) -> Segmentation:
+        """image (b 3 H W), ids (b l) -> ``Segmentation``, by the single graph. Raises ``WeightsError`` without one."""
         self._check(image)
-        return self.run("whole", {"image": image, "ids": ids})
+        return Segmentation(*self.run("whole", {"image": image, "ids": ids}))
 
     def _check(self, image: np.ndarray) -> None:
         got, size, patch = (image.shape[2], image.shape[3]), self.facts.size, self.config.vision.patch

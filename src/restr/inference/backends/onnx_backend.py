@@ -34,7 +34,7 @@ class OnnxBackend(ExportedBackend):
         self._options.log_severity_level = 3  # its warnings are about optimisations that it left out
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
-    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         """As ``ExportedBackend.run``. Raises ``WeightsError`` for a file that is no ONNX graph."""
         if graph not in self._sessions:
             path = self.facts.path(graph)
@@ -42,4 +42,4 @@ class OnnxBackend(ExportedBackend):
                 self._sessions[graph] = onnxruntime.InferenceSession(path, self._options, providers=self._providers)
             except Exception as error:  # onnxruntime's errors share no class but this one
                 raise WeightsError(f"{path} cannot be opened by onnxruntime ({error}); export it again") from error
-        return np.asarray(self._sessions[graph].run(None, inputs)[0])
+        return [np.asarray(output) for output in self._sessions[graph].run(None, inputs)]

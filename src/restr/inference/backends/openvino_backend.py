@@ -34,7 +34,7 @@ class OpenVinoBackend(ExportedBackend):
         self._core = openvino.Core()
         self._compiled: dict[str, openvino.CompiledModel] = {}
 
-    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         """As ``ExportedBackend.run``. Raises ``WeightsError`` for a file that OpenVINO cannot read."""
         if graph not in self._compiled:
             path = self.facts.path(graph)
@@ -42,4 +42,7 @@ class OpenVinoBackend(ExportedBackend):
                 self._compiled[graph] = self._core.compile_model(path, "CPU", self._options)
             except RuntimeError as error:
                 raise WeightsError(f"{path} cannot be opened by OpenVINO ({error}); export it again") from error
-        return np.array(self._compiled[graph](inputs)[0])  # a copy: the next run writes to the same place
+        found = self._compiled[graph](inputs)
+        return [
+            np.array(found[number]) for number in range(len(found))
+        ]  # copies: the next run writes to the same place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,10 +26,10 @@ class Pt2Backend(ExportedBackend):
             raise ConfigError(f"device is {device!r}; this {facts.target} export is for 'cpu'")
         if threads:
             torch.set_num_threads(threads)
-        self._programs: dict[str, Callable[..., Tensor]] = {}
+        self._programs: dict[str, Callable[..., Any]] = {}
 
     @torch.inference_mode()
-    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         """As ``ExportedBackend.run``. Raises ``WeightsError`` for a file that torch cannot load."""
         if graph not in self._programs:
             path = self.facts.path(graph)
@@ -36,9 +37,10 @@ class Pt2Backend(ExportedBackend):
                 self._programs[graph] = self._load(str(path))
             except Exception as error:  # whatever a damaged archive makes torch raise
                 raise WeightsError(f"{path} cannot be loaded by torch ({error}); export it again") from error
-        return self._programs[graph](*map(torch.from_numpy, inputs.values())).numpy()
+        found = self._programs[graph](*map(torch.from_numpy, inputs.values()))
+        return [each.numpy() for each in ([found] if isinstance(found, Tensor) else found)]
 
-    def _load(self, path: str) -> Callable[..., Tensor]:
+    def _load(self, path: str) -> Callable[..., Any]:
         if self.facts.target == "aoti":
             return torch._inductor.aoti_load_package(path)
         return torch.export.load(path).module()

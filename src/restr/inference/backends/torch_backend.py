@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restr.errors import ConfigError
-from restr.inference.backends.base import Backend, Watched
+from restr.inference.backends.base import Backend, Segmentation, Watched
 from restr.model.attention_maps import recorded
 from restr.model.device import choose_device
 from restr.model.fusion import Placed
@@ -55,30 +55,36 @@ class TorchBackend(Backend):
         return fusion.foresee(fusion.place(features.patches, features.grid))
 
     @torch.inference_mode()
-    def segment(self, features: Placed, ids: np.ndarray) -> np.ndarray:
+    def segment(self, features: Placed, ids: np.ndarray) -> Segmentation:
         """As ``Backend.segment``."""
-        return self._segment(features, *self._words(ids)).float().cpu().numpy()
+        return self._segment(features, *self._words(ids))
 
     @torch.inference_mode()
     def watched(self, features: Placed, ids: np.ndarray) -> Watched:
         """As ``Backend.watched``."""
         rows, word_pad = self._words(ids)
         with recorded(self.model.fusion, ids.shape[1]) as recorder:
-            logits = self._segment(features, rows, word_pad)
+            found = self._segment(features, rows, word_pad)
         words, seed = recorder.maps()
-        return Watched(*(each.float().cpu().numpy() for each in (logits, words, seed)), grid=features.grid)
+        return Watched(found, *(_array(each) for each in (words, seed)), grid=features.grid)
 
     def _words(self, ids: np.ndarray) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(ids).to(self.device)
         return rows, rows == PADDING
 
-    def _segment(self, features: Placed, ids: Tensor, word_pad: Tensor) -> Tensor:
+    def _segment(self, features: Placed, ids: Tensor, word_pad: Tensor) -> Segmentation:
         with self._autocast():
             words = self.model.encode_words(ids, word_pad)
             fused = self.model.fusion.meet(features, words, word_pad)
-            return self.model.decode(fused, features.grid).logits
+            output = self.model.decode(fused, features.grid)
+        return Segmentation(_array(output.logits), None if output.presence is None else _array(output.presence))
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """float32, on the CPU."""
+    return tensor.float().cpu().numpy()
