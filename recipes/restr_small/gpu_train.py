@@ -343,6 +343,7 @@ def boxes(mask: Tensor) -> Tensor:
 
 def config_of(flavour: str, vocab: int) -> ModelConfig:
     config = restr_small(vocab=vocab)
+    config = dataclasses.replace(config, vision=dataclasses.replace(config.vision, frozen=False))
     if flavour == "small":
         return config
     vision = dataclasses.replace(config.vision, blocks=dataclasses.replace(config.vision.blocks, depth=5))

@@ -18,6 +18,7 @@ class LossTerms(NamedTuple):
     mask: Tensor
     patch: Tensor
     dice: Tensor
+    presence: Tensor
 
 
 def segmentation_loss(
@@ -30,6 +31,7 @@ def segmentation_loss(
     focal_gamma: float = 0.0,
     boundary_weight: float = 0.0,
     smoothing: float = 0.0,
+    presence_weight: float = 0.3,
 ) -> LossTerms:
     """L = BCE(Y_m) + patch_weight * BCE(y_p) [+ dice_weight * Dice] (paper, section 3.4).
 
@@ -38,6 +40,7 @@ def segmentation_loss(
     itself as a soft label. The paper has none of the rest, all off by default: dice_weight (Milletari et al. 2016)
     counts every mask alike, however small; focal_gamma (Lin et al. 2017) makes the mask's BCE of pixels that are
     right already fade; boundary_weight counts pixels near an outline this much more (Ronneberger et al. 2015);
+    presence_weight: of the BCE of a presence head, where the model has one (``presence_loss``);
     smoothing (Szegedy et al. 2016) mixes the mask's labels with 1/2: 0 and 1 become smoothing / 2 and 1 - smoothing / 2.
     """
     logits = output.logits.float()
@@ -52,7 +55,19 @@ def segmentation_loss(
     label = share if patch_share is None else (share > patch_share).float()
     patch_loss = F.binary_cross_entropy_with_logits(output.patch_logits.float(), label)
     dice = dice_loss(logits, target) if dice_weight else torch.zeros((), device=logits.device)
-    return LossTerms(mask_loss + patch_weight * patch_loss + dice_weight * dice, mask_loss, patch_loss, dice)
+    presence = torch.zeros_like(dice) if output.presence is None else presence_loss(output.presence.float(), target)
+    total = mask_loss + patch_weight * patch_loss + dice_weight * dice + presence_weight * presence
+    return LossTerms(total, mask_loss, patch_loss, dice, presence)
+
+
+def presence_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """BCE of whether a mask (b 1 H W) holds any pixel; logits (b).
+
+    0 for a batch in which every sentence means something: data without absent sentences, of which there is much, would
+    otherwise teach that everything is there.
+    """
+    present = (target.flatten(1) > 0.5).any(1)
+    return F.binary_cross_entropy_with_logits(logits, present.to(logits)) * (~present).any()
 
 
 def focal_bce(logits: Tensor, target: Tensor, gamma: float) -> Tensor:

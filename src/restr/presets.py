@@ -46,7 +46,7 @@ def restr_tiny(*, vocab: int = 512) -> ModelConfig:
 def restr_small(*, vocab: int = 10_500) -> ModelConfig:
     """The bundled model: a ViT-S in DINOv2 layout, a small BERT's word table and first blocks, fusion width 384.
 
-    All of it but the word table is trained. See ``recipes/restr_small/`` for the commands, the cost and the measured scores.
+    The recipe trains all of it but the word table. See ``recipes/restr_small/`` for the commands, the cost and the measured scores.
     """
 
     def fusion(depth: int) -> TransformerConfig:
@@ -57,6 +57,7 @@ def restr_small(*, vocab: int = 10_500) -> ModelConfig:
         vision=VisionConfig(
             patch=16,
             grid=30,
+            frozen=True,  # for whoever fine-tunes it; the recipe trains it too
             taps=(4,),  # colour: a linear probe finds it here, not after the last block (recipes/restr_small/probe.py)
             blocks=TransformerConfig(width=384, depth=12, heads=6, mlp=1536, layer_scale=True, drop_path=0.1),
         ),
