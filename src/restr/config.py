@@ -209,10 +209,8 @@ class DecoderConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PresenceConfig:
-    """The presence head: whether the image shows anything that the sentence means. The paper has none (``"none"``).
-
-    ``"region"``: the adapted seed is compared with what its classifier found, the mean of the patches weighted by their
-    probability. ``threshold``: below this probability nothing is meant, and the mask is empty.
+    """The presence head: whether the image shows anything that the sentence means. The paper has none (``"none"``);
+    ``"region"`` compares the adapted seed with what its classifier found. Below ``threshold`` the mask is empty.
     """
 
     kind: Literal["none", "region"] = "none"
@@ -226,11 +224,8 @@ class PresenceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreConfig:
-    """How a result's score is made: the probability that its mask is right, an IoU of at least 0.5 with what is meant.
-
-    sigmoid(``bias`` + ``certainty`` * logit of the mean probability in the mask + ``presence`` * presence logit), fitted on
-    validation sentences. Unfitted, it is the mean probability itself.
-    """
+    """The score, the probability that a mask is right (IoU >= 0.5): sigmoid(``bias`` + ``certainty`` * logit of the mean
+    probability in the mask + ``presence`` * presence logit), fitted on validation sentences; unfitted, that mean itself."""
 
     bias: float = 0.0
     certainty: float = 1.0

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from restr.config import ModelConfig
+from restr.inference.backends.base import Watched
+from restr.preprocess import content_size
+from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import PADDING
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,3 +35,24 @@ class WordAttention:
     def to_dict(self) -> dict[str, list[float] | list[str]]:
         """The words and the seed's weights in JSON's types."""
         return {"words": list(self.words), "seed": [round(float(weight), 4) for weight in self.seed]}
+
+
+def explanations(
+    watched: Watched,
+    texts: Sequence[str],
+    ids: np.ndarray,
+    size: tuple[int, ...],
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+) -> list[WordAttention]:
+    """The recorded attention of each sentence, without its padding and without the picture's; size: the image's (H, W)."""
+    height, width = (
+        -(-side // config.vision.patch)
+        for side in content_size((size[0], size[1]), config.preprocess, config.vision.patch)
+    )
+    found = []
+    for text, row, words, seed in zip(texts, ids, watched.words, watched.seed, strict=True):
+        read = tuple(tokenizer.words(text)[: tokenizer.max_words])
+        patches = words[row != PADDING].reshape(-1, *watched.grid)[:, :height, :width]
+        found.append(WordAttention(words=read, seed=seed[row != PADDING], patches=patches))
+    return found

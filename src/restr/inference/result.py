@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from restr import masks
-from restr.config import ScoreConfig
+from restr.config import ModelConfig, ScoreConfig
 from restr.errors import ConfigError
 from restr.files import write_whole
 from restr.inference import render
@@ -173,6 +173,19 @@ class Result:
         height, width = self.mask.shape
         presence = "" if self.presence is None else f" presence={self.presence:.2f},"
         return f"Result({self.text!r},{presence} score={self.score:.2f}, box={self.box}, area={self.area} of {width} x {height})"
+
+
+def thresholds(config: ModelConfig, threshold: float | None, presence: float | None) -> tuple[float, float]:
+    """The least probability of a pixel and the least presence: those asked for, or the model's own. Raises ``ConfigError``."""
+    if threshold is None:
+        threshold = config.preprocess.threshold
+    if presence is None:
+        presence = config.presence.threshold
+    if not 0.0 < threshold < 1.0:
+        raise ConfigError(f"threshold is {threshold}; it must be between 0 and 1")
+    if not 0.0 <= presence <= 1.0:
+        raise ConfigError(f"presence is {presence}; it must be from 0, which always draws a mask, to 1")
+    return threshold, presence
 
 
 def _logit(probability: float) -> float:

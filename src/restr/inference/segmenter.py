@@ -5,26 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from restr.config import PreprocessConfig
 from restr.errors import ConfigError, ImageError, TextError
-from restr.inference.backends.base import Backend, Watched
+from restr.inference.backends.base import Backend
 from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.cache import FeatureCache
-from restr.inference.explanation import WordAttention
+from restr.inference.encoded import EncodedImage
+from restr.inference.explanation import WordAttention, explanations
 from restr.inference.exported import FACTS, Exported
 from restr.inference.places import model_folder
-from restr.inference.result import Result
+from restr.inference.result import Result, thresholds
 from restr.inference.sources import ImageSource, image_name, read_image
 from restr.model.names import VOCABULARY
-from restr.preprocess import content_size, input_size, prepare, restore
+from restr.preprocess import input_size, prepare, restore
 from restr.text.tokenizer import Tokenizer
-from restr.text.vocabulary import PADDING, UNKNOWN, Vocabulary
+from restr.text.vocabulary import UNKNOWN, Vocabulary
 
 if TYPE_CHECKING:
     import torch
@@ -35,18 +36,6 @@ logger = logging.getLogger("restr")
 
 KEPT_FEATURES = 2**26  # bytes; a photograph's at 480 pixels are about five million
 TEXTS_AT_ONCE = 4  # more would only cost memory: the decoder's maps are as large as the image
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EncodedImage:
-    """An image that met the vision encoder and now waits for sentences.
-
-    pixels: uint8 (H W 3). features: what the segmenter's backend made of them (``Placed`` with PyTorch).
-    """
-
-    pixels: np.ndarray
-    features: Any
-    name: str
 
 
 class Segmenter:
@@ -264,54 +253,35 @@ class Segmenter:
         self, image: EncodedImage, texts: list[str], threshold: float | None, presence: float | None, attention: bool
     ) -> list[Result]:
         preprocess, patch = self.config.preprocess, self.config.vision.patch
-        if threshold is None:
-            threshold = preprocess.threshold
-        if not 0.0 < threshold < 1.0:
-            raise ConfigError(f"threshold is {threshold}; it must be between 0 and 1")
-        least_presence = self.config.presence.threshold if presence is None else presence
-        if not 0.0 <= least_presence <= 1.0:
-            raise ConfigError(f"presence is {presence}; it must be from 0, which always draws a mask, to 1")
-        height, width = image.pixels.shape[:2]
-        results = []
+        threshold, least_presence = thresholds(self.config, threshold, presence)
+        results, (height, width) = [], image.pixels.shape[:2]
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             some = texts[start : start + TEXTS_AT_ONCE]
             ids, _ = self.tokenizer(some)
-            explained: list[WordAttention] | list[None] = [None] * len(some)
+            explained: Sequence[WordAttention | None] = [None] * len(some)
             if attention:
                 seen = self.backend.watched(image.features, ids)
-                said, explained = seen.segmentation, self._explain(seen, some, ids, image)
+                said = seen.segmentation
+                explained = explanations(seen, some, ids, image.pixels.shape, self.config, self.tokenizer)
             else:
                 said = self.backend.segment(image.features, ids)
             there = [None] * len(some) if said.presence is None else _sigmoid(said.presence).tolist()
             for text, row, prob, present, why in zip(some, ids, _sigmoid(said.logits), there, explained, strict=True):
                 if not (row > UNKNOWN).any():
                     logger.warning("the model knows none of the words of %r; the mask is a guess", text)
-                results.append(
-                    Result(
-                        image=image.pixels,
-                        text=text,
-                        prob=restore(prob[0], (height, width), preprocess, patch),
-                        threshold=threshold,
-                        name=image.name,
-                        attention=why,
-                        presence=present,
-                        least_presence=least_presence,
-                        scoring=self.config.score,
-                    )
+                result = Result(
+                    image=image.pixels,
+                    text=text,
+                    prob=restore(prob[0], (height, width), preprocess, patch),
+                    threshold=threshold,
+                    name=image.name,
+                    attention=why,
+                    presence=present,
+                    least_presence=least_presence,
+                    scoring=self.config.score,
                 )
+                results.append(result)
         return results
-
-    def _explain(self, seen: Watched, texts: list[str], ids: np.ndarray, image: EncodedImage) -> list[WordAttention]:
-        """The recorded attention of each sentence, without its padding and without the picture's."""
-        patch = self.config.vision.patch
-        size = (image.pixels.shape[0], image.pixels.shape[1])
-        height, width = (-(-side // patch) for side in content_size(size, self.config.preprocess, patch))
-        found = []
-        for text, row, words, seed in zip(texts, ids, seen.words, seen.seed, strict=True):
-            read = tuple(self.tokenizer.words(text)[: self.tokenizer.max_words])
-            patches = words[row != PADDING].reshape(-1, *seen.grid)[:, :height, :width]
-            found.append(WordAttention(words=read, seed=seed[row != PADDING], patches=patches))
-        return found
 
     def _texts(self, text: str | Sequence[str]) -> list[str]:
         """The texts as a list, all checked before any work is done."""
