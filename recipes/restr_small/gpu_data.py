@@ -70,7 +70,7 @@ class GpuData:
     referit: Path | None = None
     """Sentences of ReferIt, one a line: which words people use."""
 
-    words: int = 10_400
+    words: int = 9_780
     """Rows of the word table, at most."""
 
     out: Path = Path("runs/gpu")
@@ -188,7 +188,7 @@ def choose_words(settings: GpuData, texts: Iterable[str]) -> Vocabulary:
     chosen = {word for word, count in counts.items() if count > 2 or (word in known and len(word) > 1)}
     if settings.referit:
         others = Counter(re.findall(r"[a-z]+(?:-[a-z]+)*", settings.referit.read_text(encoding="utf-8").lower()))
-        chosen |= {word for word, count in others.items() if count > 3 and word in known}
+        chosen |= {word for word, count in others.items() if count > 1 and word in known}
     extra = set(Path(__file__).with_name("extra_words.txt").read_text(encoding="utf-8").split())
     chosen |= extra
     print(f"{len(chosen)} words are in use")

@@ -586,8 +586,7 @@ def main() -> None:
     draws = prefetched(Draw(data, args.photos, args.each, args.seed, shape))
     log = open(args.out / "log.jsonl", "w")
     start = time.monotonic()
-    step, spent, marks, sums = 0, 0.0, [1 / 3, 2 / 3], defaultdict(float)
-    since = start
+    step, spent, marks = 0, 0.0, [1 / 3, 2 / 3]
     while True:
         done = (step / args.steps) if args.steps else spent / args.seconds
         if done >= 1:
