@@ -12,7 +12,7 @@ from restr.text.vocabulary import PADDING, UNKNOWN
 
 
 class LanguageEncoder(nn.Module):
-    """GloVe vectors plus positions, ``depth`` blocks, then a linear map to the common width D and LN.
+    """Word vectors plus positions, ``depth`` blocks, then a linear map to the common width D and LN.
 
     The unknown word has a vector of its own, learnt even where the table is frozen.
     """

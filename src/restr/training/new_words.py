@@ -17,27 +17,28 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from restr.model.restr import ReSTR
-from restr.text.vocabulary import Vocabulary
+from restr.text.vocabulary import RESERVED, Vocabulary
 
 SEEN = 3  # sentences that a word has to occur in: rarer ones are slips, or too rare to be learnt
-FASTER = 30.0  # learning rate of the new rows, beside the rest: a word vector's values are about that much larger
+FASTER = 30.0  # learning rate of the new rows, beside the rest, in standard deviations of the table
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 class LearntRows(nn.Module):
     """The table's rows from ``first`` on, moved by what training finds (a parametrisation of ``nn.Embedding.weight``).
 
-    Adam's steps are as large as the learning rate whatever the gradient, so the change is trained in units of
-    ``FASTER``.
+    Adam's steps are as large as the learning rate whatever the gradient, so the change is trained in units of the table's
+    standard deviation, times ``FASTER``.
     """
 
     def __init__(self, weight: Tensor, first: int) -> None:
         super().__init__()
         self.first = first
+        self.unit = FASTER * float(weight[RESERVED:first].std())
         self.change = nn.Parameter(torch.zeros_like(weight[first:]))
 
     def forward(self, weight: Tensor) -> Tensor:
-        return torch.cat([weight[: self.first], weight[self.first :] + FASTER * self.change])
+        return torch.cat([weight[: self.first], weight[self.first :] + self.unit * self.change])
 
 
 def new_words(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
@@ -64,7 +65,7 @@ def add_words(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str]) -> Voc
     if not words:
         return vocabulary
     old = model.language.vectors
-    scale = old.weight[2:].std()
+    scale = old.weight[RESERVED:].std()
     rows = []
     for word in words:
         parts = vocabulary.parts(word)
