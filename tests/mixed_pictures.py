@@ -7,6 +7,7 @@ import json
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -60,7 +61,7 @@ def picture_bytes(draw: random.Random) -> bytes:
         if mode == "I;16"
         else Image.fromarray(pixels).convert(mode)
     )
-    options: dict[str, object] = {"WEBP": {"lossless": True}, "JPEG2000": {"irreversible": False}}.get(form, {})
+    options: dict[str, Any] = {"WEBP": {"lossless": True}, "JPEG2000": {"irreversible": False}}.get(form, {})
     if form in ("PNG", "WEBP", "TIFF") and mode != "I;16" and draw.random() < 0.3:
         exif = Image.Exif()
         exif[0x0112] = draw.choice((3, 6, 8))

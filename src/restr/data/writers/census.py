@@ -58,7 +58,7 @@ def _first(source: Source, missing: Counter[bytes], found: Source, more: Counter
         same = [pair for pair in _samples(found, more) if _said(*pair) == _said(entry, sample)]
         return f"{shown}, which became {_facts(*same[0])}" if same else f"{shown}, which nothing has the sentence of"
     for entry, sample in _samples(found, more):
-        return f"nobody gave {entry.id}, {sample.text[:80]!r} ({_facts(entry, sample)})"
+        return f"more often than given came {sample.text[:80]!r} of {entry.split or 'all'} ({_facts(entry, sample)})"
     return "the source changed meanwhile"
 
 
