@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from restr.data.catalog import open_dataset
 from restr.data.dataset import Samples
 from restr.masks import rle_encode
+
+RED, GREEN, BLUE = (220, 0, 0), (0, 160, 0), (0, 0, 220)
+BOX = [10, 8, 40, 24]
 
 SIZE = (18, 25)  # height, width
 FOLDERS = ("", "a/", "b/", "A/", "a/b/", "a b/", "%61/")
@@ -111,3 +115,19 @@ def flat(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (40, 
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((*size, 3), colour, np.uint8)).save(path)
     return path.read_bytes()
+
+
+def dataset(root: Path, pictures: dict[str, tuple[int, int, int]]) -> Samples:
+    """Pictures of one colour each, and a sentence for each that names the colour."""
+    for path, colour in pictures.items():
+        flat(root / path, colour)
+    rows = [{"image": path, "text": str(colour), "bbox": BOX} for path, colour in pictures.items()]
+    (root / "d.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return open_dataset("jsonl:d.jsonl", root)
+
+
+def colours_fit(samples: Samples) -> int:
+    """How many samples there are; each has to show the colour that it names."""
+    for sample in samples:
+        assert sample.text == str(tuple(sample.image[20, 30].tolist())) and sample.mask.sum() == 960
+    return len(samples)

@@ -81,7 +81,8 @@ def digest_of(content: bytes) -> str:
 def digest_of_array(array: np.ndarray) -> bytes:
     """The same of pixels, bool or uint8, as 16 bytes; their shape counts."""
     digest = hashlib.blake2b(repr((array.shape, array.dtype.str)).encode(), digest_size=16)
-    digest.update(np.packbits(array) if array.dtype == bool else np.ascontiguousarray(array))
+    packed = np.packbits(array) if array.dtype == bool else np.ascontiguousarray(array)
+    digest.update(packed.data)
     return digest.digest()
 
 
