@@ -8,6 +8,7 @@ from pathlib import Path
 
 from restr.data.dataset import Samples, indexed
 from restr.data.entry import Entry
+from restr.data.index import index_name
 from restr.data.readers import listed, own, parquet, phrasecut, reasonseg, refer, referit, refzom
 from restr.data.shards.samples import open_shards
 from restr.errors import DatasetError
@@ -62,7 +63,7 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     if name in OWN and rest and rest[0]:
         path = root / rest[0]
         base = _base(name, root, path)
-        index = indexed(base, f"{name}-{path.stem}", _sources(path), lambda: OWN[name](base, path))
+        index = indexed(base, index_name(name, base, path), _sources(path), lambda: OWN[name](base, path))
         return Samples(base, index, rest[1] if len(rest) > 1 else None, summed=summed)
     if name not in LAYOUTS or not rest:
         raise DatasetError(

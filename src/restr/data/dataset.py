@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from restr.data.entry import Entry
+from restr.data.identity import told_apart
 from restr.data.index import Index, build_index, index_path, is_current, key_of
 from restr.data.opener import Folder, Opener
 from restr.data.order import Order
@@ -87,4 +88,4 @@ def indexed(root: Path, name: str, files: Sequence[Path], read: Callable[[], Ite
     if missing:
         raise DatasetError(f"there is no {missing[0]}; restr data prepare says which files to put where")
     path, key = index_path(root, name), key_of(files)
-    return Index(path) if is_current(path, key) else build_index(path, read(), key)
+    return Index(path) if is_current(path, key) else build_index(path, told_apart(read()), key)

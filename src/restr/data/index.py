@@ -1,7 +1,7 @@
 """An index of a dataset's entries on disk: opened at once, read entry by entry, however many there are.
 
 Reading RefCOCO's pickle and COCO's instances takes many seconds and gigabytes; the index (SQLite) is built from them once and
-opens in milliseconds. It is built again when a source file has another size or date, or restr another format.
+opens in milliseconds. It is built again when a source file is another one or has changed, or restr has another format.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Literal
 import numpy as np
 
 from restr.data.entry import Entry
+from restr.data.identity import Names, digest_of, stamp_of
 from restr.errors import DatasetError
 from restr.files import written_whole
 
-FORMAT = 1
+FORMAT = 2
 FOLDER = ".restr"  # in the dataset's root
 COLUMNS = "id, image, text, regions, height, width, split, kind, image_id"
 
@@ -162,8 +163,8 @@ def is_current(path: Path, key: str) -> bool:
 
 
 def key_of(files: Sequence[Path]) -> str:
-    """What an index of these source files depends on: their names, sizes and dates, and restr's format."""
-    known = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
+    """What an index of these source files depends on: their names and stamps, and restr's format."""
+    known = [(str(path), stamp_of(path.stat())) for path in files if path.exists()]
     return json.dumps([FORMAT, known])
 
 
@@ -172,7 +173,13 @@ def index_path(root: Path, name: str) -> Path:
     folder = root / FOLDER
     if os.access(folder if folder.exists() else root, os.W_OK):
         return folder / f"{name}.sqlite"
-    return cache_folder() / f"{root.absolute().as_posix().strip('/').replace('/', '_')}-{name}.sqlite"
+    return cache_folder() / f"{digest_of(str(root.absolute()).encode())[:16]}-{name}.sqlite"
+
+
+def index_name(form: str, root: Path, path: Path) -> str:
+    """The index's name for a file or folder of a root: another one for each, whatever stem or folder they share."""
+    place = Path(os.path.relpath(path, root)).as_posix()
+    return f"{form}-{Names().of(path.stem or form)}-{digest_of(place.encode('utf-8', 'surrogateescape'))[:8]}"
 
 
 def cache_folder() -> Path:

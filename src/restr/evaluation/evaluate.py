@@ -209,9 +209,15 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvaluationPr
 
 
 def by_image(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
-    """Runs of samples of the same image; a sample without an image_id stands alone."""
+    """Runs of samples of the same image; a sample without an image_id stands alone, and one id with other pixels is another image."""
     for _, group in itertools.groupby(samples, key=lambda sample: sample.image_id or f"sample {sample.id}"):
-        yield list(group)
+        run: list[Sample] = []
+        for sample in group:
+            if run and sample.image is not run[0].image and not np.array_equal(sample.image, run[0].image):
+                yield run
+                run = []
+            run.append(sample)
+        yield run
 
 
 def image_generator(seed: int, sample: Sample) -> np.random.Generator:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Convert:
-    """Write a dataset in another layout: pictures copied, masks the same pixel by pixel.
+    """Write a dataset in another layout: pictures copied, masks the same pixel by pixel, all of it read back and compared.
 
     Example: restr data convert coco:instances.json --to refer --out mine
     """
@@ -51,9 +51,17 @@ def main(arguments: Sequence[str]) -> int:
 
     samples = source_of(settings)
     with progress_bar() as progress:
-        task = progress.add_task("converting", total=len(samples))
-        made = writers.convert(samples, settings.to, settings.out, progress=lambda count: progress.advance(task, count))
+        writing = progress.add_task("converting", total=len(samples))
+        reading = progress.add_task("reading back", total=len(samples))
+        made = writers.convert(
+            samples,
+            settings.to,
+            settings.out,
+            progress=lambda count: progress.advance(writing, count),
+            read_back=lambda count: progress.advance(reading, count),
+        )
     print(f"{len(samples):,} expressions in {made}")
+    print("read back: the same sentences, masks and pictures")
     return 0
 
 

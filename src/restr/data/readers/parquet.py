@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from restr.data.entry import Entry, Record
+from restr.data.identity import Names, digest_of, file_name
 from restr.data.readers.listed import sentences_of
 from restr.data.readers.refer import folder_of_images, segmentation
 from restr.errors import DatasetError
+from restr.files import write_whole
+
+DIGEST = "image_sha256"  # the column of restr's own files that tells pictures apart without reading them
 
 
 def read_parquet(root: Path, folder: Path) -> Iterator[Entry]:
     """The entries of every parquet file under a folder. root: above the images, where the files hold none.
 
-    Images inside the files (lmms-lab) are written to ``folder/images`` once.
+    Images inside the files (lmms-lab) are written to ``folder/images``, each content once, under a name that goes with it.
     """
     paths = sorted(folder.rglob("*.parquet"))
     if not paths:
@@ -75,13 +80,18 @@ def _with_image(root: Path, folder: Path, path: Path, record: Record) -> Iterato
     content = picture.values.get("bytes")
     if not isinstance(content, bytes):
         raise picture.wrong("bytes", content, "the bytes of a picture")
-    target = folder / "images" / Path(name_of_image(record)).name
-    if not target.exists():
-        from restr.files import write_whole
-
+    target = folder / "images" / _name_with_digest(record, content)
+    if not target.is_file() or target.read_bytes() != content:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
-    yield from entries_with(record, target.relative_to(root).as_posix(), path.stem.split("-")[0])
+    image = target.relative_to(root) if target.is_relative_to(root) else target.absolute()
+    yield from entries_with(record, image.as_posix(), path.stem.split("-")[0])
+
+
+def _name_with_digest(record: Record, content: bytes) -> str:
+    """A picture's name with digits of its content's digest: rows of one name may hold two pictures, now or later."""
+    stem, suffix = os.path.splitext(file_name(name_of_image(record)))
+    return Names().of(f"{stem}-{digest_of(content)[:16]}{suffix}", content)
 
 
 def name_of_image(record: Record) -> str:
@@ -89,8 +99,13 @@ def name_of_image(record: Record) -> str:
     return record.text("file_name", default=f"{record.text('question_id')}.jpg")
 
 
-def entries_with(record: Record, image: str, split: str) -> Iterator[Entry]:
-    """The entries of a row that holds its image, once it is known where that is."""
+def image_id_of(record: Record) -> str:
+    """What restr's own files say, else the picture's name without its ending."""
+    return record.text("image_id", default=PurePath(name_of_image(record)).stem)
+
+
+def entries_with(record: Record, image: str, split: str, image_id: str | None = None) -> Iterator[Entry]:
+    """The entries of a row that holds its image, once it is known where that is; split and image_id: if not as the row says."""
     regions = _regions(record)
     for number, text in enumerate(record.texts("answer")):
         yield Entry(
@@ -98,9 +113,9 @@ def entries_with(record: Record, image: str, split: str) -> Iterator[Entry]:
             image=image,
             text=text,
             regions=regions,
-            split=split,
+            split=record.text("split", default=split),
             kind=record.text("kind", default="one target"),
-            image_id=Path(name_of_image(record)).stem,
+            image_id=image_id or image_id_of(record),
         )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from restr.data.identity import stamp_of
 from restr.data.shards.address import ENDINGS, expanded, is_remote, name_of, shown
 from restr.errors import DatasetError, UnreachableError
 
@@ -164,7 +165,7 @@ def _looked_up(url: str) -> Shard:
             facts = Path(url).stat()
         except OSError as error:
             raise DatasetError(f"there is no shard {url} ({error.strerror}); is the dataset complete?") from error
-        return Shard(url, facts.st_size, str(facts.st_mtime_ns))
+        return Shard(url, facts.st_size, stamp_of(facts))
 
     def info() -> dict[str, Any]:
         system, path = _system(url)

@@ -6,12 +6,13 @@ KEY.mask.png instead of the mask. Nothing is ever unpacked to a disk.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from restr.data.entry import Entry, Record
 from restr.data.readers.listed import region_of
@@ -24,18 +25,28 @@ BLOCK = 1 << 19  # bytes that one request brings, unless a picture is larger
 MOST_FACTS = 32 << 20  # bytes of a sample's JSON
 PICTURES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff")
 MASK = "mask.png"
+PIECE = 1 << 20  # bytes of a picture that are compared at a time
 
 Range = tuple[int, int]  # from the first byte to before the last
 
 
 @dataclass(slots=True)
 class _Group:
-    """A picture of a shard and what is said of it: a record and its key for each sample."""
+    """A picture of a shard and what is said of it: a record and its key for each sample.
+
+    claimed: the ``image_id`` that it says; image_id: another one, where that is of another picture too. digest: of the picture, once known.
+    """
 
     name: str
     picture: Range
     facts: list[tuple[str, Record]] = field(default_factory=list)
     mask: Range | None = None
+    image_id: str | None = None
+    digest: bytes = b""
+
+    @property
+    def claimed(self) -> Any:
+        return self.facts[0][1].values.get("image_id")
 
     @property
     def start(self) -> int:
@@ -49,7 +60,7 @@ class _Group:
 def read_tar(shard: Shard, number: int) -> Iterator[Entry]:
     """The entries of a shard; number: its own, among the dataset's. Raises ``DatasetError`` naming shard and sample."""
     with cast(IO[bytes], ShardFile(shard, AHEAD, MOST_FACTS)) as file:
-        for block in _blocks(_shared(_samples(shard, file))):
+        for block in _blocks(_shared(_samples(shard, file), file)):
             first, size = block[0].start, max(group.stop for group in block) - block[0].start
             for group in block:
 
@@ -61,10 +72,10 @@ def read_tar(shard: Shard, number: int) -> Iterator[Entry]:
                 image = place(group.picture, group.name)
                 mask = None if group.mask is None else place(group.mask, f"{group.facts[0][0]}.{MASK}")
                 for key, record in group.facts:
-                    yield _entry(shard, key, record, image, mask)
+                    yield _entry(shard, key, record, image, mask, group.image_id)
 
 
-def _entry(shard: Shard, key: str, record: Record, image: str, mask: str | None) -> Entry:
+def _entry(shard: Shard, key: str, record: Record, image: str, mask: str | None, image_id: str | None) -> Entry:
     if mask is not None:
         regions: tuple[dict, ...] = ({"file": mask},)
     elif record.values.get("mask") in ("none", []):
@@ -82,7 +93,7 @@ def _entry(shard: Shard, key: str, record: Record, image: str, mask: str | None)
         size=record.size(),
         split=record.text("split", default=split_of(shard.name)),
         kind=record.text("kind", default="other"),
-        image_id=record.text("image_id", default=key),
+        image_id=image_id or record.text("image_id", default=key),
     )
 
 
@@ -98,14 +109,19 @@ def _blocks(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
         yield block
 
 
-def _shared(groups: Iterable[_Group]) -> Iterator[_Group]:
+def _shared(groups: Iterable[_Group], file: IO[bytes]) -> Iterator[_Group]:
     """The sentences of one picture together. A shard holds the picture once for each; they are the same where samples that follow
-    each other say the same ``image_id`` and the pictures are of one length."""
+    each other say the same ``image_id`` and their pictures are the same bytes. Other bytes are another picture, and called so."""
     last: _Group | None = None
     for group in groups:
-        if last is not None and _is_again(group, last):
-            last.facts += group.facts
-            continue
+        if last is not None and group.claimed and group.claimed == last.claimed:
+            if not _same_picture(group, last, file):
+                group.image_id = f"{group.claimed}@{group.facts[0][0]}"
+            elif group.mask is None and last.mask is None:
+                last.facts += group.facts
+                continue
+            else:
+                group.image_id = last.image_id
         if last is not None:
             yield last
         last = group
@@ -113,11 +129,21 @@ def _shared(groups: Iterable[_Group]) -> Iterator[_Group]:
         yield last
 
 
-def _is_again(group: _Group, last: _Group) -> bool:
-    identity = group.facts[0][1].values.get("image_id")
-    length, other = (each.picture[1] - each.picture[0] for each in (group, last))
-    plain = group.mask is None and last.mask is None
-    return bool(identity) and plain and length == other and identity == last.facts[0][1].values.get("image_id")
+def _same_picture(one: _Group, two: _Group, file: IO[bytes]) -> bool:
+    """Whether two samples hold the same bytes."""
+    if one.picture[1] - one.picture[0] != two.picture[1] - two.picture[0]:
+        return False
+    for group in (one, two):
+        group.digest = group.digest or _digest(file, group.picture)
+    return one.digest == two.digest
+
+
+def _digest(file: IO[bytes], part: Range) -> bytes:
+    digest = hashlib.sha256()
+    file.seek(part[0])
+    for start in range(*part, PIECE):
+        digest.update(file.read(min(PIECE, part[1] - start)))
+    return digest.digest()
 
 
 def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
