@@ -185,5 +185,5 @@ def test_damaged_files_are_refused_and_never_crash(spec: str, tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", LAYOUTS)
 def test_many_damaged_files(spec: str, tmp_path: Path) -> None:
-    """24 layouts x 240: more than 5,000 files."""
+    """26 layouts x 240: more than 6,000 files."""
     assert damage(spec, tmp_path, 240, seed=2) > 20

@@ -42,7 +42,7 @@ class Sentence:
 
     @property
     def split(self) -> str:
-        """"train" or "val"."""
+        """ "train" or "val"."""
         return split_of(self.photos, self.file_name)
 
 
