@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layouts import EVERYDAY, LEFT, RIGHT, SIZE, make_everyday
+from everyday_layout import EVERYDAY, make_everyday
+from layouts import LEFT, RIGHT, SIZE
 from restr.cli.main import main
 from restr.data.catalog import open_dataset
 from restr.data.generated import vocabulary

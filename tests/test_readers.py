@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import everyday_layout
 import layouts
-from layouts import LAYOUTS, LEFT, MIDDLE, NAMES, SIZE
+from layouts import LEFT, MIDDLE, NAMES, SIZE
 from restr.data.catalog import open_dataset
 from restr.data.safe_pickle import read_pickle
 from restr.errors import DatasetError
+
+LAYOUTS = layouts.LAYOUTS | everyday_layout.LAYOUTS
 
 
 @pytest.mark.parametrize("spec", LAYOUTS)
