@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import everyday_layout
 import layouts
-from layouts import LAYOUTS, LEFT, MIDDLE, NAMES, SIZE
+from layouts import LEFT, MIDDLE, NAMES, SIZE
 from restr.data.catalog import open_dataset
 from restr.data.safe_pickle import read_pickle
 from restr.errors import DatasetError
+
+LAYOUTS = layouts.LAYOUTS | everyday_layout.LAYOUTS
 
 
 @pytest.mark.parametrize("spec", LAYOUTS)
@@ -186,5 +189,5 @@ def test_damaged_files_are_refused_and_never_crash(spec: str, tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", LAYOUTS)
 def test_many_damaged_files(spec: str, tmp_path: Path) -> None:
-    """24 layouts x 240: more than 5,000 files."""
+    """26 layouts x 240: more than 6,000 files."""
     assert damage(spec, tmp_path, 240, seed=2) > 20

@@ -30,7 +30,8 @@ class Eval:
     data: str
     """A published dataset, NAME[:SPLITTER]:SPLIT ("refcoco:unc:testA"), or one's own, FORM:PATH ("jsonl:mine.jsonl"), both
     below --root; "shards:PATTERN" of tar or parquet files, here or behind an address;
-    "photos:DIR" (images/ and instances.json; sentences are generated); "generated" (drawn scenes)."""
+    "photos:DIR" (images/ and instances.json; sentences are generated); "everyday:DIR" (photos/, photos_more/, photos_boxes/ and
+    expressions/); "generated" (drawn scenes)."""
 
     root: Path = Path(".")
     """The folder that holds the dataset."""
@@ -40,7 +41,7 @@ class Eval:
     named projects."""
 
     split: str = "val"
-    """Which photographs (photos only)."""
+    """Which photographs (photos and everyday; of everyday: train, val or all)."""
 
     n: int = 600
     """How many sentences to generate (photos and generated)."""
@@ -185,10 +186,18 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
 
 def title_of(settings: Eval) -> str:
     """What was measured on, in a few words."""
+    split = split_of(settings)
     return {
-        "photos": f"photos {settings.split}, generated expressions (seed {settings.seed})",
+        "photos": f"photos {split}, generated expressions (seed {settings.seed})",
+        "everyday": f"everyday {split}, sentences written by a language model that saw the photographs",
         "generated": f"generated scenes, unseen (seed {settings.seed})",
     }.get(settings.data.partition(":")[0], settings.data)
+
+
+def split_of(settings: Eval) -> str:
+    """The split that ``data`` names as everyday:DIR:SPLIT, else ``split``."""
+    source, _, where = settings.data.partition(":")
+    return (where.partition(":")[2] if source == "everyday" else "") or settings.split
 
 
 def chosen_protocol(settings: Eval) -> Protocol:
@@ -211,6 +220,8 @@ def open_samples(settings: Eval, *, size: int) -> SampleSource:
         from restr.data.photos import load_photos
 
         return PhotoExpressions(load_photos(Path(where), split=settings.split), settings.n, settings.seed)
+    if source == "everyday" and where:
+        return open_dataset(f"everyday:{where.partition(':')[0]}:{split_of(settings)}", settings.root)
     if settings.data == "generated":
         return drawn_scenes(settings.n, settings.seed, size=size)
     return open_dataset(settings.data, settings.root)

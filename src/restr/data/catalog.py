@@ -9,7 +9,7 @@ from pathlib import Path
 from restr.data.dataset import Samples, indexed
 from restr.data.entry import Entry
 from restr.data.index import index_name
-from restr.data.readers import listed, own, parquet, phrasecut, reasonseg, refer, referit, refzom
+from restr.data.readers import everyday, listed, own, parquet, phrasecut, reasonseg, refer, referit, refzom
 from restr.data.shards.samples import open_shards
 from restr.errors import DatasetError
 
@@ -45,6 +45,7 @@ OWN: dict[str, Callable[[Path, Path], Iterable[Entry]]] = {
     "lists": listed.read_lists,
     "grouped": listed.read_grouped,
     "parquet": parquet.read_parquet,
+    "everyday": everyday.read_everyday,
 }
 
 
@@ -63,8 +64,9 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     if name in OWN and rest and rest[0]:
         path = root / rest[0]
         base = _base(name, root, path)
-        index = indexed(base, index_name(name, base, path), _sources(path), lambda: OWN[name](base, path))
-        return Samples(base, index, rest[1] if len(rest) > 1 else None, summed=summed)
+        index = indexed(base, index_name(name, base, path), _sources(name, path), lambda: OWN[name](base, path))
+        split = rest[1] if len(rest) > 1 else None
+        return Samples(base, index, None if (name, split) == ("everyday", everyday.ALL) else split, summed=summed)
     if name not in LAYOUTS or not rest:
         raise DatasetError(
             f"the dataset is {spec!r}; expected NAME:SPLIT with one of {', '.join(LAYOUTS)} (refcoco:unc:testA), or FORM:PATH "
@@ -88,12 +90,17 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
 
 def _base(name: str, root: Path, path: Path) -> Path:
     """The folder that a form's paths are relative to."""
+    if name == "everyday":
+        return path
     if name in ("lists", "grouped", "parquet"):
         return root
     return path.parent.parent if name == "refer" else path.parent
 
 
-def _sources(path: Path) -> list[Path]:
+def _sources(name: str, path: Path) -> list[Path]:
+    """The files whose change makes a form's index old."""
+    if name == "everyday":
+        return everyday.sources(path)
     if path.is_dir():
         return sorted(p for p in path.rglob("*") if p.suffix in (".json", ".parquet"))
     beside = path.parent / "instances.json"
