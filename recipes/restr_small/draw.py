@@ -11,7 +11,7 @@ import math
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +67,7 @@ class Draw:
         if not lying.any() or not upright.any():
             self.lying_share = float(lying.any())
         # categories of which every photograph of COCO is known to show one or none
-        known = table.shows[table.source == PHOTOS_BOXES].any(0)
+        known = np.logical_or.reduce(table.shows[table.source == PHOTOS_BOXES])
         lendable = (table.named >= 0) & ~table.place & (table.kind == ONE) & known[table.named]
         self.lendable = np.flatnonzero(lendable & ~table.val[table.photo])
         self.borrows = table.complete & (table.source != PHOTOS_MORE)
@@ -117,11 +117,8 @@ class Draw:
         for kind in (wanted, "everyday", "generated", "absent", "caption"):
             rows = pools.get((kind, whole))
             if rows is not None:
-                for _ in range(3):  # rather another one than the same again
-                    row = int(rows[self.rng.integers(len(rows))])
-                    if row not in taken:
-                        break
-                return row, False
+                tried = rows[self.rng.integers(len(rows), size=3)].tolist()
+                return next((row for row in tried if row not in taken), tried[-1]), False  # rather not the same again
         return int(next(iter(pools.values()))[0]), False  # none is free of places: what is seen of it decides
 
     def _borrowed(self, photo: int) -> int | None:
@@ -165,7 +162,7 @@ class _Choice(NamedTuple):
         return cls(rows, weight[rows] / max(weight[rows].sum(), 1e-9))
 
 
-def prefetched(draw: Draw) -> Iterator[Drawn]:
+def prefetched(draw: Draw) -> Generator[Drawn, None, None]:
     """Endless steps, drawn in a thread, a few ahead; what goes wrong there is raised here."""
     ready: queue.Queue[Drawn | Exception] = queue.Queue(maxsize=8)
     ended = threading.Event()

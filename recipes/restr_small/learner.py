@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from restr.training import checkpoint
 
 AVERAGE = 0.998  # of the averaged weights is kept at each step; less in the first steps
 LARGEST_NORM = 1.0
+lerp_ = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage] - one kernel for all tensors
 
 
 class Learner:
@@ -51,7 +52,7 @@ class Learner:
         self.skipped += unusable
         self.skipped_in_a_row = (self.skipped_in_a_row + 1) * unusable
         keep = min(AVERAGE, (self.step + 1) / (self.step + 10))
-        torch._foreach_lerp_(self.average, [value.detach() for value in self.learnt], 1 - keep)
+        lerp_(self.average, [value.detach() for value in self.learnt], 1 - keep)
         self.step += 1
         return found, norm
 
@@ -60,15 +61,13 @@ class Learner:
         """Within, the network has the averaged weights, is in eval mode and decodes to the pixels."""
         kept = [value.detach().clone() for value in self.learnt]
         coarse = self.network.model.decoder.coarse
-        with torch.no_grad():
-            torch._foreach_copy_(self.learnt, self.average)
+        copy(self.average, self.learnt)
         self.network.model.decoder.coarse = 0
         self.network.eval()
         try:
             yield
         finally:
-            with torch.no_grad():
-                torch._foreach_copy_(self.learnt, kept)
+            copy(kept, self.learnt)
             self.network.model.decoder.coarse = coarse
             self.network.train()
 
@@ -96,6 +95,13 @@ class Learner:
                 )
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        torch._foreach_copy_(self.average, [value.to(self.device) for value in state["average"]])
+        copy(state["average"], self.average)
         self.step, self.skipped = state["step"], state["skipped"].to(self.device)
         return state["seconds"]
+
+
+@torch.no_grad()
+def copy(source: Sequence[Tensor], to: Sequence[Tensor]) -> None:
+    """Give tensors the values of others, wherever those are."""
+    for value, new in zip(to, source, strict=True):
+        value.copy_(new)

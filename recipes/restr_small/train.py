@@ -17,19 +17,20 @@ import os
 import signal
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from compiled import compile_blocks, enlarge_by_products_everywhere, same_drop_path
-from draw import Draw, prefetched
+from draw import Draw, Drawn, prefetched
+from journal import Clock, Log
 from learner import Learner
 from measure import bench, validate
 from network import Network, Rates, config_of, load_start, write_model
 from packed import Data, read_data
-from views import Batch, collate
+from views import collate
 
 from restr.errors import ConfigError, DivergedError
 from restr.files import write_whole
@@ -39,6 +40,7 @@ from restr.training.signals import caught_signals
 
 MARKS = (1 / 3, 2 / 3)  # shares of the run after which it is validated on a few photographs
 MARK_PHOTOS = 40
+GRIDS = {"small": (23, 30), "tiny": (12, 16)}  # patches of a lying view
 WARM_UP = 0.04  # share of the run
 MOST_SKIPPED = 50  # steps in a row without a finite gradient
 # what a resumed run must have in common with the one that it continues
@@ -57,7 +59,7 @@ SETTINGS = (
 
 
 def arguments(argv: Sequence[str] | None) -> Namespace:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="of pack.py")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
@@ -87,25 +89,6 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bench", action="store_true", help="time inference and a matrix product at the end (GPU)")
     return parser.parse_args(argv)
-
-
-class Clock:
-    """Seconds of training, on from those of an earlier process."""
-
-    def __init__(self) -> None:
-        self.restart(0.0)
-
-    def restart(self, seconds: float) -> None:
-        self.start = time.monotonic() - seconds
-
-    def seconds(self) -> float:
-        return time.monotonic() - self.start
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        seconds = self.seconds()
-        yield
-        self.restart(seconds)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -145,21 +128,22 @@ def begun(args: Namespace) -> Learner:
 
 
 class Run:
-    """A learner on its way through its time."""
+    """A learner on its way through its time; goes on from the checkpoint, where there is one."""
 
     def __init__(self, args: Namespace, data: Data, learner: Learner) -> None:
         self.args, self.data, self.learner = args, data, learner
-        self.model, self.clock = learner.network.model, Clock()
+        self.model = learner.network.model
         self.checkpoint: Path = args.checkpoint or args.out / "checkpoint.pt"
-        self.log = args.out / "log.jsonl"
         seconds = learner.load(self.checkpoint) if self.checkpoint.exists() else 0.0
         if learner.step:
             print(f"goes on after step {learner.step}, {seconds:.0f} s ({self.checkpoint})")
-        lines = self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
-        # without those of steps that were lost, or of an earlier run
-        known = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= learner.step]
-        write_whole(self.log, "".join(line + "\n" for line in known))
-        self.clock.restart(seconds)
+        self.log = Log(args.out / "log.jsonl", args.log_every, learner.step)
+        torch.manual_seed(args.seed + learner.step)
+        patch, grid = self.model.config.vision.patch, GRIDS[args.flavour]
+        shape = grid[0] * patch, grid[1] * patch
+        self.draw = Draw(data, args.photos, args.each, (args.seed, learner.step), shape)
+        self.clock = Clock(seconds)
+        self.marks = [mark for mark in MARKS if mark >= self.done()]
 
     def done(self) -> float:
         """The share of the run that is over."""
@@ -168,34 +152,21 @@ class Run:
 
     def fit(self) -> int:
         """Train to the end, or until a signal; a checkpoint is written in both cases."""
-        args, learner, clock = self.args, self.learner, self.clock
-        config, cuda = self.model.config, args.device == "cuda"
-        torch.manual_seed(args.seed + learner.step)
-        shape = tuple(side * config.vision.patch for side in ((23, 30) if args.flavour == "small" else (12, 16)))
-        draws = prefetched(Draw(self.data, args.photos, args.each, (args.seed, learner.step), (shape[0], shape[1])))
-        seconds, saved = clock.seconds(), time.monotonic()
-        clock.restart(seconds)
-        marks = [mark for mark in MARKS if mark >= self.done()]
-        first = True
-        with caught_signals() as caught, contextlib.closing(draws):
+        learner, clock, before = self.learner, self.clock, self.clock.seconds()
+        first, saved = True, time.monotonic()
+        with caught_signals() as caught, contextlib.closing(prefetched(self.draw)) as draws:
             while (done := self.done()) < 1 and not caught:
-                self.model.decoder.coarse = 2 if done < args.fine_from else 1
-                batch = collate(next(draws), self.data, 1 << self.model.decoder.coarse, config.preprocess, train=True)
-                found, norm = learner.update(batch, args.each, self.factor(done))
-                if first and cuda:  # compiling is no training
-                    torch.cuda.synchronize()
-                    clock.restart(seconds)
-                first = False
-                if learner.step % args.log_every == 0 or learner.step in (1, 5, 20):
-                    self.write_line(found, norm, batch, done)
-                if marks and done > marks[0]:
-                    marks.pop(0)
-                    with clock.paused(), self.finished():
-                        print(
-                            f"step {learner.step}", json.dumps(validate(self.model, self.data, MARK_PHOTOS)), flush=True
-                        )
-                        write_model(self.model, args.out)
-                if time.monotonic() - saved >= 60 * args.checkpoint_minutes:
+                self.advance(next(draws), done)
+                if first:  # it compiles, which is no training
+                    if self.args.device == "cuda":
+                        torch.cuda.synchronize()
+                        clock.restart(before)
+                    first = False
+                if self.marks and done > self.marks[0]:
+                    self.marks.pop(0)
+                    with clock.paused():
+                        self.look()
+                if time.monotonic() - saved >= 60 * self.args.checkpoint_minutes:
                     with clock.paused():
                         learner.save(self.checkpoint, clock.seconds())
                     saved = time.monotonic()
@@ -207,30 +178,39 @@ class Run:
         self.finish(seconds)
         return 0
 
-    def factor(self, done: float) -> float:
-        """Of the learning rates: a linear warm-up, then half a cosine."""
-        steps = self.args.steps
-        warm = (self.learner.step + 1) / (WARM_UP * steps + 1) if steps else done / WARM_UP
-        return max(min(1.0, warm), 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
-
-    def write_line(self, found: dict[str, torch.Tensor], norm: torch.Tensor, batch: Batch, done: float) -> None:
-        """A line of the log; now and then printed too. Raises ``DivergedError`` where no step has a finite gradient."""
-        learner = self.learner
+    def advance(self, drawn: Drawn, done: float) -> None:
+        """One step. Raises ``DivergedError`` where too many in a row had no finite gradient."""
+        learner, decoder = self.learner, self.model.decoder
+        decoder.coarse = 2 if done < self.args.fine_from else 1
+        batch = collate(drawn, self.data, 1 << decoder.coarse, self.model.config.preprocess, train=True)
+        found, norm = learner.update(batch, self.args.each, self.factor(done))
+        if not self.log.due(learner.step):
+            return
         line: dict[str, Any] = {name: round(value.item(), 4) for name, value in found.items()}
         line |= {"step": learner.step, "seconds": round(self.clock.seconds(), 1), "done": round(done, 3)}
         line |= {"norm": round(float(norm), 3), "skipped": int(learner.skipped)}
         line |= {"used": round(float(batch.weight.mean()), 3), "present": round(float(batch.present.mean()), 3)}
         if self.args.device == "cuda":
             line["gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)
-        with open(self.log, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        if learner.step % (4 * self.args.log_every) == 0 or learner.step <= 50:
-            print(json.dumps(line), flush=True)
+        self.log.write(line)
         if learner.skipped_in_a_row >= MOST_SKIPPED:
             raise DivergedError(
                 f"{int(learner.skipped_in_a_row)} steps in a row had no finite gradient, up to step {learner.step}; "
                 "use a lower --lr, from the last checkpoint or from the beginning"
             )
+
+    def look(self) -> None:
+        """Measure and write the averaged model as it is so far."""
+        with self.finished():
+            scores = validate(self.model, self.data, MARK_PHOTOS)
+            print(f"step {self.learner.step}", json.dumps(scores), flush=True)
+            write_model(self.model, self.args.out)
+
+    def factor(self, done: float) -> float:
+        """Of the learning rates: a linear warm-up, then half a cosine."""
+        steps = self.args.steps
+        warm = (self.learner.step + 1) / (WARM_UP * steps + 1) if steps else done / WARM_UP
+        return max(min(1.0, warm), 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
 
     @contextlib.contextmanager
     def finished(self) -> Iterator[None]:
