@@ -177,7 +177,8 @@ def write_photographs(paths: Sequence[Path], settings: Pack) -> None:
         encoded = pool.map(encode, [paths[i] for i in order])
         for i, data in zip(order, track(encoded, total=len(paths), description="photographs"), strict=True):
             number = len(packs) - 1
-            if number < len(settings.packs) and packs[-1].tell() + len(data) > settings.packs[number]:
+            full = number < len(settings.packs) and packs[-1].tell() + len(data) > settings.packs[number]
+            if full and packs[-1].tell():
                 packs.append(io.BytesIO())
             index[i] = [len(packs) - 1, packs[-1].tell(), len(data)]
             packs[-1].write(data)

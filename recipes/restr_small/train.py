@@ -40,7 +40,7 @@ from restr.training.signals import caught_signals
 
 MARKS = (1 / 3, 2 / 3)  # shares of the run after which it is validated on a few photographs
 MARK_PHOTOS = 40
-GRIDS = {"small": (23, 30), "tiny": (12, 16)}  # patches of a lying view
+GRIDS = {"small": (23, 30), "tiny": (6, 8)}  # patches of a lying view
 WARM_UP = 0.04  # share of the run
 MOST_SKIPPED = 50  # steps in a row without a finite gradient
 # what a resumed run must have in common with the one that it continues
