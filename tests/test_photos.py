@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restr.data.augment import PARTLY
 from restr.data.photos import has_shard, join_shards, load_photos, with_wearer, write_photos, write_shard
-from restr.data.scene import Instance, Scene
+from restr.data.scene import PARTLY, Instance, Scene
 from restr.errors import DataError
 
 

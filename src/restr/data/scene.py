@@ -1,10 +1,13 @@
-"""A photograph with its instance masks: what the grammar talks about and what augmentation rearranges."""
+"""A photograph with its instance masks: what the grammar talks about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import numpy as np
+
+PARTLY = "partly_visible"
+"""Attribute of an instance that shows little of itself: no good target, but still a rival of what it resembles."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

