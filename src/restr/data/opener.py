@@ -27,8 +27,11 @@ class Folder:
 
     def open(self, name: str, /) -> BinaryIO:
         path = self.root / name
-        if not path.is_file():
+        if not path.exists():
             raise FileNotFoundError(path)
+        if not path.is_file():  # a pipe would be empty, or hang, when it is opened again
+            kind = "a folder" if path.is_dir() else "a pipe or a device"
+            raise OSError(f"it is {kind}; the files of a dataset are read more than once, and must be files")
         return open(path, "rb")
 
     def where(self, name: str, /) -> str:

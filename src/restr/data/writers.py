@@ -19,11 +19,11 @@ from PIL import Image
 
 from restr.data.entry import Entry
 from restr.data.opener import Opener
-from restr.data.pictures import ORIENTATION
 from restr.data.sample import Sample
 from restr.errors import ConfigError, DatasetError
 from restr.files import write_whole, written_whole
 from restr.masks import box_of, box_xywh, rle_encode
+from restr.pictures import open_picture, orientation_of
 
 PER_SHARD = 1000  # samples in a WebDataset shard or a parquet file
 PER_GROUP = 32  # rows that a reader of a parquet file has to fetch at once
@@ -63,10 +63,8 @@ def _picture_bytes(samples: Source, entry: Entry, sample: Sample) -> tuple[bytes
     """The picture's file as it is, and its suffix; turned ones are encoded again, upright, as PNG."""
     with samples.files.open(entry.image) as file:
         content = file.read()
-    with Image.open(io.BytesIO(content)) as picture:
-        as_stored = (picture.height, picture.width) == sample.image.shape[:2] and picture.getexif().get(
-            ORIENTATION, 1
-        ) == 1
+    with open_picture(content, samples.files.where(entry.image)) as picture:
+        as_stored = (picture.height, picture.width) == sample.image.shape[:2] and orientation_of(picture) == 1
     if as_stored:
         return content, Path(entry.image).suffix.lower()
     buffer = io.BytesIO()
