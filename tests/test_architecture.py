@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "restr"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-BASE = {"errors", "files", "fields", "config", "masks", "pictures", "text", "preprocess"}
+BASE = {"errors", "files", "fields", "config", "masks", "embedded", "pictures", "text", "preprocess"}
 MODEL = BASE | {"presets", "nn", "model"}
 # part -> the parts it may import beside itself, at the top of a file or inside a function.
 ALLOWED: dict[str, set[str]] = {
@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"errors", "fields"},
     "masks": {"errors"},
     "png_notes": set(),
+    "embedded": {"errors"},
     "pictures": {"errors", "png_notes"},
     "overlay": set(),
     "html_page": set(),

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from restr.errors import ImageError, ImageTooLargeError, RestrError
-from restr.png_notes import without_broken_notes
+from restr.png_notes import without_notes
 
 MOST_PIXELS = (
     178_956_970  # of a picture, half a gigabyte as RGB; beyond twice ``PIL.Image.MAX_IMAGE_PIXELS`` Pillow refuses too
@@ -79,7 +79,7 @@ def open_picture(file: BinaryIO | bytes, name: str, *, forms: Sequence[str] | No
     it reads the pixels becomes an ``ImageError`` as well.
     """
     with decoding(name):
-        file = without_broken_notes(_seekable(file, name))
+        file = without_notes(_seekable(file, name))
         if not file.read(1):
             raise ImageError(f"{name} is empty (0 bytes); fetch or save it again")
         file.seek(0)
@@ -217,6 +217,8 @@ def _rgb(picture: Image.Image, name: str) -> np.ndarray:
     """A loaded PIL image of any mode as uint8 (H W 3)."""
     if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
         return _deep_grey(picture, name)
+    if picture.mode in ("La", "RGBa"):  # alpha is multiplied in already, and of these modes Pillow knows one way out
+        picture = picture.convert(picture.mode[:-1] + "A")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, (WHITE, WHITE, WHITE, 255)), picture)

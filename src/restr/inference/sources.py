@@ -5,30 +5,22 @@ What a file's pixels are is decided in ``restr.pictures``, for training and eval
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import os
-import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote_to_bytes
 
 import numpy as np
 from PIL import Image
 
+from restr.embedded import embedded, shown
 from restr.errors import ImageError
 from restr.pictures import from_array, from_pil, read_picture
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif",
                       ".jp2", ".j2k", ".dds", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"})  # fmt: skip
-
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{64,}={0,2}\s*")  # shorter ones are no image
-# What an image's bytes begin with: text is taken for base64 only where it says one of these.
-_MAGIC = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|BM|II\*\0|MM\0\*|....ftyp|DDS ", re.DOTALL)
-_SHOWN = 60  # letters of a text in an error
 
 
 def read_image(source: ImageSource) -> np.ndarray:
@@ -43,11 +35,10 @@ def read_image(source: ImageSource) -> np.ndarray:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(source))
     if isinstance(source, (str, os.PathLike)):
-        content = embedded(source)
+        content = embedded(source) if isinstance(source, str) else None
         return _from_path(source) if content is None else _from_bytes(content)
     if isinstance(source, io.TextIOBase):
-        name = getattr(source, "name", "the file")
-        raise ImageError(f"{name} is open as text; an image is bytes: open({str(name)!r}, 'rb')")
+        raise ImageError(f"{getattr(source, 'name', 'the file')} is open as text; an image is bytes: open(path, 'rb')")
     if hasattr(source, "read"):
         return _from_file(source)
     raise ImageError(
@@ -58,44 +49,10 @@ def read_image(source: ImageSource) -> np.ndarray:
 def image_name(source: ImageSource, default: str = "image") -> str:
     """A name for files made from this image: its file's stem where it has one."""
     if isinstance(source, (str, os.PathLike)):
-        return default if embedded(source) is not None else Path(source).stem or default
+        written_out = isinstance(source, str) and embedded(source) is not None
+        return default if written_out else Path(source).stem or default
     filename = getattr(source, "filename", None)  # PIL images opened from a file
     return Path(filename).stem if isinstance(filename, str) and filename else default
-
-
-def embedded(source: str | os.PathLike[str]) -> bytes | None:
-    """The bytes that a text holds itself, as a ``data:`` URI or in base64; None for what is a path. Raises ``ImageError``."""
-    if not isinstance(source, str):
-        return None
-    if source[:5].lower() == "data:" and "," in source:
-        return _of_data_uri(source)
-    if _BASE64.fullmatch(source) is None or os.path.exists(source):
-        return None
-    try:
-        content = base64.b64decode(source)
-    except binascii.Error:
-        return None
-    return content if _MAGIC.match(content) else None
-
-
-def shown(source: str) -> str:
-    """A text for people: long ones, such as images in base64, by their beginning."""
-    return source if len(source) <= _SHOWN or not _is_long_text(source) else f"{source[:_SHOWN]}..."
-
-
-def _is_long_text(source: str) -> bool:
-    return source[:5].lower() == "data:" or _BASE64.fullmatch(source) is not None
-
-
-def _of_data_uri(uri: str) -> bytes:
-    """The content of a ``data:`` URI (RFC 2397)."""
-    head, _, content = uri.partition(",")
-    if not head.lower().rstrip().endswith(";base64"):
-        return unquote_to_bytes(content)
-    try:
-        return base64.b64decode(re.sub(rb"\s", b"", unquote_to_bytes(content)), validate=True)
-    except binascii.Error as error:
-        raise ImageError(f"the data URI {shown(uri)} is not base64 ({error}); is it cut off?") from error
 
 
 def _from_bytes(content: bytes) -> np.ndarray:
@@ -125,8 +82,7 @@ def _from_path(source: str | os.PathLike[str]) -> np.ndarray:
         raise ImageError(f"{text} is a web address; download it and pass the file or its bytes")
     name = shown(text)
     try:
-        kind = stat.S_IFMT(os.stat(text).st_mode)
-        if kind == stat.S_IFDIR:
+        if stat.S_ISDIR(os.stat(text).st_mode):
             raise ImageError(f"{name} is a folder; pass one of its images")
         with open(text, "rb") as file:
             return read_picture(file, name).upright
