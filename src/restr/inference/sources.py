@@ -58,7 +58,7 @@ def image_name(source: ImageSource, default: str = "image") -> str:
 def _from_bytes(content: bytes) -> np.ndarray:
     if not content:
         raise ImageError("got 0 bytes; expected the content of an image file")
-    return read_picture(content, f"the {len(content)} bytes given").upright
+    return read_picture(content, f"the image of {len(content)} bytes").upright
 
 
 def _from_file(file: BinaryIO) -> np.ndarray:
