@@ -72,9 +72,9 @@ def exact() -> dict[str, tuple[bytes, np.ndarray]]:
     found: dict[str, tuple[bytes, np.ndarray]] = {
         f"rgb.{kind}": (saved(kind=kind), PIXELS) for kind in ("png", "bmp", "tiff", "dds", "tga", "ppm")
     }
-    for kind, options in (("webp", {"lossless": True}), ("jpeg2000", {"irreversible": False})):
-        found[f"rgb.{kind}"] = (saved(kind=kind, **options), PIXELS)
     found |= {
+        "rgb.webp": (saved(kind="WEBP", lossless=True), PIXELS),
+        "rgb.jp2": (saved(kind="JPEG2000", irreversible=False), PIXELS),
         "called.jpg": (saved(), PIXELS),  # a PNG
         "grey.png": (saved(Image.fromarray(GREY)), grey),
         "bits.png": (saved(Image.fromarray(GREY > 100)), bits),

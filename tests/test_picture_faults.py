@@ -107,7 +107,7 @@ def survive(form: str, count: int, seed: int, monkeypatch: pytest.MonkeyPatch) -
         except ImageError as error:
             refused += 1
             assert str(error)
-            with pytest.raises(DatasetError, match="train 1: the picture cannot be read: memory/a "):
+            with pytest.raises(DatasetError, match="train 1: the picture memory/a cannot be read \\(it "):
                 read_picture(Memory(content), "a", None, "train 1")
             continue
         assert read.dtype == np.uint8 and read.ndim == 3 and read.shape[2] == 3 and read.flags.c_contiguous

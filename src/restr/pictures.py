@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
@@ -72,7 +72,7 @@ def read_picture(file: BinaryIO | bytes, name: str) -> Picture:
 
 
 @contextmanager
-def open_picture(file: BinaryIO | bytes, name: str, *, forms: Sequence[str] | None = None) -> Iterator[Image.Image]:
+def open_picture(file: BinaryIO | bytes, name: str, *, forms: list[str] | None = None) -> Iterator[Image.Image]:
     """A picture of which only the header is read so far. forms: Pillow's names of those that are taken, all if None.
 
     Raises ``ImageError`` for what is no picture, ``ImageTooLargeError`` for one of too many pixels; what the block raises while

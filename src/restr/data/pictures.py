@@ -17,12 +17,10 @@ def read_picture(files: Opener, name: str, size: tuple[int, int] | None, where: 
     path = files.where(name)
     try:
         with files.open(name) as file:
-            return pictures.read_picture(file, path).sized(size)
+            return pictures.read_picture(file, "it").sized(size)
     except FileNotFoundError as error:
         raise DatasetError(f"{where}: there is no picture {path}; is the dataset complete?") from error
     except DatasetError as error:
         raise type(error)(f"{where}: {error}") from error
-    except ImageError as error:
-        raise DatasetError(f"{where}: the picture cannot be read: {error}; fetch it again") from error
-    except OSError as error:
+    except (ImageError, OSError) as error:
         raise DatasetError(f"{where}: the picture {path} cannot be read ({error}); fetch it again") from error

@@ -103,7 +103,7 @@ def _box(box: Sequence[float], size: tuple[int, int]) -> np.ndarray:
 
 def _picture(files: Opener, name: str, value: int | None) -> np.ndarray:
     try:
-        with files.open(name) as file, open_picture(file, files.where(name)) as picture:
+        with files.open(name) as file, open_picture(file, "it") as picture:
             if value is not None:
                 return np.asarray(picture) == value
             return np.asarray(picture.convert("L")) > 127

@@ -67,7 +67,7 @@ class ExportedBackend(Backend):
 
     def __reduce__(self) -> tuple[Callable[..., ExportedBackend], tuple[Exported]]:
         """A copy, here or in another process, opens the export's files again: a runtime's sessions do not travel."""
-        return partial(type(self), device=self.device, threads=self.threads), (self.facts,)
+        return partial(type(self), **{"device": self.device, "threads": self.threads}), (self.facts,)
 
     @abstractmethod
     def run(self, graph: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
