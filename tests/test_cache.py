@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +64,16 @@ def test_a_photograph_that_comes_again_is_not_encoded_again(
     assert len(calls) == (1 if most else 3)
     segmenter.with_preprocess(replace(segmenter.config.preprocess, size=32))(IMAGE, "left")
     assert len(calls) == (2 if most else 4), "other preprocessing, other features"
+
+
+def test_a_segmenter_can_be_copied_and_sent_and_begins_without_kept_images() -> None:
+    segmenter = Segmenter(shallow_model(), WORDS, device="cpu", cache_bytes=2**24)
+    before = segmenter(IMAGE, "the red circle").prob
+    assert len(segmenter._cache) == 1
+    for copied in (pickle.loads(pickle.dumps(segmenter)), deepcopy(segmenter)):
+        assert len(copied._cache) == 0 == copied._cache.held
+        np.testing.assert_array_equal(copied(IMAGE, "the red circle").prob, before)
+        assert len(copied._cache) == 1 == len(segmenter._cache), "the copy keeps its own"
 
 
 def test_threads_share_it() -> None:

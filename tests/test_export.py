@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,6 +231,14 @@ def test_one_size_alone(folder: Path) -> None:
     assert sized.encode_image(np.zeros((1, 3, 64, 64), np.float32)).shape == (1, 3, 64, 64)
     with pytest.raises(ImageError, match="64 x 64 alone"):
         sized.encode_image(np.zeros((1, 3, 64, 60), np.float32))
+
+
+def test_a_copy_opens_the_export_again(folder: Path) -> None:
+    exported = Segmenter.from_pretrained(folder, device="cpu", threads=1)
+    before = exported(IMAGE, "the red circle").prob
+    for copied in (pickle.loads(pickle.dumps(exported)), deepcopy(exported)):
+        assert isinstance(copied.backend, ExportedBackend) and copied.backend.threads == 1
+        np.testing.assert_array_equal(copied(IMAGE, "the red circle").prob, before)
 
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,8 @@ def test_kept_images_are_given_up_by_size_and_by_age(folder):
 def test_settings_are_checked():
     for wrong in (
         {"queue": 0},
+        {"port": 99_999},
+        {"port": -1},
         {"deadline_s": 0},
         {"models": ("a=x", "a=y")},
         {"models": ("..=x",)},

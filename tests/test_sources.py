@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
+from urllib.parse import quote_from_bytes
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from restr.embedded import shown
 from restr.errors import ImageError
 from restr.inference.sources import image_name, read_image
 
@@ -143,6 +146,14 @@ def test_a_decompression_bomb_is_refused_before_it_is_opened():
         (np.full((4, 4), -0.1), "in \\[0, 1\\]"),
         (np.zeros((4, 4), np.int64), "int64"),
         (np.zeros((4, 4), object), "object"),
+        (np.full((4, 4), np.inf), "in \\[0, 1\\]"),
+        (np.zeros((4, 4), complex), "complex128"),
+        (io.StringIO("text"), "open as text; an image is bytes: open\\(path, 'rb'\\)"),
+        (io.BytesIO(b""), "0 bytes; is it empty, or read already"),
+        ("x" * 5000, "x{60}\\.\\.\\. cannot be opened: File name too long"),
+        ("a\0b.jpg", "cannot be opened"),
+        ("data:image/png;base64,@@@@", "is not base64"),
+        ("data:,", "0 bytes"),
         (None, "NoneType"),
         (42, "int"),
     ],
@@ -150,6 +161,67 @@ def test_a_decompression_bomb_is_refused_before_it_is_opened():
 def test_what_is_no_image_is_refused_with_a_reason(source, says):
     with pytest.raises(ImageError, match=says):
         read_image(source)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda text: f"data:image/png;base64,{text}",
+        lambda text: f"DATA:;base64,{text[:40]}%0A{text[40:]}",
+        lambda text: text,
+        lambda text: "\n".join(text[start : start + 76] for start in range(0, len(text), 76)),
+    ],
+    ids=["uri", "broken into lines", "base64", "base64 in lines"],
+)
+def test_text_that_holds_the_image(write):
+    source = write(base64.b64encode(encoded()).decode())
+    np.testing.assert_array_equal(read_image(source), PIXELS)
+    assert image_name(source) == "image"
+    assert len(shown(source)) < 70
+
+
+def test_a_uri_may_be_written_without_base64():
+    np.testing.assert_array_equal(read_image("data:image/png," + quote_from_bytes(encoded())), PIXELS)
+
+
+def test_a_path_that_could_be_base64_is_a_path(tmp_path, monkeypatch):
+    """The text of a JPEG in base64 begins with /9j/, which could be a folder."""
+    monkeypatch.chdir(tmp_path)
+    name = base64.b64encode(b"\xff\xd8\xff" * 20).decode().replace("/", "9")
+    path = tmp_path / (name[:60] + "9j9a")
+    path.write_bytes(encoded())
+    np.testing.assert_array_equal(read_image(path.name), PIXELS)
+    with pytest.raises(ImageError, match="there is no file aaaa"):
+        read_image("a" * 100)
+
+
+def test_files_that_cannot_be_read_any_more(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded())
+    with path.open("rb") as file:
+        pass
+    with pytest.raises(ImageError, match="the open file cannot be read: .*closed"):
+        read_image(file)
+    with path.open("r", encoding="utf-8") as file, pytest.raises(ImageError, match=r"a\.png is open as text"):
+        read_image(file)  # type: ignore[arg-type]
+    picture = Image.open(path)
+    picture.close()
+    with pytest.raises(ImageError, match="the PIL image is damaged or truncated: Operation on closed image"):
+        read_image(picture)
+
+
+@pytest.mark.parametrize("dtype", [">u2", "<u2", ">f4", "<f8", "<f2"])
+def test_arrays_of_either_byte_order(dtype):
+    values = GREY.astype(np.uint16) * 257 if "u" in dtype else GREY / 255
+    read = read_image(values.astype(dtype))
+    np.testing.assert_array_equal(read[..., 0], GREY)
+    assert read.dtype == np.dtype("uint8")
+
+
+def test_premultiplied_alpha_is_laid_on_white():
+    for mode in ("La", "RGBa"):
+        full = PICTURE.convert("LA" if mode == "La" else "RGBA")
+        np.testing.assert_array_equal(read_image(full.convert(mode)), read_image(full))
 
 
 def test_an_empty_file_is_named(tmp_path):

@@ -23,6 +23,7 @@ from restr.data.photos import ANNOTATIONS, IMAGES, PhotoSet, load_photos
 from restr.data.scene import Instance, Scene
 from restr.data.shape_sentences import ANY, choose
 from restr.errors import DataError
+from restr.inference.sources import read_image
 from restr.masks import rle_encode
 
 COLOURS = {"red": (196, 32, 30), "blue": (38, 70, 190), "green": (40, 140, 50), "yellow": (232, 200, 40),
@@ -88,8 +89,7 @@ def photographs(folder: Path) -> list[Path]:
 def picture_lines(path: Path, settings: Domain, each: int) -> list[dict]:
     """Draw one picture, save it, and describe it: the lines of ``each`` sentences."""
     rng = np.random.default_rng((settings.seed, zlib.crc32(path.name.encode())))
-    with Image.open(path) as file:
-        scene = populate(Scene(id=path.stem, image=np.asarray(file.convert("RGB")), instances=(), complete=True), rng)
+    scene = populate(Scene(id=path.stem, image=read_image(path), instances=(), complete=True), rng)
     name = f"{IMAGES}/{scene.id}.jpg"
     Image.fromarray(scene.image).save(settings.out / name, quality=92)
     return [

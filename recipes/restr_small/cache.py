@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from PIL import Image
 from rich.progress import track
 
 from restr.data.features import cache_features, fingerprint_of
+from restr.inference.sources import read_image
 from restr.model.vision import VisionEncoder
 from restr.model.weights import dequantise, load_state, read_tensors
 from restr.preprocess import prepare
@@ -42,9 +42,7 @@ def main(settings: Cache) -> None:
     files = {p.name: p for folder in settings.photos for p in sorted((folder / "images").glob("*.jpg"))}
 
     def encode(name: str) -> tuple[np.ndarray, tuple[int, int]]:
-        with Image.open(files[name]) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-        image = torch.from_numpy(prepare(pixels, config.preprocess, config.vision.patch))[None]
+        image = torch.from_numpy(prepare(read_image(files[name]), config.preprocess, config.vision.patch))[None]
         with torch.inference_mode():
             patches, grid = encoder(image.to(torch.bfloat16))
         return patches[0].float().numpy(), grid

@@ -13,6 +13,10 @@ class ImageError(RestrError, ValueError):
     """An image cannot be read or is not one: truncated, empty, too large, of an unknown kind."""
 
 
+class ImageTooLargeError(ImageError):
+    """An image has more pixels than are opened."""
+
+
 class TextError(RestrError, ValueError):
     """An expression is empty or not text."""
 

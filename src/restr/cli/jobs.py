@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from restr.embedded import is_data_uri
 from restr.errors import ImageError
 from restr.inference.sources import SUFFIXES
 
@@ -70,8 +71,8 @@ def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[Job]:
 
 def image_files(image: str) -> list[str]:
     """The files that a file's name, a folder's or a glob stands for. Raises ``ImageError`` where there are none."""
-    if image == STDIN:
-        return [STDIN]
+    if image == STDIN or is_data_uri(image):
+        return [image]
     if os.path.isdir(image):
         files = sorted(str(path) for path in Path(image).iterdir() if path.suffix.lower() in SUFFIXES)
         if not files:
@@ -106,12 +107,12 @@ def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[Job]:
             problem = f'line {number} is not {{"image": "a.jpg", "text": "the left dog"}} ({error})'
             yield Job(f"{path}:{number}", texts, error=problem)
             continue
-        yield Job(str(path.parent / image), found)
+        yield Job(image if is_data_uri(image) else str(path.parent / image), found)
 
 
 def _is_image(word: str) -> bool:
     """Whether a word can only be meant as an image; a folder that happens to be called like the text does not count."""
-    return word == STDIN or os.path.isfile(word) or _looks_like_path(word)
+    return word == STDIN or is_data_uri(word) or os.path.isfile(word) or _looks_like_path(word)
 
 
 def _looks_like_path(word: str) -> bool:
@@ -119,4 +120,4 @@ def _looks_like_path(word: str) -> bool:
 
 
 def _exists(word: str) -> bool:
-    return word == STDIN or glob.has_magic(word) or os.path.exists(word)
+    return word == STDIN or is_data_uri(word) or glob.has_magic(word) or os.path.exists(word)

@@ -14,6 +14,7 @@ from tyro.conf import arg
 
 from restr.cli.jobs import STDIN, Job, UsageError, list_jobs, split_arguments
 from restr.cli.progress import progress_bar
+from restr.embedded import shown
 from restr.errors import ImageError, RestrError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class PredictOptions:
     """Segment what a sentence names in photographs.
 
-    The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, "-" (the bytes
+    The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, a pipe, a data: URI, "-" (the bytes
     of one on standard input), or a .jsonl file with a line {"image": ..., "text": ...} each. An image that fails is
     reported at the end, with exit code 1, and never stops the rest.
 
@@ -98,9 +99,9 @@ def predict(options: PredictOptions, jobs: Sequence[Job]) -> int:
             except (RestrError, OSError) as error:
                 if isinstance(error, BrokenPipeError):
                     raise
-                report.failures.append((job.image, str(error)))
+                report.failures.append((shown(job.image), str(error)))
                 if options.json:
-                    _print_json({"image": job.image, "error": str(error)})
+                    _print_json({"image": shown(job.image), "error": str(error)})
     if "coco" in kinds and report.results:
         content = json.dumps(coco_document(report.results)).encode() + b"\n"
         path = write_new(folder, "results", {"coco": content})["coco"]
@@ -122,10 +123,13 @@ def chosen_kinds(options: PredictOptions) -> list[str]:
 def _run(
     job: Job, segmenter: Segmenter, options: PredictOptions, kinds: Sequence[str], folder: Path, report: Report
 ) -> None:
+    from restr.inference.sources import image_name
+
     if job.error is not None:
         raise ImageError(job.error)
     source = _stdin() if job.image == STDIN else job.image
-    name = "stdin" if job.image == STDIN else Path(job.image).stem
+    image = shown(job.image)
+    name = "stdin" if job.image == STDIN else image_name(job.image)
     results = segmenter(
         source,
         list(job.texts),
@@ -137,12 +141,12 @@ def _run(
     for result in results:
         files = result.save(folder, own, name=name) if own else {}
         if "coco" in kinds:
-            report.results.append((job.image, result))
+            report.results.append((image, result))
         if options.json:
             paths = {kind: str(path) for kind, path in files.items()}
-            _print_json({"image": job.image, **result.to_dict(), "files": paths})
+            _print_json({"image": image, **result.to_dict(), "files": paths})
         else:
-            _print_line(job.image, result, files)
+            _print_line(image, result, files)
 
 
 def _print_json(values: dict) -> None:

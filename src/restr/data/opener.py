@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from restr.embedded import embedded, is_data_uri, shown
 
 
 class Opener(Protocol):
@@ -20,16 +23,22 @@ class Opener(Protocol):
 
 
 class Folder:
-    """Files below a folder."""
+    """Files below a folder; a name that is a ``data:`` URI or an image in base64 is its own file."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def open(self, name: str, /) -> BinaryIO:
+        content = embedded(name)
+        if content is not None:
+            return io.BytesIO(content)
         path = self.root / name
-        if not path.is_file():
+        if not path.exists():
             raise FileNotFoundError(path)
+        if not path.is_file():  # a pipe would be empty, or hang, when it is opened again
+            kind = "a folder" if path.is_dir() else "a pipe or a device"
+            raise OSError(f"it is {kind}; the files of a dataset are read more than once, and must be files")
         return open(path, "rb")
 
     def where(self, name: str, /) -> str:
-        return str(self.root / name)
+        return shown(name) if is_data_uri(name) else str(self.root / name)

@@ -22,9 +22,10 @@ from PIL import Image
 
 from restr.data.expressions.facts import CARRIED
 from restr.data.scene import PARTLY, Instance, Scene
-from restr.errors import DataError
+from restr.errors import DataError, ImageError
 from restr.files import write_whole, written_whole
 from restr.masks import box_of, box_xywh, rle_decode, rle_encode
+from restr.pictures import read_picture
 
 ANNOTATIONS, IMAGES, SHARDS = "instances.json", "images", "shards"
 QUALITY = 92  # of the JPEGs
@@ -67,9 +68,10 @@ class PhotoSet:
         entry = self.images[index]
         path = self.root / IMAGES / entry["file_name"]
         try:
-            with Image.open(path) as file:
-                image = np.asarray(file.convert("RGB"))
-        except OSError as error:
+            with path.open("rb") as file:
+                size = (entry["height"], entry["width"]) if "height" in entry and "width" in entry else None
+                image = read_picture(file, str(path)).sized(size)
+        except (OSError, ImageError) as error:
             raise DataError(f"{path} cannot be read ({error}), but {ANNOTATIONS} lists it") from error
         source = entry.get("source", "coco")
         instances = self._instances(self.annotations[entry["id"]], image.shape[:2], path)

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from restr.data.matlab import matrices_in
 from restr.data.opener import Opener
 from restr.errors import DataError, DatasetError
 from restr.masks import rle_decode
+from restr.pictures import open_picture
 
 FORMS = ("rle", "polygons", "box", "file", "mat")
 
@@ -103,7 +103,7 @@ def _box(box: Sequence[float], size: tuple[int, int]) -> np.ndarray:
 
 def _picture(files: Opener, name: str, value: int | None) -> np.ndarray:
     try:
-        with files.open(name) as file, Image.open(file) as picture:
+        with files.open(name) as file, open_picture(file, "it") as picture:
             if value is not None:
                 return np.asarray(picture) == value
             return np.asarray(picture.convert("L")) > 127

@@ -39,6 +39,13 @@ class Bounded(Generic[K, V]):
         self._kept: OrderedDict[K, Entry[V]] = OrderedDict()  # the least recently used first
         self._lock = threading.RLock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, here or in another process, begins empty: what is kept is soon made again, and locks do not travel."""
+        return self.__dict__ | {"held": 0, "_kept": OrderedDict(), "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"_lock": threading.RLock()})
+
     def __len__(self) -> int:
         return len(self._kept)
 

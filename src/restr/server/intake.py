@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import io
 import threading
 from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
-from restr.inference.sources import read_image
+from restr.errors import ImageError, ImageTooLargeError
+from restr.pictures import from_pil, open_picture
 from restr.server.problems import Problem
 from restr.server.whole import check_whole
 
@@ -90,13 +89,13 @@ def header(data: bytes, *, most_bytes: int, most_pixels: int) -> Header:
             else f"the image is empty (0 bytes); send {TAKEN}",
         )
     try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+        with open_picture(data, "the image", forms=[kind]) as picture:
             width, height = picture.size
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except ImageTooLargeError as error:
         raise Problem(
             "image-too-large", f"the image has far more pixels than the {most_pixels:,} that are taken; make it smaller"
         ) from error
-    except Exception as error:  # Pillow raises what the damage happens to hit
+    except ImageError as error:
         raise _damaged(kind) from error
     if width * height > most_pixels or max(width, height) > LONGEST_SIDE:
         raise Problem(
@@ -113,10 +112,10 @@ def decode(data: bytes, head: Header) -> np.ndarray:
     try:
         with (
             _LARGE_ONES if head.pixels > LARGE else nullcontext(),
-            Image.open(io.BytesIO(data), formats=[head.kind]) as picture,
+            open_picture(data, "the image", forms=[head.kind]) as picture,
         ):
-            return read_image(picture)
-    except Exception:  # as above, and ImageError
+            return from_pil(picture, "the image").upright
+    except ImageError:
         pass
     # Not raised from there: the error's traceback holds the picture, which is 100 MB where 24 million pixels are taken.
     raise _damaged(head.kind)

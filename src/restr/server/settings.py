@@ -13,6 +13,7 @@ from tyro.conf import arg
 from restr.errors import ConfigError
 from restr.fields import at_least
 
+HIGHEST_PORT = 65_535
 BUNDLED = "restr_small"  # the name of the model that is served when none is given
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -125,6 +126,8 @@ class ServerSettings:
     def __post_init__(self) -> None:
         for name in ("threads", "rate_limit", "port", "batch_images"):
             at_least(self, name, 0)
+        if self.port > HIGHEST_PORT:
+            raise ConfigError(f"port is {self.port}; choose one from 1 to {HIGHEST_PORT}, or 0 for a free one")
         for name in ("image_bytes", "image_pixels", "expressions", "expression_words", "batch_lines", "batch_bytes",
                      "workers", "queue", "work_pixels", "connections", "batch_texts", "kept_bytes"):  # fmt: skip
             at_least(self, name, 1)

@@ -14,9 +14,9 @@ from PIL import Image
 from restr.data.dataset import Samples
 from restr.data.entry import Entry
 from restr.data.opener import Opener
-from restr.data.pictures import ORIENTATION
 from restr.data.regions import mask_of
-from restr.errors import DatasetError, UnreachableError
+from restr.errors import DatasetError, ImageError, UnreachableError
+from restr.pictures import read_picture
 from restr.text.vocabulary import Vocabulary
 
 BITS = np.array([byte.bit_count() for byte in range(256)], np.int16)
@@ -126,18 +126,20 @@ def _picture(files: Opener, group: list[Entry], areas: list[float]) -> tuple[int
         problems.append(Problem(kind=kind, split=entry.split, entry=entry.id, image=entry.image, detail=detail))
 
     try:
-        with files.open(first.image) as file, Image.open(file) as picture:
-            stored, turned = (picture.height, picture.width), picture.getexif().get(ORIENTATION, 1)
-            looks = looks_of(picture)
+        with files.open(first.image) as file:
+            picture = read_picture(file, files.where(first.image))
     except FileNotFoundError:
         problem("missing picture", first, files.where(first.image))
         return None, problems
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UnreachableError:
+        raise
+    except (DatasetError, ImageError, OSError) as error:
         problem("unreadable", first, str(error))
         return None, problems
-    upright = (stored[1], stored[0]) if turned in (5, 6, 7, 8) else stored
-    if turned != 1:
-        problem("turned", first, f"orientation {turned}")
+    looks = looks_of(Image.fromarray(picture.upright))
+    stored, upright = picture.stored.shape[:2], picture.upright.shape[:2]
+    if picture.orientation != 1:
+        problem("turned", first, f"orientation {picture.orientation}")
     for entry in group:
         size = stored if entry.size == stored else upright
         if entry.size not in (None, stored, upright):

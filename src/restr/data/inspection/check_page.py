@@ -8,13 +8,14 @@ import io
 from collections import defaultdict
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from restr.data.dataset import Samples
 from restr.data.inspection.check import KINDS, Problem, Report
 from restr.data.inspection.style import STYLE
 from restr.data.opener import Opener
-from restr.errors import DatasetError
+from restr.errors import DatasetError, ImageError
+from restr.pictures import read_picture
 
 SIDE = 220  # pixels of a thumbnail
 MOST = 24  # pictures of one kind
@@ -86,11 +87,12 @@ def _figure(problem: Problem, files: Opener, masks: dict[tuple[str, str], np.nda
 def thumbnail(files: Opener, name: str, mask: np.ndarray | None) -> str | None:
     """A small JPEG in base64, the mask laid over it; None for what is no picture."""
     try:
-        with files.open(name) as file, Image.open(file) as picture:
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except (DatasetError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        with files.open(name) as file:
+            picture = read_picture(file, name)
+    except (DatasetError, ImageError, OSError):
         return None
-    return base64.b64encode(jpeg(upright, mask, 2 * SIDE)).decode()
+    pixels = picture.upright if mask is None else picture.sized((mask.shape[0], mask.shape[1]))
+    return base64.b64encode(jpeg(Image.fromarray(pixels), mask, 2 * SIDE)).decode()
 
 
 def jpeg(picture: Image.Image, mask: np.ndarray | None, side: int) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,10 +68,14 @@ class ExportedBackend(Backend):
 
     least_patches = 1  # a side
 
-    def __init__(self, facts: Exported, *, name: str | None = None) -> None:
-        self.facts = facts
+    def __init__(self, facts: Exported, *, name: str | None = None, threads: int = 0) -> None:
+        self.facts, self.threads = facts, threads
         self.name, self.precision, self.config = name or facts.target, facts.precision, facts.config
         self.device = "cpu"
+
+    def __reduce__(self) -> tuple[Callable[..., ExportedBackend], tuple[Exported]]:
+        """A copy, here or in another process, opens the export's files again: a runtime's sessions do not travel."""
+        return partial(type(self), **{"device": self.device, "threads": self.threads}), (self.facts,)
 
     @abstractmethod
     def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -19,7 +19,7 @@ class OnnxBackend(ExportedBackend):
 
     def __init__(self, facts: Exported, *, device: str = "auto", threads: int = 0) -> None:
         """threads: 0 leaves the number to ONNX Runtime. Raises ``ConfigError`` for a device that it has not."""
-        super().__init__(facts, name="onnx")
+        super().__init__(facts, name="onnx", threads=threads)
         offered = onnxruntime.get_available_providers()
         if device.startswith("cuda") and "CUDAExecutionProvider" not in offered:
             raise ConfigError(

@@ -22,7 +22,7 @@ class OpenVinoBackend(ExportedBackend):
 
     def __init__(self, facts: Exported, *, device: str = "auto", threads: int = 0) -> None:
         """threads: 0 leaves the number to OpenVINO."""
-        super().__init__(facts, name="openvino")
+        super().__init__(facts, name="openvino", threads=threads)
         if device not in ("auto", "cpu"):
             raise ConfigError(f"device is {device!r}; restr runs OpenVINO on 'cpu' alone")
         self._options: dict[str, Any] = {

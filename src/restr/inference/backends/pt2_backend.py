@@ -21,7 +21,7 @@ class Pt2Backend(ExportedBackend):
 
     def __init__(self, facts: Exported, *, device: str = "auto", threads: int = 0) -> None:
         """threads: 0 leaves the number to torch. Raises ``ConfigError`` for another device than it was compiled for."""
-        super().__init__(facts)
+        super().__init__(facts, threads=threads)
         if device not in ("auto", "cpu"):
             raise ConfigError(f"device is {device!r}; this {facts.target} export is for 'cpu'")
         if threads:
