@@ -91,7 +91,7 @@ export class LayerList {
     row.classList.toggle("selected", selected);
     row.classList.toggle("draft", layer.draft);
     row.classList.toggle("off", !layer.visible);
-    row.classList.toggle("absent", Boolean(layer.map?.absent));
+    row.classList.toggle("absent", Boolean(layer.map && !layer.map.marked));
     row.style.setProperty("--colour", layer.colour);
     pick.setAttribute("aria-pressed", String(selected));
     set(name, layer.text);
