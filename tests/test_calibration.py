@@ -74,7 +74,11 @@ def test_calibration_error_by_hand() -> None:
     right = [True, True, False, False, False]
     assert expected_calibration_error(scores, right) == pytest.approx((2 * 0.4 + 2 * 0.2 + 0) / 5)
     bins = calibration_bins(scores, right)
-    assert [(each.n, round(each.score, 6), each.correct) for each in bins] == [(1, 0.0, 0), (2, 0.7, 0.5), (2, 0.9, 0.5)]
+    assert [(each.n, round(each.score, 6), each.correct) for each in bins] == [
+        (1, 0.0, 0),
+        (2, 0.7, 0.5),
+        (2, 0.9, 0.5),
+    ]
     assert [round(each.low * 15) for each in bins] == [0, 10, 13]
     assert expected_calibration_error([1.0, 1.0], [True, True]) == 0.0  # the last bin holds its upper edge
     assert expected_calibration_error([0.1, 0.9], [True, True], bins=1) == pytest.approx(0.5)

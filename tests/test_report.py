@@ -56,7 +56,17 @@ def test_the_page_shows_numbers_and_cases_needs_no_other_file_and_trusts_no_text
     page = Page(text)
     assert page.open == [] and "script" not in dict(page.tags)
     said = " ".join(page.texts)
-    for part in ("a & b", result.protocol, "position", "1-2 words", "Control", "Calibration of the score", "ReSTR", "69.30", hostile):
+    for part in (
+        "a & b",
+        result.protocol,
+        "position",
+        "1-2 words",
+        "Control",
+        "Calibration of the score",
+        "ReSTR",
+        "69.30",
+        hostile,
+    ):
         assert part in said, part
     pictures = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
     cases = [source for source in pictures if (source or "").startswith("data:image/jpeg;base64,")]

@@ -95,7 +95,12 @@ def build() -> gr.Blocks:
             with gr.Column():
                 layers = gr.AnnotatedImage(label="Found", height=420)
                 table = gr.Dataframe(headers=COLUMNS, label="Scores", interactive=False)
-        shown = {"fn": draw, "inputs": [results, threshold, guess], "outputs": [layers, table], "show_progress": "hidden"}
+        shown = {
+            "fn": draw,
+            "inputs": [results, threshold, guess],
+            "outputs": [layers, table],
+            "show_progress": "hidden",
+        }
         gr.on([ask.click, texts.submit], find, [image, texts], results, api_name="find").success(
             **shown, api_name="draw"
         )

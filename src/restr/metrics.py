@@ -174,13 +174,12 @@ def expected_calibration_error(scores: Sequence[float], correct: Sequence[bool],
     The mean over ``bins`` equal parts of [0, 1], weighted by their number, of |mean score - share correct|. Raises
     ``DataError`` for a score outside [0, 1].
     """
-    return sum(
-        each.n * abs(each.score - each.correct) for each in calibration_bins(scores, correct, bins=bins)
-    ) / len(scores) if len(scores) else float("nan")  # fmt: skip
+    found = calibration_bins(scores, correct, bins=bins)
+    return sum(each.n * abs(each.score - each.correct) for each in found) / len(scores) if found else float("nan")
 
 
 class CalibrationBin(NamedTuple):
-    """A part of [0, 1], from low to high: n scores, their mean, and the share of them that was right; NaN for none."""
+    """A part of [0, 1], from low to high: n scores, their mean, and the share of them that was right."""
 
     low: float
     high: float

@@ -85,13 +85,13 @@ class Protocol:
         """The mask, bool, of probabilities."""
         return prob >= threshold if self.mask_rule == ">=" else prob > threshold
 
-    def least_presence(self, own: PresenceConfig) -> float | None:
+    def least_presence(self, own: PresenceConfig | None) -> float | None:
         """The presence below which a mask is empty; None of a model that does not say."""
-        if own.kind == "none":
+        if own is None or own.kind == "none":
             return None
         return own.threshold if self.presence is None else self.presence
 
-    def describe(self, own: PreprocessConfig, presence: PresenceConfig = PresenceConfig()) -> str:
+    def describe(self, own: PreprocessConfig, presence: PresenceConfig | None = None) -> str:
         """The conditions without which the numbers mean nothing, in one sentence that begins with the name."""
         config = self.preprocess(own)
         fit = {"longest": "longest side", "letterbox": "letterbox", "square": "stretched to a square"}[config.fit]

@@ -95,8 +95,8 @@ def main(arguments: Sequence[str]) -> int:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What the settings mean: a model's folder, preprocessing and presence threshold, how to measure, on what; facts: all that a number depends
-    on."""
+    """What the settings mean: a model's folder, preprocessing and presence threshold, how to measure, on what; facts: all that
+    a number depends on."""
 
     folder: Path
     preprocess: PreprocessConfig

@@ -68,13 +68,17 @@ def draw_reliability(records: Sequence[Judged], *, title: str) -> bytes | None:
     figure = Figure(figsize=(5, 6), layout="constrained")
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.bar(_middles(bins), [each.correct for each in bins], _width(bins), color="#4a90c2", label="share right (IoU >= 0.5)")
+    upper.bar(
+        _middles(bins), [each.correct for each in bins], _width(bins), color="#4a90c2", label="share right (IoU >= 0.5)"
+    )
     upper.plot([0, 1], [0, 1], "--", color="#202226", linewidth=1, label="as the score says")
     upper.plot([each.score for each in bins], [each.correct for each in bins], "o", color="#1f4e79", markersize=4)
     upper.set_ylim(0, 1)
     upper.set_ylabel("share of right masks")
     upper.legend(loc="upper left", frameon=False, fontsize=9)
-    upper.set_title(f"{title}\nexpected calibration error {expected_calibration_error(scores, right):.3f}", fontsize=11, loc="left")
+    upper.set_title(
+        f"{title}\nexpected calibration error {expected_calibration_error(scores, right):.3f}", fontsize=11, loc="left"
+    )
     lower.bar(_middles(bins), [each.n for each in bins], _width(bins), color="#b0b4ba")
     lower.set_xlim(0, 1)
     lower.set_ylabel("masks")

@@ -115,7 +115,7 @@ def evaluate(
     samples: Iterable[Sample],
     *,
     preprocess: PreprocessConfig,
-    presence: PresenceConfig = PresenceConfig(),
+    presence: PresenceConfig | None = None,
     protocol: EvaluationProtocol = PROTOCOLS["own"],
     patch: int = 16,
     control: bool = True,
@@ -150,7 +150,9 @@ def measure_image(
     if protocol.joined:
         group = joined(group)
     image, targets = protocol.frame(group[0].image, [sample.mask for sample in group], config, patch)
-    results = segmenter(image, [sample.text for sample in group], threshold=config.threshold, presence=protocol.presence)
+    results = segmenter(
+        image, [sample.text for sample in group], threshold=config.threshold, presence=protocol.presence
+    )
     found = [protocol.mask(result.prob, config.threshold) & result.present for result in results]
     others = [None] * len(group) if seed is None else other_targets(group, image_generator(seed, group[0]))
     records = []
@@ -220,7 +222,9 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvaluationPr
     by_length = lengths.compute_by_kind()
     return EvaluationResult(
         protocol=conditions,
-        overall=kinds.compute() | {"boundary_iou": _mean([record.boundary_iou for record in records])} | sureness(records),
+        overall=kinds.compute()
+        | {"boundary_iou": _mean([record.boundary_iou for record in records])}
+        | sureness(records),
         by_kind=dict(sorted(by_kind.items(), key=lambda item: -item[1]["n"])),
         by_length={name: by_length[name] for name in (*LENGTHS, LONGEST) if name in by_length},
         intervals=intervals,

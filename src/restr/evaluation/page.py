@@ -131,7 +131,9 @@ def _calibration(result: EvaluationResult, reliability: bytes | None) -> str:
         "How many of the masks with a score are right (IoU at least 0.5): as many as the score says, if it is calibrated. A mask "
         f"for a sentence that means nothing is wrong. Expected calibration error, 15 bins: {result.overall['ece']:.3f}."
     )
-    return section("Calibration of the score", f"<div class='cases plot'>{figure(reliability, 'png', 'Reliability', '')}</div>", note)
+    return section(
+        "Calibration of the score", f"<div class='cases plot'>{figure(reliability, 'png', 'Reliability')}</div>", note
+    )
 
 
 def _control(result: EvaluationResult) -> str:
