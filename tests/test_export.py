@@ -222,8 +222,8 @@ def test_windows_need_one_size() -> None:
 
 def test_one_size_alone(folder: Path) -> None:
     class Sized(ExportedBackend):
-        def run(self, graph: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
-            return inputs["image"]
+        def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            return [inputs["image"]]
 
     sized = Sized(replace(Exported.read(folder), size=(64, 64)))
     assert sized.encode_image(np.zeros((1, 3, 64, 64), np.float32)).shape == (1, 3, 64, 64)
