@@ -15,6 +15,8 @@ from restr.evaluation.evaluate import evaluate
 class Answer:
     mask: np.ndarray
     score: float = 0.9
+    presence: float | None = None
+    present: bool = True
 
     @property
     def prob(self):
@@ -31,7 +33,7 @@ class Oracle:
             self.first.setdefault(sample.image.tobytes(), sample.mask)
         self.deaf, self.images = deaf, 0
 
-    def __call__(self, image, text, *, threshold=None):
+    def __call__(self, image, text, *, threshold=None, presence=None):
         self.images += 1
         key = image.tobytes()
         return [Answer(self.first[key] if self.deaf else self.known[key, each]) for each in text]

@@ -22,6 +22,7 @@ import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
+from restr.config import ModelConfig
 from restr.model.weights import save_pretrained
 from restr.server.app import create_app
 from restr.server.protocol import PatientNoMore
@@ -31,9 +32,9 @@ from small_exports import WORDS, shallow_model
 PREFIX = "urn:restr:problem:"
 
 
-def model_in(folder: Path) -> Path:
+def model_in(folder: Path, config: ModelConfig | None = None) -> Path:
     """A small model's folder."""
-    save_pretrained(shallow_model(), WORDS, folder)
+    save_pretrained(shallow_model(config), WORDS, folder)
     return folder
 
 

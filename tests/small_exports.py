@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from restr.config import ModelConfig, TransformerConfig
+from restr.config import ModelConfig, PresenceConfig, ScoreConfig, TransformerConfig
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.presets import restr_tiny
@@ -32,6 +32,15 @@ def shallow_config(**fusion: Any) -> ModelConfig:
             linguistic_seed=one(config.fusion.linguistic_seed),
             **fusion,
         ),
+    )
+
+
+def with_presence(least: float = 0.5) -> ModelConfig:
+    """``shallow_config`` with a presence head, of this threshold, and a calibrated score."""
+    return replace(
+        shallow_config(),
+        presence=PresenceConfig(kind="region", threshold=least),
+        score=ScoreConfig(bias=-0.5, certainty=0.8, presence=0.6),
     )
 
 

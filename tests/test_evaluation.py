@@ -48,7 +48,7 @@ def test_kinds_lengths_and_records_add_up():
     result = run(samples, Oracle(samples, deaf=True))
     assert {kind: values["n"] for kind, values in result.by_kind.items()} == {"position": 8, "part": 4}
     assert list(result.by_kind) == ["position", "part"]
-    overall = {name: value for name, value in result.overall.items() if name != "boundary_iou"}
+    overall = {name: value for name, value in result.overall.items() if name not in ("boundary_iou", "ece")}
     assert result.by_length == {"1-2 words": overall}
     assert sum(record.intersection for record in result.records) / sum(
         record.union for record in result.records

@@ -21,6 +21,8 @@ class Answer:
     prob: np.ndarray
     threshold: float
     score: float = 0.5
+    presence: float | None = None
+    present: bool = True
 
     @property
     def mask(self) -> np.ndarray:
@@ -30,7 +32,9 @@ class Answer:
 class Painter:
     """Answers with the probabilities that the image itself holds: red / 200."""
 
-    def __call__(self, image: np.ndarray, text: list[str], *, threshold: float | None = None) -> list[Answer]:
+    def __call__(
+        self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
+    ) -> list[Answer]:
         assert threshold is not None
         return [Answer(image[..., 0].astype(np.float32) / 200, threshold) for _ in text]
 

@@ -27,6 +27,7 @@ def test_report_files_say_what_was_measured(tmp_path):
         "cases.png",
         "metrics.json",
         "records.jsonl",
+        "reliability.png",
         "report.html",
         "row.md",
         "row.tex",
@@ -40,7 +41,7 @@ def test_report_files_say_what_was_measured(tmp_path):
     table = paths["table.md"].read_text()
     for part in ("halves", "| position | 12 |", "control", result.protocol):
         assert part in table
-    for name in ("by_kind.png", "cases.png"):
+    for name in ("by_kind.png", "reliability.png", "cases.png"):
         with Image.open(io.BytesIO(paths[name].read_bytes())) as picture:
             assert min(picture.size) > 200
 
@@ -55,10 +56,22 @@ def test_the_page_shows_numbers_and_cases_needs_no_other_file_and_trusts_no_text
     page = Page(text)
     assert page.open == [] and "script" not in dict(page.tags)
     said = " ".join(page.texts)
-    for part in ("a & b", result.protocol, "position", "1-2 words", "Control", "ReSTR", "69.30", hostile):
+    for part in (
+        "a & b",
+        result.protocol,
+        "position",
+        "1-2 words",
+        "Control",
+        "Calibration of the score",
+        "ReSTR",
+        "69.30",
+        hostile,
+    ):
         assert part in said, part
     pictures = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
-    assert len(pictures) == 6 and all((source or "").startswith("data:image/jpeg;base64,") for source in pictures)
+    cases = [source for source in pictures if (source or "").startswith("data:image/jpeg;base64,")]
+    (plot,) = (source for source in pictures if source not in cases)
+    assert len(cases) == 6 and (plot or "").startswith("data:image/png;base64,")
     assert "http" not in text and "url(" not in text
     bars = [str(attributes["title"]) for _, attributes in page.tags if "title" in attributes]
     assert len(bars) == 20 and sum(int(bar.rpartition(" ")[2]) for bar in bars) == 18  # every sentence is in one

@@ -33,7 +33,9 @@ class Halves:
         """deaf: it always marks the left half. faithful: it marks nothing for sentences that name no side."""
         self.deaf, self.faithful, self.images, self.texts = deaf, faithful, 0, 0
 
-    def __call__(self, image: np.ndarray, text: list[str], *, threshold: float | None = None) -> list[Answer]:
+    def __call__(
+        self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
+    ) -> list[Answer]:
         self.images += 1
         self.texts += len(text)
         return [Answer(self.mask(image.shape[:2], each)) for each in text]
@@ -51,7 +53,9 @@ class Halves:
 class Bright:
     """Marks the bright pixels, whatever the sentence."""
 
-    def __call__(self, image: np.ndarray, text: list[str], *, threshold: float | None = None) -> list[Answer]:
+    def __call__(
+        self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
+    ) -> list[Answer]:
         return [Answer(image.mean(-1) > 100)] * len(text)
 
 
@@ -222,10 +226,12 @@ def test_an_image_is_encoded_once_for_all_its_sentences() -> None:
 
 def test_a_stopped_run_goes_on_and_gives_the_same(tmp_path: Path) -> None:
     class Stopped(Halves):
-        def __call__(self, image: np.ndarray, text: list[str], *, threshold: float | None = None) -> list[Answer]:
+        def __call__(
+            self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
+        ) -> list[Answer]:
             if self.images == 15:
                 raise KeyboardInterrupt
-            return super().__call__(image, text, threshold=threshold)
+            return super().__call__(image, text, threshold=threshold, presence=presence)
 
     samples, names = make_samples(), [*SENTENCES, "mirror", "blur-1"]
     with pytest.raises(KeyboardInterrupt):

@@ -52,7 +52,8 @@ def test_an_image_is_kept_asked_about_and_forgotten(client, truth, way):
     assert body["model"] == "tiny" and body["image"] == {"id": name, "width": 110, "height": 70}
     assert set(body["timings"]) == {"queue_ms", "encode_ms", "segment_ms"} and body["timings"]["encode_ms"] == 0
     for found, result in zip(body["results"], truth(PHOTO, TEXTS, attention=True), strict=True):
-        assert found["text"] == result.text and found["score"] == pytest.approx(result.score, abs=2e-3)
+        assert (found["text"], found["found"], found["presence"]) == (result.text, result.area > 0, None)
+        assert found["score"] == pytest.approx(result.score, abs=2e-3)
         mask = masks.rle_decode(found["rle"])
         assert_near(mask, result)
         assert found["area"] == mask.sum() and tuple(found["box"]) == masks.box_of(mask)
@@ -77,7 +78,7 @@ def test_segment_takes_json_and_forms_alike(client, kind):
     )
     assert form.status_code == plain.status_code == 200
     assert form.json()["results"] == plain.json()["results"] and form.json()["image"]["id"] is None
-    assert set(form.json()["results"][0]) == {"text", "score", "box", "area", "rle", "mask"}
+    assert set(form.json()["results"][0]) == {"text", "found", "presence", "score", "box", "area", "rle", "mask"}
 
 
 @pytest.mark.parametrize("form", ["mask", "prob", "overlay", "cutout"])
@@ -106,6 +107,8 @@ def test_operations(client):
     assert client.get("/health/ready").json() == {"status": "ready"}
     (model,) = client.get("/v1/models").json()["models"]
     assert (model["name"], model["default"], model["backend"], model["words"]) == ("tiny", True, "torch", True)
+    assert (model["threshold"], model["presence"]) == (0.5, None)
+    assert model["scoring"] == {"bias": 0.0, "certainty": 1.0, "presence": 0.0}
     text = client.get("/metrics").text
     assert "restr_requests_total" in text and 'restr_model_loads_total{end="done",model="tiny"} 1.0' in text
     paths = client.get("/openapi.json").json()["paths"]

@@ -21,6 +21,7 @@ MOST = 8  # expressions at once
 LONGEST = 2000  # pixels a side; a larger photograph is made smaller, as a Space is for everybody
 SAMPLES = Path(str(files("restr.server"))) / "page" / "samples"
 MORE = {"camera.jpg": "the grass", "rocket.jpg": "the sky"}  # beside the sentence that a sample comes with
+COLUMNS = ["expression", "", "presence", "score", "of the image"]
 OPAQUE = 0.55  # what lies under a mask stays to be seen
 
 segmenter = Segmenter.from_pretrained(os.environ.get("RESTR_MODEL"))
@@ -45,16 +46,27 @@ def find(image: np.ndarray | None, texts: str) -> list[Result]:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def draw(results: list[Result] | None, threshold: float) -> tuple[Layers | None, list[list[object]]]:
-    """Masks as coloured layers, and a table; probabilities stay, so another threshold costs nothing."""
+def draw(
+    results: list[Result] | None, threshold: float, guess: bool = False
+) -> tuple[Layers | None, list[list[object]]]:
+    """Masks as coloured layers, and a table; probabilities stay, so another threshold costs nothing.
+
+    guess: also draw what is probably not in the photograph.
+    """
     if not results:
         return None, []
-    found = [replace(each, threshold=threshold) for each in results]
-    layers = [(each.mask * np.float32(OPAQUE), each.text) for each in found]
-    rows: list[list[object]] = [
-        [each.text, round(each.score, 3), f"{each.area / each.mask.size:.1%}"] for each in found
-    ]
-    return (found[0].image, layers), rows
+    least = {"least_presence": 0.0} if guess else {}
+    found = [replace(each, threshold=threshold, **least) for each in results]
+    layers = [(each.mask * np.float32(OPAQUE), each.text) for each in found if each.found]
+    return (found[0].image, layers), [row(each) for each in found]
+
+
+def row(result: Result) -> list[object]:
+    """An expression's row of the table."""
+    presence = "" if result.presence is None else f"{result.presence:.0%}"
+    if not result.found:
+        return [result.text, "not found", presence, None, ""]
+    return [result.text, "found", presence, round(result.score, 3), f"{result.area / result.mask.size:.1%}"]
 
 
 def examples() -> list[list[str]]:
@@ -78,15 +90,22 @@ def build() -> gr.Blocks:
                 )
                 texts = gr.Textbox(lines=2, max_lines=MOST, label="Expressions", placeholder="the dog on the left")
                 threshold = gr.Slider(0.05, 0.95, 0.5, step=0.05, label="Least probability inside a mask")
+                guess = gr.Checkbox(label="Also draw the best guess of what is not found")
                 ask = gr.Button("Find", variant="primary")
             with gr.Column():
                 layers = gr.AnnotatedImage(label="Found", height=420)
-                table = gr.Dataframe(headers=["expression", "score", "of the image"], label="Scores", interactive=False)
-        shown = {"fn": draw, "inputs": [results, threshold], "outputs": [layers, table], "show_progress": "hidden"}
+                table = gr.Dataframe(headers=COLUMNS, label="Scores", interactive=False)
+        shown = {
+            "fn": draw,
+            "inputs": [results, threshold, guess],
+            "outputs": [layers, table],
+            "show_progress": "hidden",
+        }
         gr.on([ask.click, texts.submit], find, [image, texts], results, api_name="find").success(
             **shown, api_name="draw"
         )
         threshold.release(**shown, api_visibility="private")
+        guess.change(**shown, api_visibility="private")
         gr.Examples(examples(), [image, texts], cache_examples=False)
     # One at a time, as a model computes one thing at a time; who waits sees the place in the queue.
     return page.queue(max_size=32, default_concurrency_limit=1)

@@ -38,10 +38,17 @@ export function rows(model, text) {
   return ids.map((word) => model.words.get(word === "a" ? "an" : word) ?? 1n);
 }
 
-/** One sentence on an encoded photograph: probabilities, row by row, of `inputSize`. */
+const sigmoid = (value) => 1 / (1 + Math.exp(-value));
+
+/**
+ * One sentence on an encoded photograph. prob: probabilities, row by row, of `inputSize`. presence: how likely the photograph
+ * shows what is meant, null from a model that does not say; present: whether that is enough, as the model has it.
+ */
 export async function segment(model, patches, text) {
   const ids = rows(model, text);
   const tensor = new model.ort.Tensor("int64", BigInt64Array.from(ids), [1, ids.length]);
-  const { logits } = await model.expression.run({ patches, ids: tensor });
-  return Float32Array.from(logits.data, (value) => 1 / (1 + Math.exp(-value)));
+  const said = await model.expression.run({ patches, ids: tensor });
+  const presence = said.presence ? sigmoid(said.presence.data[0]) : null;
+  const present = presence === null || presence >= model.facts.config.presence.threshold;
+  return { prob: Float32Array.from(said.logits.data, sigmoid), presence, present };
 }

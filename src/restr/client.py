@@ -3,7 +3,7 @@
 >>> from restr.client import Client
 >>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
 ...     found = client.segment("photo.jpg", "the left dog")
-...     found[0].mask, found[0].score
+...     found[0].found, found[0].presence, found[0].mask, found[0].score
 """
 
 from __future__ import annotations
@@ -59,8 +59,18 @@ class Found:
         return self.document["text"]
 
     @property
+    def found(self) -> bool:
+        """Whether there is a mask."""
+        return self.document["found"]
+
+    @property
+    def presence(self) -> float | None:
+        """The probability that the image shows what is meant at all; None from a model that does not say."""
+        return self.document["presence"]
+
+    @property
     def score(self) -> float:
-        """Mean probability inside the mask; 0 for an empty one."""
+        """The probability that the mask is right; 0 for an empty one."""
         return self.document["score"]
 
     @property
@@ -109,11 +119,16 @@ def _content(image: Photograph) -> bytes:
 
 
 def _question(
-    texts: str | Sequence[str], threshold: float | None, formats: Sequence[str], words: bool
+    texts: str | Sequence[str],
+    threshold: float | None,
+    presence: float | None,
+    formats: Sequence[str],
+    words: bool,
 ) -> dict[str, Any]:
     listed = [texts] if isinstance(texts, str) else list(texts)
+    chosen = {"threshold": threshold, "presence": presence}
     question: dict[str, Any] = {"texts": listed, "formats": list(formats), "words": words}
-    return question if threshold is None else question | {"threshold": threshold}
+    return question | {name: value for name, value in chosen.items() if value is not None}
 
 
 def _upload(image: Photograph, model: str | None) -> dict[str, Any]:
@@ -163,12 +178,16 @@ class Client(_Calls):
         texts: str | Sequence[str],
         *,
         threshold: float | None = None,
+        presence: float | None = None,
         formats: Sequence[str] = ("rle",),
         words: bool = False,
         model: str | None = None,
     ) -> list[Found]:
-        """What each of ``texts`` names in an image: a file's path or its bytes."""
-        body = _upload(image, model) | _question(texts, threshold, formats, words)
+        """What each of ``texts`` names in an image: a file's path or its bytes.
+
+        threshold, presence: least probability of a mask's pixels, and that anything is meant; the model's own if not given.
+        """
+        body = _upload(image, model) | _question(texts, threshold, presence, formats, words)
         return _found(self._send("POST", "/v1/segment", body))
 
     def keep(self, image: Photograph, *, model: str | None = None) -> str:
@@ -181,11 +200,12 @@ class Client(_Calls):
         texts: str | Sequence[str],
         *,
         threshold: float | None = None,
+        presence: float | None = None,
         formats: Sequence[str] = ("rle",),
         words: bool = False,
     ) -> list[Found]:
         """What each of ``texts`` names in a kept image."""
-        body = _question(texts, threshold, formats, words)
+        body = _question(texts, threshold, presence, formats, words)
         return _found(self._send("POST", f"/v1/images/{image_id}/segment", body))
 
     def forget(self, image_id: str) -> None:
@@ -242,12 +262,13 @@ class AsyncClient(_Calls):
         texts: str | Sequence[str],
         *,
         threshold: float | None = None,
+        presence: float | None = None,
         formats: Sequence[str] = ("rle",),
         words: bool = False,
         model: str | None = None,
     ) -> list[Found]:
         """As ``Client.segment``."""
-        body = _upload(image, model) | _question(texts, threshold, formats, words)
+        body = _upload(image, model) | _question(texts, threshold, presence, formats, words)
         return _found(await self._send("POST", "/v1/segment", body))
 
     async def keep(self, image: Photograph, *, model: str | None = None) -> str:
@@ -260,11 +281,12 @@ class AsyncClient(_Calls):
         texts: str | Sequence[str],
         *,
         threshold: float | None = None,
+        presence: float | None = None,
         formats: Sequence[str] = ("rle",),
         words: bool = False,
     ) -> list[Found]:
         """As ``Client.ask``."""
-        body = _question(texts, threshold, formats, words)
+        body = _question(texts, threshold, presence, formats, words)
         return _found(await self._send("POST", f"/v1/images/{image_id}/segment", body))
 
     async def forget(self, image_id: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -156,6 +156,52 @@ class SegmentationMetrics:
         self._kinds = {
             kind: Counts(**{**counts, "hits": list(counts["hits"])}) for kind, counts in state["kinds"].items()
         }
+
+
+def area_under_curve(present: Sequence[float], absent: Sequence[float]) -> float:
+    """How often a value of ``present`` is above one of ``absent``, a tie counting half: the ROC curve's area; NaN without
+    either."""
+    if not len(present) or not len(absent):
+        return float("nan")
+    ordered = np.sort(np.asarray(absent, np.float64))
+    below, not_above = (np.searchsorted(ordered, np.asarray(present, np.float64), side) for side in ("left", "right"))
+    return float((below + not_above).mean() / (2 * len(ordered)))
+
+
+def expected_calibration_error(scores: Sequence[float], correct: Sequence[bool], *, bins: int = 15) -> float:
+    """How far scores, said to be probabilities of being right, are from the shares that were (Guo et al. 2017); NaN for none.
+
+    The mean over ``bins`` equal parts of [0, 1], weighted by their number, of |mean score - share correct|. Raises
+    ``DataError`` for a score outside [0, 1].
+    """
+    found = calibration_bins(scores, correct, bins=bins)
+    return sum(each.n * abs(each.score - each.correct) for each in found) / len(scores) if found else float("nan")
+
+
+class CalibrationBin(NamedTuple):
+    """A part of [0, 1], from low to high: n scores, their mean, and the share of them that was right."""
+
+    low: float
+    high: float
+    n: int
+    score: float
+    correct: float
+
+
+def calibration_bins(scores: Sequence[float], correct: Sequence[bool], *, bins: int = 15) -> list[CalibrationBin]:
+    """The parts of [0, 1] that hold any of ``scores``; one on an edge belongs to the part above. Raises ``DataError``."""
+    values, right = np.asarray(scores, np.float64), np.asarray(correct, bool)
+    if values.shape != right.shape or not ((values >= 0) & (values <= 1)).all():
+        raise DataError(
+            f"{values.size} scores and {right.size} verdicts, the scores not all from 0 to 1; give a probability and a bool a mask"
+        )
+    place = np.minimum((values * bins).astype(int), bins - 1)
+    found = []
+    for part in np.unique(place).tolist():
+        here = place == part
+        mean, share = float(values[here].mean()), float(right[here].mean())
+        found.append(CalibrationBin(part / bins, (part + 1) / bins, int(here.sum()), mean, share))
+    return found
 
 
 def boundary_intersection_and_union(

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from restr.config import PreprocessConfig
+from restr.config import PreprocessConfig, PresenceConfig
 from restr.errors import ConfigError
 from restr.fields import at_least, one_of
 from restr.preprocess import content_size, fit_image, input_size
@@ -23,7 +23,8 @@ from restr.preprocess import content_size, fit_image, input_size
 class Protocol:
     """size, fit: of the model's input; None leaves the model's own. measured_at: masks are compared at the photograph's
     size, or at the model's input, the true mask resized to it. threshold, mask_rule: of the mask's pixels; None, the
-    model's own. precision_rule: how Pr@X compares. empty_iou: the IoU of two empty masks. joined: the sentences of a
+    model's own. presence: least probability that anything is meant, below which the mask is empty; None, the model's own.
+    precision_rule: how Pr@X compares. empty_iou: the IoU of two empty masks. joined: the sentences of a
     region are one sample, in one text, instead of a sample each.
     """
 
@@ -33,6 +34,7 @@ class Protocol:
     measured_at: Literal["original", "model"] = "original"
     threshold: float | None = 0.5
     mask_rule: Literal[">=", ">"] = ">="
+    presence: float | None = None
     precision_rule: Literal[">=", ">"] = ">="
     empty_iou: float = 1.0
     joined: bool = False
@@ -45,6 +47,8 @@ class Protocol:
         one_of(self, "measured_at", "mask_rule", "precision_rule")
         if self.threshold is not None and not 0.0 < self.threshold < 1.0:
             raise ConfigError(f"threshold is {self.threshold}; it must be between 0 and 1")
+        if self.presence is not None and not 0.0 <= self.presence <= 1.0:
+            raise ConfigError(f"presence is {self.presence}; it must be from 0, which always leaves a mask, to 1")
         if self.empty_iou not in (0.0, 1.0):
             raise ConfigError(f"empty_iou is {self.empty_iou}; two empty masks agree wholly (1) or not at all (0)")
 
@@ -81,15 +85,23 @@ class Protocol:
         """The mask, bool, of probabilities."""
         return prob >= threshold if self.mask_rule == ">=" else prob > threshold
 
-    def describe(self, own: PreprocessConfig) -> str:
+    def least_presence(self, own: PresenceConfig | None) -> float | None:
+        """The presence below which a mask is empty; None of a model that does not say."""
+        if own is None or own.kind == "none":
+            return None
+        return own.threshold if self.presence is None else self.presence
+
+    def describe(self, own: PreprocessConfig, presence: PresenceConfig | None = None) -> str:
         """The conditions without which the numbers mean nothing, in one sentence that begins with the name."""
         config = self.preprocess(own)
         fit = {"longest": "longest side", "letterbox": "letterbox", "square": "stretched to a square"}[config.fit]
         where = "the original size" if self.measured_at == "original" else "the model's size"
+        least = self.least_presence(presence)
+        empty = "" if least is None else f", empty where presence < {least:g}"
         sample = "region, its sentences joined" if self.joined else "(region, sentence) pair"
         return (
             f"{self.name}: input {config.size} ({fit}), IoU at {where}, mask = probability {self.mask_rule} "
-            f"{config.threshold:g}, Pr@X counts IoU {self.precision_rule} X, one sample = one {sample}, both masks empty: "
+            f"{config.threshold:g}{empty}, Pr@X counts IoU {self.precision_rule} X, one sample = one {sample}, both masks empty: "
             f"IoU {self.empty_iou:g}"
         )
 

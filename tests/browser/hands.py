@@ -21,9 +21,9 @@ def upload(page, path: Path = COFFEE) -> None:
 
 
 def facts(page, text: str) -> str:
-    """The score and share of the layer of this name, once it has an answer."""
+    """The score and share of the layer of this name, or that it is not found, once it has an answer."""
     row = page.locator(".layer", has=page.locator(".layer-name", has_text=re.compile(f"^{re.escape(text)}$")))
-    row.locator(".layer-facts", has_text=re.compile("picture|threshold")).wait_for()
+    row.locator(".layer-facts", has_text=re.compile("picture|threshold|not found")).wait_for()
     return row.locator(".layer-facts").inner_text()
 
 

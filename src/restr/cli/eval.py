@@ -14,7 +14,7 @@ from restr import __version__
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from restr.config import PreprocessConfig
+    from restr.config import PreprocessConfig, PresenceConfig
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import EvaluationResult
     from restr.protocol import Protocol
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Eval:
     """Measure oIoU, mIoU and Pr@X of a model, by kind of sentence, with the shuffled-sentence control beside.
+
+    Where some sentences mean nothing, also whether the model says so (N-acc, T-acc, the AUC of its presence).
 
     Example: restr eval --data jsonl:mine.jsonl --out results
     """
@@ -59,6 +61,10 @@ class Eval:
     threshold: float | None = None
     """The least probability of a pixel of the mask, instead of the protocol's."""
 
+    presence: float | None = None
+    """The least probability that the picture shows what is meant, below which the mask is empty, instead of the model's own;
+    0 never empties a mask."""
+
     empty_iou: Literal[0, 1] | None = None
     """The IoU of an empty mask where nothing was to be found, instead of the protocol's."""
 
@@ -90,11 +96,12 @@ def main(arguments: Sequence[str]) -> int:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What the settings mean: a model's folder and preprocessing, how to measure, on what; facts: all that a number depends
-    on."""
+    """What the settings mean: a model's folder, preprocessing and presence threshold, how to measure, on what; facts: all that
+    a number depends on."""
 
     folder: Path
     preprocess: PreprocessConfig
+    presence: PresenceConfig
     protocol: Protocol
     samples: SampleSource
     title: str
@@ -103,7 +110,7 @@ class Prepared:
     @property
     def conditions(self) -> str:
         """The protocol's sentence."""
-        return self.protocol.describe(self.preprocess)
+        return self.protocol.describe(self.preprocess, self.presence)
 
 
 def prepared(settings: Eval) -> Prepared:
@@ -119,6 +126,7 @@ def prepared(settings: Eval) -> Prepared:
     return Prepared(
         folder=folder,
         preprocess=preprocess,
+        presence=found.config.presence,
         protocol=protocol,
         samples=samples,
         title=title_of(settings),
@@ -133,7 +141,7 @@ def prepared(settings: Eval) -> Prepared:
             "size": preprocess.size,
             "model": found.hash,
             "precision": found.precision or settings.precision.replace("auto", "fp32"),
-            "protocol": protocol.describe(preprocess),
+            "protocol": protocol.describe(preprocess, found.config.presence),
         },
     )
 
@@ -205,7 +213,7 @@ def chosen_protocol(settings: Eval) -> Protocol:
     from restr.protocol import protocol
 
     found = protocol(settings.protocol)
-    changes = {"threshold": settings.threshold, "empty_iou": settings.empty_iou}
+    changes = {"threshold": settings.threshold, "presence": settings.presence, "empty_iou": settings.empty_iou}
     changes = {name: float(value) for name, value in changes.items() if value is not None}
     return dataclasses.replace(found, name=f"{found.name}, changed", **changes) if changes else found
 

@@ -39,10 +39,12 @@ class Encoded:
         self.segmenter, self.name = segmenter, name
         self.features = cast("TorchBackend", segmenter.backend).placed(features)
 
-    def __call__(self, image: np.ndarray, text: list[str], *, threshold: float | None = None) -> list[Result]:
+    def __call__(
+        self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
+    ) -> list[Result]:
         """A result for each sentence. image: an array of the picture's size; its pixels are not looked at."""
         encoded = EncodedImage(pixels=image, features=self.features, name=self.name)
-        return self.segmenter.predict_encoded(encoded, text, threshold=threshold)
+        return self.segmenter.predict_encoded(encoded, text, threshold=threshold, presence=presence)
 
 
 def say_new_words(known: Vocabulary, vocabulary: Vocabulary) -> None:
@@ -65,7 +67,7 @@ def measured(segmenter: Segmenter, pictures: Sequence[Picture], store: FeatureSt
             encoded = Encoded(segmenter, picture, store)
             records += measure_image(encoded, picture.samples(), own, config, patch, seed=0)
             bar.advance(task)
-    return summarise(records, own.describe(preprocess), own)
+    return summarise(records, own.describe(preprocess, segmenter.config.presence), own)
 
 
 def report(

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from restr import masks
-from restr.config import PreprocessConfig
+from restr.config import PreprocessConfig, PresenceConfig
 from restr.data.sample import Sample
+from restr.evaluation.calibration import sureness
 from restr.metrics import (
     LENGTHS,
     LONGEST,
@@ -30,7 +31,7 @@ MOST_OVERLAP = 0.1  # of the smaller region: up to here two targets of an image 
 
 
 class Segmented(Protocol):
-    """The part of ``restr.Result`` that is measured: prob, float (H W), and score."""
+    """The part of ``restr.Result`` that is measured: prob, float (H W), score, presence and whether that is enough."""
 
     # Any, as type checkers do not take Result's cached properties for plain ones in a protocol.
     @property
@@ -39,12 +40,18 @@ class Segmented(Protocol):
     @property
     def score(self) -> Any: ...
 
+    @property
+    def presence(self) -> float | None: ...
+
+    @property
+    def present(self) -> bool: ...
+
 
 class Segments(Protocol):
     """The part of ``restr.Segmenter`` that is measured: an image and its sentences in, a result for each out."""
 
     def __call__(
-        self, image: np.ndarray, text: list[str], *, threshold: float | None = None
+        self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
     ) -> Sequence[Segmented]: ...
 
 
@@ -69,12 +76,19 @@ class Record:
     control_text: str | None = None
     control_intersection: int | None = None
     control_union: int | None = None
+    presence: float | None = None  # None from a model that does not say
+
+    @property
+    def marked(self) -> bool:
+        """Whether the predicted mask has any pixel."""
+        return self.intersection > 0 or self.union > self.area
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationResult:
     """Measures in [0, 1] (see ``restr.metrics``), the protocol that they belong to, and every sample's record.
 
+    overall: besides, boundary_iou, and how sure to be of the answers (``calibration.sureness``).
     intervals: 95% bootstrap over images of oiou and miou, and of each kind's oiou as "oiou/<kind>". control: the
     measures with each sentence replaced by one for another target of its image; control_paired: the right sentences'
     measures on those same samples. Both None where the control was not asked for or no image has two targets.
@@ -101,6 +115,7 @@ def evaluate(
     samples: Iterable[Sample],
     *,
     preprocess: PreprocessConfig,
+    presence: PresenceConfig | None = None,
     protocol: EvaluationProtocol = PROTOCOLS["own"],
     patch: int = 16,
     control: bool = True,
@@ -109,8 +124,8 @@ def evaluate(
 ) -> EvaluationResult:
     """Measure ``segmenter`` on ``samples`` as ``protocol`` says.
 
-    samples: those of one image must follow each other, so that it is encoded once. preprocess, patch: of the segmenter,
-    which has to prepare its images as ``protocol.preprocess`` says. control: also match each region with a sentence drawn
+    samples: those of one image must follow each other, so that it is encoded once. preprocess, presence, patch: of the
+    segmenter, which has to prepare its images as ``protocol.preprocess`` says. control: also match each region with a sentence drawn
     (by seed) for another target of its image; it costs no further prediction. progress: called with the number of samples
     after each image.
     """
@@ -120,7 +135,7 @@ def evaluate(
         records += measure_image(segmenter, group, protocol, config, patch, seed if control else None)
         if progress:
             progress(len(group))
-    return summarise(records, protocol.describe(preprocess), protocol)
+    return summarise(records, protocol.describe(preprocess, presence), protocol)
 
 
 def measure_image(
@@ -135,12 +150,14 @@ def measure_image(
     if protocol.joined:
         group = joined(group)
     image, targets = protocol.frame(group[0].image, [sample.mask for sample in group], config, patch)
-    results = segmenter(image, [sample.text for sample in group], threshold=config.threshold)
-    found = [protocol.mask(result.prob, config.threshold) for result in results]
+    results = segmenter(
+        image, [sample.text for sample in group], threshold=config.threshold, presence=protocol.presence
+    )
+    found = [protocol.mask(result.prob, config.threshold) & result.present for result in results]
     others = [None] * len(group) if seed is None else other_targets(group, image_generator(seed, group[0]))
     records = []
     for sample, target, result, mask, other in zip(group, targets, results, found, others, strict=True):
-        record = judged(sample, target, mask, float(result.score), protocol)
+        record = judged(sample, target, mask, float(result.score), protocol, result.presence)
         if other is not None:
             shared, union = intersection_and_union(found[other], target)
             record = replace(record, control_text=group[other].text, control_intersection=shared, control_union=union)
@@ -148,7 +165,14 @@ def measure_image(
     return records
 
 
-def judged(sample: Sample, target: np.ndarray, mask: np.ndarray, score: float, protocol: EvaluationProtocol) -> Record:
+def judged(
+    sample: Sample,
+    target: np.ndarray,
+    mask: np.ndarray,
+    score: float,
+    protocol: EvaluationProtocol,
+    presence: float | None = None,
+) -> Record:
     """The record of one predicted mask. target: the sample's mask at the size at which masks are compared."""
     shared, union = intersection_and_union(mask, target)
     border = boundary_intersection_and_union(mask, target)
@@ -164,6 +188,7 @@ def judged(sample: Sample, target: np.ndarray, mask: np.ndarray, score: float, p
         iou=shared / union if union else protocol.empty_iou,
         score=round(score, 4),
         prediction=masks.rle_encode(mask),
+        presence=None if presence is None else round(presence, 4),
         boundary_iou=border[0] / border[1] if border[1] else protocol.empty_iou,
     )
 
@@ -197,7 +222,9 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvaluationPr
     by_length = lengths.compute_by_kind()
     return EvaluationResult(
         protocol=conditions,
-        overall=kinds.compute() | {"boundary_iou": _mean([record.boundary_iou for record in records])},
+        overall=kinds.compute()
+        | {"boundary_iou": _mean([record.boundary_iou for record in records])}
+        | sureness(records),
         by_kind=dict(sorted(by_kind.items(), key=lambda item: -item[1]["n"])),
         by_length={name: by_length[name] for name in (*LENGTHS, LONGEST) if name in by_length},
         intervals=intervals,

@@ -18,7 +18,8 @@ from restr.overlay import FOUND, TRUTH
 
 BINS = 20  # of the histogram
 SIDE = 420  # pixels of a case's picture
-GENERALISED = {"giou": "gIoU", "ciou": "cIoU", "n_acc": "N-acc", "t_acc": "T-acc"}  # where some sentences mean nothing
+# Where some sentences mean nothing.
+GENERALISED = {"giou": "gIoU", "ciou": "cIoU", "n_acc": "N-acc", "t_acc": "T-acc", "presence_auc": "presence AUC"}
 
 STYLE = """
 td.track { width: 38%; min-width: 140px; padding: 0 .7rem; }
@@ -29,7 +30,7 @@ td.track { width: 38%; min-width: 140px; padding: 0 .7rem; }
 .histogram div { flex: 1; background: var(--bar); border-radius: 3px 3px 0 0; min-height: 1px; }
 .axis { display: flex; justify-content: space-between; } tr.all td { font-weight: 600; }
 .cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 1.2rem; }
-figure img { height: 240px; object-fit: contain; background: var(--card); }
+figure img { height: 240px; object-fit: contain; background: var(--card); } .plot { max-width: 520px; } .plot img { height: auto; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; vertical-align: -.05em; margin: 0 .3em 0 .8em; }
 """
 
@@ -42,8 +43,10 @@ def page(
     title: str,
     command: str = "",
     data: str = "",
+    reliability: bytes | None = None,
 ) -> str:
-    """The page. cases: records to show, by heading; samples: theirs, by id (a case without one is left out)."""
+    """The page. cases: records to show, by heading; samples: theirs, by id (a case without one is left out). reliability: the
+    plot of the scores, PNG."""
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p class='quiet'>Protocol: {html.escape(result.protocol)}.</p>",
@@ -52,6 +55,7 @@ def page(
         section("By kind of sentence", _table({"all": result.overall, **result.by_kind}, result.intervals)),
         section("By length of the sentence", _table(result.by_length, {})),
         section("How IoU is distributed", _histogram([record.iou for record in result.records])),
+        _calibration(result, reliability),
         _control(result),
         _published(result, data),
         *(_cases(name, records, samples) for name, records in cases.items()),
@@ -67,6 +71,7 @@ def _tiles(result: EvaluationResult) -> str:
         (percent(overall["pr@0.5"]), "Pr@0.5"),
         (percent(overall["boundary_iou"]), "boundary IoU"),
     ]
+    tiles += [(f"{100 * overall['ece']:.1f}", "calibration error of the score")] if "ece" in overall else []
     tiles += [(percent(overall[name]), label) for name, label in GENERALISED.items() if name in overall]
     tiles.append((f"{overall['n']:,}", f"sentences, {result.images:,} photographs"))
     return number_tiles(tiles)
@@ -116,6 +121,18 @@ def _histogram(ious: Sequence[float]) -> str:
     return (
         f"<div class='histogram' role='img' aria-label='{note}'>{bars}</div>"
         f"<div class='axis quiet'><span>0</span><span>0.5</span><span>1</span></div><p class='quiet'>{note}</p>"
+    )
+
+
+def _calibration(result: EvaluationResult, reliability: bytes | None) -> str:
+    if reliability is None:
+        return ""
+    note = (
+        "How many of the masks with a score are right (IoU at least 0.5): as many as the score says, if it is calibrated. A mask "
+        f"for a sentence that means nothing is wrong. Expected calibration error, 15 bins: {result.overall['ece']:.3f}."
+    )
+    return section(
+        "Calibration of the score", f"<div class='cases plot'>{figure(reliability, 'png', 'Reliability')}</div>", note
     )
 
 

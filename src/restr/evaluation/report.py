@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from restr.data.sample import Sample, SampleSource
+from restr.evaluation.calibration import draw_reliability
 from restr.evaluation.cases import choose_cases, draw_cases, find_samples
 from restr.evaluation.evaluate import EvaluationResult, record_lines
 from restr.evaluation.page import GENERALISED, page, percent
@@ -27,11 +28,12 @@ def write_report(
     command: str = "",
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
-    """Write report.html, table.md, row.md, row.tex, metrics.json, records.jsonl, by_kind.png and cases.png into ``folder``.
+    """Write report.html, table.md, row.md, row.tex, metrics.json, records.jsonl, and the pictures by_kind.png, reliability.png
+    and cases.png into ``folder``.
 
     samples: the evaluation's once more, for the pictures. facts: what the result depends on, kept in metrics.json; with
-    "data" among them, the rows stand beside the published ones of that split. Needs matplotlib for by_kind.png (extra
-    ``train``); without it that chart alone is left out.
+    "data" among them, the rows stand beside the published ones of that split. Needs matplotlib for by_kind.png
+    and reliability.png (extra ``train``); without it those alone are left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts = facts or {}
@@ -40,17 +42,22 @@ def write_report(
     data = str(facts.get("data", ""))
     cases = choose_cases(result.records)
     found = find_samples(samples, {r.id for rs in cases.values() for r in rs}) if samples is not None else {}
+    charts = {
+        "by_kind.png": draw_chart(result, title=title),
+        "reliability.png": draw_reliability(result.records, title=title),
+    }
+    reliability = charts["reliability.png"]
     contents: dict[str, bytes] = {
-        "report.html": page(result, cases, found, title=title, command=command, data=data).encode(),
+        "report.html": page(
+            result, cases, found, title=title, command=command, data=data, reliability=reliability
+        ).encode(),
         "metrics.json": json.dumps(summary, indent=2, ensure_ascii=False).encode() + b"\n",
         "records.jsonl": lines.encode(),
         "table.md": markdown(result, title=title, command=command).encode(),
         "row.md": markdown_rows(result, data).encode(),
         "row.tex": latex_rows(result, data).encode(),
     }
-    chart = draw_chart(result, title=title)
-    if chart:
-        contents["by_kind.png"] = chart
+    contents |= {name: chart for name, chart in charts.items() if chart}
     if samples is not None:
         buffer = io.BytesIO()
         draw_cases(cases, found.values()).save(buffer, "PNG", optimize=True)
@@ -73,6 +80,7 @@ def markdown(result: EvaluationResult, *, title: str, command: str = "") -> str:
         f"mIoU {percent(overall['miou'])}, Pr@0.5 {percent(overall['pr@0.5'])}; "
         f"{overall['n']} sentences, {result.images} photographs.",
         *([f"Of sentences that may mean nothing: {generalised}."] if generalised else []),
+        *([f"Expected calibration error of the score: {overall['ece']:.3f}."] if "ece" in overall else []),
         "",
         f"Protocol: {result.protocol}.",
         "",

@@ -24,6 +24,8 @@ def found(result: Result, formats: Sequence[str], *, words: bool) -> dict[str, A
     """A ``schemas.Found`` document. words: whether to say how much each counted; null where it is not known."""
     document: dict[str, Any] = {
         "text": result.text,
+        "found": result.found,
+        "presence": None if result.presence is None else round(result.presence, 4),
         "score": round(result.score, 4),
         "box": list(result.box) if result.box else None,
         "area": result.area,

@@ -73,6 +73,7 @@ class SegmentJob(Job):
     encoded: Encoded
     texts: tuple[str, ...]
     threshold: float | None = None
+    presence: float | None = None
     words: bool = False
     kind = "segment"
 
@@ -238,9 +239,13 @@ class Engine:
         texts = list(dict.fromkeys(text for job in jobs for text in job.texts))
         results = encoded.segmenter.predict_encoded(encoded.image, texts, attention=jobs[0].words)
         found = dict(zip(texts, results, strict=True))
-        return [[_at(found[text], job.threshold) for text in job.texts] for job in jobs]
+        return [[_at(found[text], job.threshold, job.presence) for text in job.texts] for job in jobs]
 
 
-def _at(result: Result, threshold: float | None) -> Result:
-    """The result with a request's own threshold: probabilities do not depend on it."""
-    return result if threshold is None else replace(result, threshold=threshold)
+def _at(result: Result, threshold: float | None, presence: float | None) -> Result:
+    """The result with a request's own thresholds: probabilities do not depend on them."""
+    return replace(
+        result,
+        threshold=result.threshold if threshold is None else threshold,
+        least_presence=result.least_presence if presence is None else presence,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from restr.inference.segmenter import Segmenter
 from restr.server.admission import Admission
 from restr.server.engine import Engine
 from restr.server.metrics import Metrics
-from restr.server.schemas import ModelInfo
+from restr.server.schemas import ModelInfo, Scoring
 from restr.server.settings import ServerSettings
 
 logger = logging.getLogger("restr.server")
@@ -75,6 +76,7 @@ class ServedModel:
     def info(self, *, default: bool) -> ModelInfo:
         """What ``/v1/models`` says."""
         segmenter = self.segmenter
+        config = segmenter.config
         return ModelInfo(
             name=self.name,
             default=default,
@@ -82,7 +84,9 @@ class ServedModel:
             precision=segmenter.backend.precision,
             device=str(segmenter.device),
             max_words=segmenter.tokenizer.max_words,
-            threshold=segmenter.config.preprocess.threshold,
+            threshold=config.preprocess.threshold,
+            presence=None if config.presence.kind == "none" else config.presence.threshold,
+            scoring=Scoring(**asdict(config.score)),
             words=self.knows_words,
         )
 

@@ -42,6 +42,14 @@ class Question(Asked):
         allow_inf_nan=False,
         description="Least probability of the mask's pixels (default: the model's).",
     )
+    presence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Least probability that the image shows what is meant, below which the mask is empty; 0 always gives the "
+        "best guess (default: the model's).",
+    )
     formats: list[Format] = Field(["rle"], max_length=12, description="Forms of each mask; pictures are base64 PNG.")
     words: bool = Field(False, description="Also tell how much each word counted, where the model can.")
 
@@ -131,7 +139,11 @@ class Found(BaseModel):
     """What one expression names. The forms that were not asked for are left out."""
 
     text: str
-    score: float = Field(description="Mean probability inside the mask; 0 for an empty one.")
+    found: bool = Field(description="Whether there is a mask: it is not empty.")
+    presence: float | None = Field(
+        description="Probability that the image shows what is meant at all; null from a model that does not say."
+    )
+    score: float = Field(description="Probability that the mask is right; 0 for an empty one.")
     box: list[int] | None = Field(description="x0, y0, x1, y1, the last two exclusive; null for an empty mask.")
     area: int = Field(description="Pixels in the mask.")
     rle: dict[str, Any] | None = Field(None, description="COCO's compressed run lengths.")
@@ -160,6 +172,14 @@ class Answer(BaseModel):
     timings: Timings
 
 
+class Scoring(BaseModel):
+    """A score is sigmoid(bias + certainty * logit of the mean probability in the mask + presence * logit of the presence)."""
+
+    bias: float
+    certainty: float
+    presence: float
+
+
 class ModelInfo(BaseModel):
     """A model that is served."""
 
@@ -170,6 +190,10 @@ class ModelInfo(BaseModel):
     device: str
     max_words: int
     threshold: float
+    presence: float | None = Field(
+        description="Least presence at which something is meant; null of a model that does not say."
+    )
+    scoring: Scoring = Field(description="How its scores are made, for other thresholds than the one asked for.")
     words: bool = Field(description="Whether it can tell how much each word counted.")
 
 

@@ -221,6 +221,7 @@ class Service:
             encoded=encoded,
             texts=texts,
             threshold=question.threshold,
+            presence=question.presence,
             words=question.words and model.knows_words,
             deadline=visit.deadline,
         )

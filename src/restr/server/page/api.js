@@ -57,15 +57,13 @@ function upload(file, { signal, onProgress }) {
   });
 }
 
-async function post(path, body, signal) {
+/** The answer's JSON. body: what to POST; nothing, to GET. */
+async function call(path, { body, signal }) {
   let response;
+  const sent = body && { method: "POST", body: JSON.stringify(body) };
+  const type = body && { "Content-Type": "application/json" };
   try {
-    response = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "application/json", ...authorization() },
-      body: JSON.stringify(body),
-      signal,
-    });
+    response = await fetch(path, { ...sent, headers: { ...type, Accept: "application/json", ...authorization() }, signal });
   } catch (error) {
     throw error.name === "AbortError" ? error : new Problem(UNREACHABLE);
   }
@@ -86,10 +84,10 @@ function pause(seconds, signal) {
 const busy = (error) => error instanceof Problem && (error.status === 429 || (error.status === 503 && error.retryAfter > 0));
 
 /** Try again while the server is busy, as long as it asks to wait, three times at most. onWait gets the seconds. */
-async function patiently(call, { signal, onWait }) {
+async function patiently(ask, { signal, onWait }) {
   for (let tries = 0; ; tries++) {
     try {
-      return await call();
+      return await ask();
     } catch (error) {
       if (!busy(error) || tries === 3) throw error;
       const seconds = Math.min(30, Math.max(1, error.retryAfter)) * (1 + 0.2 * Math.random());
@@ -104,10 +102,14 @@ export class Photo {
   constructor(file) {
     this.file = file;
     this.handle = null;
+    this.model = null; // what /v1/models says of it
   }
 
   async send({ signal, onProgress, onWait } = {}) {
-    this.handle = await patiently(() => upload(this.file, { signal, onProgress }), { signal, onWait });
+    const handle = await patiently(() => upload(this.file, { signal, onProgress }), { signal, onWait });
+    const { models } = await patiently(() => call("/v1/models", { signal }), { signal, onWait });
+    this.model = models.find(({ name }) => name === handle.model);
+    this.handle = handle;
     return this.handle;
   }
 
@@ -116,7 +118,7 @@ export class Photo {
     const ask = () => {
       const path = `/v1/images/${encodeURIComponent(this.handle.id)}/segment`;
       const body = { texts: [text], threshold: 0.5, formats: ["prob"], words: true };
-      return patiently(() => post(path, body, signal), { signal, onWait });
+      return patiently(() => call(path, { body, signal }), { signal, onWait });
     };
     try {
       return (await ask()).results[0];

@@ -32,7 +32,7 @@ function iconButton(name, className, run) {
   return button;
 }
 
-/** actions, to be set before any row is made: select, toggle, solo, remove; each is called with a layer's id. */
+/** actions, to be set before any row is made: select, toggle, solo, guess, remove; each is called with a layer's id. */
 export class LayerList {
   constructor(list) {
     Object.assign(this, { list, actions: null, rows: new Map() });
@@ -62,9 +62,10 @@ export class LayerList {
     const eye = iconButton("i-eye", "eye", () => this.actions.toggle(id));
     const solo = iconButton("i-solo", "solo", () => this.actions.solo(id));
     const bin = iconButton("i-trash", "bin", () => this.actions.remove(id));
+    const guess = element("button", { type: "button", className: "plain guess", onclick: () => this.actions.guess(id), hidden: true });
     const strip = element("div", { className: "strip", hidden: true });
-    row.append(pick, element("div", { className: "layer-tools" }, solo, eye, bin), strip);
-    return { row, name, facts, pick, eye, solo, bin, strip };
+    row.append(pick, element("div", { className: "layer-tools" }, solo, eye, bin), guess, strip);
+    return { row, name, facts, pick, eye, solo, bin, guess, strip };
   }
 
   /** Bring the rows up to date. threshold: what scores and areas are measured at. */
@@ -86,10 +87,11 @@ export class LayerList {
   }
 
   #refresh(parts, layer, selected, threshold) {
-    const { row, name, facts, pick, eye, solo, bin, strip } = parts;
+    const { row, name, facts, pick, eye, solo, bin, guess, strip } = parts;
     row.classList.toggle("selected", selected);
     row.classList.toggle("draft", layer.draft);
     row.classList.toggle("off", !layer.visible);
+    row.classList.toggle("absent", Boolean(layer.map && !layer.map.marked));
     row.style.setProperty("--colour", layer.colour);
     pick.setAttribute("aria-pressed", String(selected));
     set(name, layer.text);
@@ -99,6 +101,8 @@ export class LayerList {
     label(solo, layer.solo ? `Show every layer again` : `Show only ${layer.text}`);
     solo.setAttribute("aria-pressed", String(layer.solo));
     label(bin, `Delete ${layer.text}`);
+    guess.hidden = !selected || !layer.map?.absent;
+    set(guess, layer.map?.guess ? "Hide the best guess" : "Show the best guess");
     strip.hidden = !selected || !layer.words;
     if (strip.hidden || strip.dataset.of === layer.words.words.join(" ")) return;
     strip.dataset.of = layer.words.words.join(" ");
@@ -122,8 +126,11 @@ function label(button, text) {
 function told(layer, threshold) {
   if (layer.failed) return "no answer";
   if (!layer.map) return "looking\u2026";
-  const { area, share, score } = layer.map.measure(threshold);
-  return area ? `${score.toFixed(2)} \u00b7 ${percent(share)} of the picture` : "nothing at this threshold";
+  const { map } = layer;
+  if (!map.marked) return `not found \u00b7 presence ${percent(map.presence)}`;
+  const { area, share, score } = map.measure(threshold);
+  const guess = map.absent ? "best guess \u00b7 " : "";
+  return area ? `${guess}${score.toFixed(2)} \u00b7 ${percent(share)} of the picture` : `${guess}nothing at this threshold`;
 }
 
 /** The words as chips, the darker the more the model listened to each; weights are shares of their sum. */

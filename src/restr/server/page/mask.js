@@ -22,10 +22,23 @@ export function greys(picture, width, height) {
 /** The least grey value inside the mask. threshold: 0 to 1. */
 export const cutOf = (threshold) => Math.max(1, Math.ceil(threshold * 255));
 
-/** How likely every pixel of the photograph belongs to what was named; 255 is certain. */
+/** The logarithm of the odds, kept finite. */
+function logit(probability) {
+  const inner = Math.min(Math.max(probability, 1e-6), 1 - 1e-6);
+  return Math.log(inner / (1 - inner));
+}
+
+/**
+ * How likely every pixel of the photograph belongs to what was named; 255 is certain. presence: how likely the photograph
+ * shows it at all, null where the model does not say. Where that is less than the model asks for, the thing is absent and
+ * there is no mask, unless `guess` is set.
+ */
 export class ProbabilityMap {
-  static async from(base64) {
-    const map = new ProbabilityMap();
+  guess = false;
+
+  /** model: what the server says of it. */
+  static async from({ prob: base64, presence }, model) {
+    const map = Object.assign(new ProbabilityMap(), { presence, model });
     map.blob = new Blob([bytesOf(base64)], { type: "image/png" });
     const whole = await createImageBitmap(map.blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     const { width, height } = whole;
@@ -41,15 +54,32 @@ export class ProbabilityMap {
     return map;
   }
 
-  /** {area, share, score} at a threshold; exact, from the counts of grey values. score: the mean probability inside. */
+  /** Whether the photograph probably does not show what was named. */
+  get absent() {
+    return this.presence !== null && this.presence < this.model.presence;
+  }
+
+  /** Whether there is a mask to look at. */
+  get marked() {
+    return !this.absent || this.guess;
+  }
+
+  /** {area, share, score} at a threshold, from the counts of grey values. score: how likely the mask is right. */
   measure(threshold) {
     let area = 0;
     let sum = 0;
-    for (let value = cutOf(threshold); value < 256; value++) {
+    for (let value = cutOf(threshold); this.marked && value < 256; value++) {
       area += this.counts[value];
       sum += value * this.counts[value];
     }
-    return { area, share: area / (this.width * this.height), score: area ? sum / area / 255 : 0 };
+    return { area, share: area / (this.width * this.height), score: area ? this.#score(sum / area / 255) : 0 };
+  }
+
+  /** As the server makes it. certainty: the mean probability in the mask. */
+  #score(certainty) {
+    const { bias, certainty: weight, presence } = this.model.scoring;
+    const said = this.presence === null ? 0 : presence * logit(this.presence);
+    return 1 / (1 + Math.exp(-(bias + weight * logit(certainty) + said)));
   }
 
   /** The mask at the photograph's own size: {width, height, inside}, inside a byte a pixel, 1 or 0, row by row. */
@@ -57,7 +87,7 @@ export class ProbabilityMap {
     const whole = await createImageBitmap(this.blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     const inside = greys(whole, this.width, this.height);
     whole.close();
-    const cut = cutOf(threshold);
+    const cut = this.marked ? cutOf(threshold) : 256;
     for (let i = 0; i < inside.length; i++) inside[i] = inside[i] >= cut ? 1 : 0;
     return { width: this.width, height: this.height, inside };
   }

@@ -3,7 +3,7 @@
 import { History } from "./history.js";
 import { freeColour } from "./layers.js";
 import { ProbabilityMap } from "./mask.js";
-import { list, refresh, summary } from "./showing.js";
+import { list, missing, refresh, summary } from "./showing.js";
 import { layerOf, state } from "./state.js";
 import { busy, explain, note, say, waiting } from "./telling.js";
 
@@ -84,7 +84,7 @@ async function ask(layer, text) {
     await state.ready;
     signal.throwIfAborted();
     const result = await photo.segment(text, { signal, onWait: waiting });
-    const map = await ProbabilityMap.from(result.prob);
+    const map = await ProbabilityMap.from(result, photo.model);
     if (signal.aborted) return; // newer words, or another photograph: the answer is stale
     answers.set(text, { map, words: result.words });
     if (answers.size > ANSWERS) answers.delete(answers.keys().next().value);
@@ -106,6 +106,7 @@ function answered(layer, text) {
   const { map, words } = answers.get(text);
   if (!layer.map) layer.since = performance.now();
   Object.assign(layer, { map, words, answers: text, failed: false });
+  if (layer.draft && !map.marked) note(`\u201c${text}\u201d ${missing(layer)}.`);
   refresh();
   settled = setTimeout(() => {
     history.note(text, layer.id);
@@ -120,6 +121,7 @@ function commit() {
   clearTimeout(typing);
   state.draft = null;
   $("text").value = "";
+  note();
   const twin = state.layers.find((layer) => layer !== draft && layer.text === draft.text);
   if (twin) {
     remove(draft.id, true);
@@ -156,6 +158,15 @@ export function solo(id) {
   refresh();
 }
 
+/** Show a mask of what was not found all the same, or take it away again. */
+function guess(id) {
+  const layer = layerOf(id);
+  layer.map.guess = !layer.map.guess;
+  layer.since = performance.now();
+  say(summary(layer));
+  refresh();
+}
+
 export function remove(id, silently = false) {
   const at = state.layers.findIndex((layer) => layer.id === id);
   const inList = document.activeElement?.closest(".layers");
@@ -166,6 +177,7 @@ export function remove(id, silently = false) {
     clearTimeout(typing);
     state.draft = null;
     $("text").value = "";
+    note();
   }
   if (state.selected === id) state.selected = (state.layers[at] ?? state.layers[at - 1])?.id ?? null;
   if (!silently) say(`${gone.text} deleted.`);
@@ -181,7 +193,7 @@ export function step(by) {
   select(state.layers[(at + by + state.layers.length) % state.layers.length].id);
 }
 
-list.actions = { select, toggle, solo, remove };
+list.actions = { select, toggle, solo, guess, remove };
 $("text").addEventListener("input", () => typed());
 $("text").addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;

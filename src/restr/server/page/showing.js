@@ -9,10 +9,15 @@ export const view = new View($("canvas"));
 export const list = new LayerList($("layers"));
 let frame = 0;
 
+/** What is said of a thing that the photograph probably does not show. */
+export const missing = ({ map }) => `not found: probably not in the picture (presence ${percent(map.presence)})`;
+
 export function summary(layer) {
-  const { area, score, share } = layer.map.measure(state.threshold);
+  const { map } = layer;
+  if (!map.marked) return `${layer.text}: ${missing(layer)}.`;
+  const { area, score, share } = map.measure(state.threshold);
   if (!area) return `${layer.text}: nothing found at threshold ${state.threshold.toFixed(2)}.`;
-  return `${layer.text}: found, score ${score.toFixed(2)}, ${percent(share)} of the picture.`;
+  return `${layer.text}: ${map.absent ? "the best guess" : "found"}, score ${score.toFixed(2)}, ${percent(share)} of the picture.`;
 }
 
 export function refresh() {
@@ -40,7 +45,7 @@ export function paint() {
     const selected = layerOf(state.selected);
     const more = view.draw({
       ...state,
-      layers: shown(),
+      layers: shown().filter((layer) => layer.map.marked),
       selected: selected?.map ? selected : null,
       wipe: state.compare ? state.wipe : null,
     });

@@ -187,6 +187,7 @@ export class View {
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.globalCompositeOperation = "source-over";
     context.drawImage(drawn.heat, 0, 0);
+    if (!layer.map.marked) return;
     const [line, pen] = this.#sheet();
     pen.drawImage(drawn.rim, 0, 0);
     pen.globalCompositeOperation = "source-in";

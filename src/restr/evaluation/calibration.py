@@ -1,0 +1,98 @@
+"""How sure to be of the answers: whether a score is the probability that its mask is right, and presence tells what is there."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from restr.metrics import CalibrationBin, area_under_curve, calibration_bins, expected_calibration_error
+
+RIGHT = 0.5  # the IoU from which a mask is right
+
+
+class Judged(Protocol):
+    """The part of an evaluation's record that is looked at."""
+
+    @property
+    def area(self) -> int: ...
+
+    @property
+    def iou(self) -> float: ...
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def presence(self) -> float | None: ...
+
+    @property
+    def marked(self) -> bool: ...
+
+
+def scored(records: Sequence[Judged]) -> tuple[list[float], list[bool]]:
+    """(score, whether the mask is right) of every sentence that has a score; nothing where no mask came with one.
+
+    Right is an IoU of at least 0.5. A sentence that means nothing is wrongly answered by a mask, and has no score without.
+    """
+    if not any(record.score for record in records):
+        return [], []
+    counted = [record for record in records if record.area or record.marked]
+    right = [bool(record.area) and record.iou >= RIGHT for record in counted]
+    return [record.score for record in counted], right
+
+
+def sureness(records: Sequence[Judged]) -> dict[str, float]:
+    """ece, the expected calibration error of the scores; presence_auc, how well presence tells sentences that mean something
+    from those that mean nothing. Each only where it is known."""
+    scores, right = scored(records)
+    found = {"ece": expected_calibration_error(scores, right)} if scores else {}
+    known = [(record.area > 0, record.presence) for record in records if record.presence is not None]
+    present, absent = ([presence for there, presence in known if there == which] for which in (True, False))
+    return found | ({"presence_auc": area_under_curve(present, absent)} if present and absent else {})
+
+
+def draw_reliability(records: Sequence[Judged], *, title: str) -> bytes | None:
+    """Share of right masks against their score as a PNG, with how many there are; None without matplotlib, or scores."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    scores, right = scored(records)
+    if not scores:
+        return None
+    bins = calibration_bins(scores, right)
+    figure = Figure(figsize=(5, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.bar(
+        _middles(bins), [each.correct for each in bins], _width(bins), color="#4a90c2", label="share right (IoU >= 0.5)"
+    )
+    upper.plot([0, 1], [0, 1], "--", color="#202226", linewidth=1, label="as the score says")
+    upper.plot([each.score for each in bins], [each.correct for each in bins], "o", color="#1f4e79", markersize=4)
+    upper.set_ylim(0, 1)
+    upper.set_ylabel("share of right masks")
+    upper.legend(loc="upper left", frameon=False, fontsize=9)
+    upper.set_title(
+        f"{title}\nexpected calibration error {expected_calibration_error(scores, right):.3f}", fontsize=11, loc="left"
+    )
+    lower.bar(_middles(bins), [each.n for each in bins], _width(bins), color="#b0b4ba")
+    lower.set_xlim(0, 1)
+    lower.set_ylabel("masks")
+    lower.set_xlabel("score")
+    for axes in (upper, lower):
+        axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=130, format="png")
+    return buffer.getvalue()
+
+
+def _middles(bins: Sequence[CalibrationBin]) -> np.ndarray:
+    return np.array([(each.low + each.high) / 2 for each in bins])
+
+
+def _width(bins: Sequence[CalibrationBin]) -> float:
+    return 0.92 * (bins[0].high - bins[0].low)
