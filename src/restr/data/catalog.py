@@ -7,8 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restr.data.dataset import Samples, indexed
-from restr.data.entry import Entry
-from restr.data.readers import listed, own, parquet, phrasecut, reasonseg, refer, referit, refzom
+from restr.data.left_out import Read
+from restr.data.readers import (
+    coco,
+    cvat,
+    found,
+    label_studio,
+    listed,
+    own,
+    parquet,
+    phrasecut,
+    reasonseg,
+    refer,
+    referit,
+    refzom,
+)
 from restr.data.shards.samples import open_shards
 from restr.errors import DatasetError
 
@@ -19,7 +32,7 @@ class Layout:
     ``files`` says from what (a glob below the root)."""
 
     splitters: tuple[str, ...] = ()
-    read: Callable[[Path], Iterable[Entry]] | None = None
+    read: Callable[[Path], Iterable[Read]] | None = None
     files: str = ""
 
 
@@ -34,13 +47,13 @@ LAYOUTS: dict[str, Layout] = {
     "phrasecut": Layout(read=phrasecut.read_phrasecut, files="refer_*.json"),
     "reasonseg": Layout(read=reasonseg.read_reasonseg, files="*/*.json"),
 }
-OWN: dict[str, Callable[[Path, Path], Iterable[Entry]]] = {
+OWN: dict[str, Callable[[Path, Path], Iterable[Read]]] = {
     "jsonl": own.read_jsonl,
     "csv": own.read_csv,
-    "coco": own.read_coco,
+    "coco": coco.read_coco,
     "refer": refer.read_refs_file,
-    "labelstudio": own.read_label_studio,
-    "cvat": own.read_cvat,
+    "labelstudio": label_studio.read_label_studio,
+    "cvat": cvat.read_cvat,
     "lists": listed.read_lists,
     "grouped": listed.read_grouped,
     "parquet": parquet.read_parquet,
@@ -89,6 +102,8 @@ def _base(name: str, root: Path, path: Path) -> Path:
     """The folder that a form's paths are relative to."""
     if name in ("lists", "grouped", "parquet"):
         return root
+    if name in ("coco", "labelstudio", "cvat"):
+        return found.root_of(path)
     return path.parent.parent if name == "refer" else path.parent
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from restr.data.entry import Entry
 from restr.data.index import Index, build_index, index_path, is_current, key_of
+from restr.data.left_out import LeftOut, Read
 from restr.data.opener import Folder, Opener
 from restr.data.order import Order
 from restr.data.pictures import read_picture
@@ -50,6 +51,10 @@ class Samples(Sequence[Sample]):
         """Every expression, in order."""
         return self.entries.column("text", self.split)
 
+    def left_out(self) -> list[LeftOut]:
+        """What the files hold and no sample came of, in all splits."""
+        return self.entries.left_out()
+
     def image_groups(self) -> list[range]:
         """The numbers of each image's samples."""
         return runs(self.entries.column("image", self.split))
@@ -81,7 +86,7 @@ class Samples(Sequence[Sample]):
         )
 
 
-def indexed(root: Path, name: str, files: Sequence[Path], read: Callable[[], Iterable[Entry]]) -> Index:
+def indexed(root: Path, name: str, files: Sequence[Path], read: Callable[[], Iterable[Read]]) -> Index:
     """The index of a dataset: opened, or built first where its source files have changed."""
     missing = [path for path in files if not path.exists()]
     if missing:

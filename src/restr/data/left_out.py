@@ -1,0 +1,96 @@
+"""What a reader could not make an expression of, and why: counted and named, never dropped in silence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from restr.data.entry import Entry, Record
+from restr.errors import DatasetError
+
+BAD = "bad annotation"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """Something in a file that no entry came of.
+
+    what: its kind in a few words, as it is counted ("relation", "key point", ``BAD``). detail: file, record and reason, for
+    people. count: how many of one kind this stands for; ``BAD`` ones stand each for themselves.
+    """
+
+    what: str
+    detail: str = ""
+    count: int = 1
+
+    @property
+    def bad(self) -> bool:
+        """Whether it is damaged, and not merely something that marks no region."""
+        return self.what == BAD
+
+
+Read = Entry | LeftOut  # what readers give, in the order of the file
+
+
+def bad(error: DatasetError | str) -> LeftOut:
+    """An annotation that cannot be read."""
+    return LeftOut(what=BAD, detail=storable(str(error)))
+
+
+def storable(text: str) -> str:
+    """A text with half surrogate pairs, which JSON can hold and UTF-8 cannot, written out as ``\\ud800``."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def one_by_one(records: Iterable[Record], read: Callable[[Record], Iterable[Read]]) -> Iterator[Read]:
+    """What ``read`` makes of each record; one that it refuses is left out as bad, beside the good ones."""
+    for record in records:
+        try:
+            found = list(read(record))  # whole or not at all: half a record's sentences would be a silent loss
+            for each in found:
+                if isinstance(each, Entry):
+                    _check_texts(each, record)
+        except DatasetError as error:
+            found = [bad(error)]
+        yield from found
+
+
+def _check_texts(entry: Entry, record: Record) -> None:
+    for name in ("id", "image", "text", "split", "kind", "image_id"):
+        value = getattr(entry, name)
+        if storable(value) != value:
+            raise record.wrong(name, value, "text that UTF-8 can hold")
+
+
+def counted(notes: Iterable[Read]) -> Iterator[Read]:
+    """The same with what is not bad summed up by kind, at the end: a file may hold thousands of key points."""
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for each in notes:
+        if isinstance(each, Entry) or each.bad:
+            yield each
+        else:
+            counts[each.what] += each.count
+            first.setdefault(each.what, each.detail)
+    for what, count in counts.items():
+        yield LeftOut(what=what, detail=first[what], count=count)
+
+
+def summary(left_out: Iterable[LeftOut]) -> str:
+    """The counts in one line, bad ones first: "2 bad annotations, 1 relation"; nothing where nothing was left out."""
+    counts: Counter[str] = Counter()
+    for each in left_out:
+        counts[each.what] += each.count
+    order = sorted(counts, key=lambda what: what != BAD)
+    return ", ".join(f"{counts[what]:,} {_several(what, counts[what])}" for what in order)
+
+
+def _several(what: str, count: int) -> str:
+    """ "relation" or "relations"; "text of no region" becomes "texts of no region"."""
+    if count == 1:
+        return what
+    first, mark, rest = what.partition(" of ")
+    if not mark:
+        first, mark, rest = what.partition(" without ")
+    return f"{first if first.endswith('s') else first + 's'}{mark}{rest}"
