@@ -203,6 +203,7 @@ def chosen_protocol(settings: Eval) -> Protocol:
 
 def open_samples(settings: Eval, *, size: int) -> SampleSource:
     """The samples that ``settings.data`` names. size: of drawn scenes, in pixels. Raises ``DatasetError``."""
+    from restr.cli.notices import announce
     from restr.data.catalog import open_dataset
     from restr.evaluation.datasets import PhotoExpressions, drawn_scenes
 
@@ -213,4 +214,4 @@ def open_samples(settings: Eval, *, size: int) -> SampleSource:
         return PhotoExpressions(load_photos(Path(where), split=settings.split), settings.n, settings.seed)
     if settings.data == "generated":
         return drawn_scenes(settings.n, settings.seed, size=size)
-    return open_dataset(settings.data, settings.root)
+    return announce(open_dataset(settings.data, settings.root), settings.data)

@@ -59,6 +59,12 @@ OWN: dict[str, Callable[[Path, Path], Iterable[Read]]] = {
     "parquet": parquet.read_parquet,
 }
 
+SEARCHED = (
+    "coco",
+    "labelstudio",
+    "cvat",
+)  # forms of tools that put pictures in many places, see ``restr.data.readers.found``
+
 
 def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> Samples:
     """The samples that a name means.
@@ -75,7 +81,8 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     if name in OWN and rest and rest[0]:
         path = root / rest[0]
         base = _base(name, root, path)
-        index = indexed(base, f"{name}-{path.stem}", _sources(path), lambda: OWN[name](base, path))
+        searched = found.folders(base, path, found.subset_of(path)) if name in SEARCHED else None
+        index = indexed(base, f"{name}-{path.stem}", _sources(path), lambda: OWN[name](base, path), searched=searched)
         return Samples(base, index, rest[1] if len(rest) > 1 else None, summed=summed)
     if name not in LAYOUTS or not rest:
         raise DatasetError(
@@ -102,7 +109,7 @@ def _base(name: str, root: Path, path: Path) -> Path:
     """The folder that a form's paths are relative to."""
     if name in ("lists", "grouped", "parquet"):
         return root
-    if name in ("coco", "labelstudio", "cvat"):
+    if name in SEARCHED:
         return found.root_of(path)
     return path.parent.parent if name == "refer" else path.parent
 

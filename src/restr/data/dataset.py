@@ -86,10 +86,25 @@ class Samples(Sequence[Sample]):
         )
 
 
-def indexed(root: Path, name: str, files: Sequence[Path], read: Callable[[], Iterable[Read]]) -> Index:
-    """The index of a dataset: opened, or built first where its source files have changed."""
+def indexed(
+    root: Path,
+    name: str,
+    files: Sequence[Path],
+    read: Callable[[], Iterable[Read]],
+    *,
+    searched: Sequence[str] | None = None,
+) -> Index:
+    """The index of a dataset: opened, or built first where its source files have changed.
+
+    searched: the folders in which the reader looks for pictures, if it does; it looks again when there are others, or when the
+    first picture is not where it was found.
+    """
     missing = [path for path in files if not path.exists()]
     if missing:
         raise DatasetError(f"there is no {missing[0]}; restr data prepare says which files to put where")
-    path, key = index_path(root, name), key_of(files)
-    return Index(path) if is_current(path, key) else build_index(path, read(), key)
+    path, key = index_path(root, name), key_of(files, searched or ())
+    if is_current(path, key):
+        index = Index(path)
+        if searched is None or (root / index.entry(1).image).is_file():
+            return index
+    return build_index(path, read(), key)

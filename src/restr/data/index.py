@@ -182,10 +182,11 @@ def is_current(path: Path, key: str) -> bool:
         return False
 
 
-def key_of(files: Sequence[Path]) -> str:
-    """What an index of these source files depends on: their names, sizes and dates, and restr's format."""
+def key_of(files: Sequence[Path], searched: Sequence[str] = ()) -> str:
+    """What an index of these source files depends on: their names, sizes and dates, the folders searched for
+    pictures, and restr's format."""
     known = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
-    return json.dumps([FORMAT, known])
+    return json.dumps([FORMAT, known, *searched])
 
 
 def index_path(root: Path, name: str) -> Path:

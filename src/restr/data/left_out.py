@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from restr.data.entry import Entry, Record
+from restr.data.regions import THREE_POINTS
 from restr.errors import DatasetError
 
 BAD = "bad annotation"
@@ -51,9 +52,17 @@ def one_by_one(records: Iterable[Record], read: Callable[[Record], Iterable[Read
             for each in found:
                 if isinstance(each, Entry):
                     _check_texts(each, record)
+            found += _flat_parts(found, record)
         except DatasetError as error:
             found = [bad(error)]
         yield from found
+
+
+def _flat_parts(found: list[Read], record: Record) -> list[LeftOut]:
+    """A note for the parts of a record's outlines that cover nothing, as they have one or two points."""
+    regions = {id(region): region for each in found if isinstance(each, Entry) for region in each.regions}
+    flat = sum(len(part) < THREE_POINTS for region in regions.values() for part in region.get("polygons", ()))
+    return [LeftOut(what="part of fewer than three points", detail=record.where, count=flat)] if flat else []
 
 
 def _check_texts(entry: Entry, record: Record) -> None:

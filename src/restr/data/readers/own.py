@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from restr.data.entry import Entry, Record
-from restr.data.left_out import Read, one_by_one
+from restr.data.left_out import Read, counted, one_by_one
 from restr.data.readers.drawing import number_of
 from restr.data.readers.listed import region_of
 from restr.errors import DatasetError
@@ -19,7 +19,7 @@ from restr.errors import DatasetError
 def read_jsonl(root: Path, path: Path) -> Iterator[Read]:
     """A line {"image": path, "text" or "expression": ..., "mask": path, run lengths, polygons or "bbox": ...} each."""
     numbers = count(1)
-    return one_by_one(json_lines(path), lambda record: [_row(record, next(numbers))])
+    return counted(one_by_one(json_lines(path), lambda record: [_row(record, next(numbers))]))
 
 
 def json_lines(path: Path) -> Iterator[Record]:
@@ -43,6 +43,10 @@ def read_csv(root: Path, path: Path) -> Iterator[Read]:
 
     Where there are no x and y, width and height are the picture's; image_width and image_height always are.
     """
+    return counted(_table(path))
+
+
+def _table(path: Path) -> Iterator[Read]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
