@@ -50,7 +50,7 @@ def coco(path: Path, *annotations: dict[str, Any], images: list[dict] | None = N
         ("annotations.json", "a.png", "images/a.png", []),  # supervision
         ("mine.json", "a.png", "a.png", ["images/other.png"]),
         ("mine.json", "C:\\data\\shots\\a.png", "images/a.png", []),
-        ("mine.json", "/home/ann/shots/a.png", "shots/a.png", ["images/b.png"]),
+        ("mine.json", "/srv/ann/shots/a.png", "shots/a.png", ["images/b.png"]),
     ],
 )
 def test_the_picture_is_found(file: str, name: str, there: str, others: list[str], tmp_path: Path) -> None:

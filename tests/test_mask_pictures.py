@@ -46,7 +46,7 @@ def indexed(**levels: np.ndarray) -> Image.Image:
 
 def read(root: Path, mask: Image.Image, name: str = "m.png", **more: object) -> np.ndarray:
     picture(root / "a.png")
-    mask.save(root / name, **({"quality": 85} if name.endswith("jpg") else {}))
+    mask.save(root / name, quality=85)
     (root / "d.jsonl").write_text(json.dumps({"image": "a.png", "text": "the thing", "mask": name, **more}))
     return open_dataset("jsonl:d.jsonl", root)[0].mask
 

@@ -48,7 +48,10 @@ def numbered(picture: Image.Image, value: int, where: str) -> np.ndarray:
 
 def _levels(levels: np.ndarray, where: str, *, lossy: bool = False) -> np.ndarray:
     """Of one channel: what is not 0, where that is one number; else what is bright."""
-    above = np.unique(levels[levels > 0])
+    if levels.dtype == np.uint8:
+        above = np.flatnonzero(np.bincount(levels.reshape(-1), minlength=256)[1:]) + 1  # much faster than sorting
+    else:
+        above = np.unique(levels[levels > 0])
     if len(above) < 2:
         return levels > 0
     if levels.dtype != np.uint8 or above[-1] <= WHITE or (not lossy and len(above) <= FEW and _areas(levels) > 1):

@@ -93,7 +93,7 @@ def _polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], *, sum
         from pycocotools import mask as coco
     except ImportError as error:
         raise DatasetError("polygons need pycocotools; run: pip install 'restr[data]'") from error
-    flat = [points for points in map(_points, polygons) if len(points) >= THREE_POINTS]
+    flat: list[Any] = [points for points in map(_points, polygons) if len(points) >= THREE_POINTS]
     if not flat:
         return np.zeros(size, bool)
     counts = np.zeros(size, np.int64)

@@ -37,6 +37,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
     if tracks:
         yield LeftOut(what="track", detail=f"{path}: a video's", count=tracks)
     pictures = Pictures(root, [image.get("name", "") for image in images])
+    places: dict[str, list[str]] = {}  # by subset
     used: Counter[str] = Counter()
     for image in images:
         record = Record(dict(image.attrib), f"{path}, image {image.get('name')}")
@@ -51,9 +52,11 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         if used[identity] > 1:  # exports that were put together
             identity = f"{identity}#{used[identity]}"
         subset = record.text("subset", default="")
+        if subset not in places:
+            places[subset] = folders(root, path, subset)
         whole = Entry(
             id=identity,
-            image=pictures.path(name, folders(root, path, subset)),
+            image=pictures.path(name, places[subset]),
             text="",
             regions=(),
             size=size,

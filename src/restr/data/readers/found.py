@@ -46,11 +46,18 @@ class Pictures:
 
     def __init__(self, root: Path, names: Iterable[str]) -> None:
         self.root = root
+        self.known: dict[tuple[str, tuple[str, ...]], str] = {}  # many annotations are of one picture
         # a shortened name counts for a picture only if no other name could mean it
         self.claims = Counter(end for name in dict.fromkeys(names) for end in {*spellings(name), *endings(name)})
 
     def path(self, name: str, folders: Sequence[str]) -> str:
         """The picture's path below the root; where it would have been expected if it is nowhere."""
+        asked = name, tuple(folders)
+        if asked not in self.known:
+            self.known[asked] = self._found(name, folders)
+        return self.known[asked]
+
+    def _found(self, name: str, folders: Sequence[str]) -> str:
         if Path(name).is_absolute() and _is_file(Path(name)):
             return name
         for end in [*spellings(name), *(each for each in endings(name) if self.claims[each] == 1)]:
