@@ -165,6 +165,17 @@ def test_annotations_without_expressions_are_no_business_of_restrs(
     assert "annotation without expressions" in (tmp_path / "out" / "check.html").read_text()
 
 
+def test_images_and_annotations_that_are_none_are_named(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    images: list[Any] = [None, {"file_name": "b.png"}, {"id": 1, "file_name": "a.png", "height": "40", "width": "60"}]
+    broken: Any = 5
+    coco(tmp_path / "d.json", broken, annotation(), images=images)
+    found, samples = opened("coco:d.json", tmp_path)
+    assert list(found) == ["the square"] and samples.entry(0).size == (HEIGHT, WIDTH)
+    says = ["images 0 is NoneType", "images 1 has no id", "annotations 0 is int 5"]
+    assert all(part in each.detail for part, each in zip(says, samples.left_out(), strict=True))
+
+
 def test_an_image_listed_twice_is_one(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     coco(tmp_path / "d.json", annotation(), images=[{"id": 1, "file_name": "a.png"}] * 2)

@@ -224,6 +224,16 @@ def test_exports_put_together_keep_their_tasks_apart(root: Path) -> None:
     assert len(set(samples.ids())) == len({samples.entry(number).image_id for number in range(2)}) == 2
 
 
+def test_a_task_or_an_annotation_that_is_none_is_named(root: Path) -> None:
+    export = task(RECTANGLE)
+    export["annotations"].append(None)
+    (root / "export.json").write_text(json.dumps([3, export, {"id": 4}]))
+    found, samples = opened(SPEC, root)
+    assert list(found) == ["upright"] and left(samples) == {"bad annotation": 3}
+    says = ["record 0 is int 3", "record 1, annotations 1 is NoneType", "record 2 has no annotations"]
+    assert all(part in each.detail for part, each in zip(says, samples.left_out(), strict=True))
+
+
 def test_another_export_is_refused_by_name(root: Path) -> None:
     (root / "export.json").write_text(json.dumps([{"id": 1, "image": "a.png", "label": [{"x": 1}]}]))
     with pytest.raises(DatasetError, match="expected Label Studio's export 'JSON', not 'JSON-MIN'"):

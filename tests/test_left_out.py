@@ -40,6 +40,8 @@ def jsonl(root: Path, *rows: Any) -> str:
     ("bad", "says"),
     [
         ({"image": "a.png", "text": "x"}, "line 2: region is"),
+        ([1, 2], "line 2 is list [1, 2]; expected an object"),
+        (GOOD | {"bbox": None, "mask": ""}, "line 2: region is"),
         ({"image": "a.png", "bbox": [1, 1, 5, 5]}, "line 2 has no text or expression"),
         ({"text": "x", "bbox": [1, 1, 5, 5]}, "line 2 has no image"),
         (GOOD | {"bbox": [1, 1, -5, 5]}, "line 2: the region cannot be read"),
@@ -50,10 +52,19 @@ def jsonl(root: Path, *rows: Any) -> str:
         (GOOD | {"height": 0, "width": 5}, "a picture's size"),
     ],
 )
-def test_a_bad_line_is_named_beside_the_good_ones(bad: dict, says: str, root: Path) -> None:
+def test_a_bad_line_is_named_beside_the_good_ones(bad: Any, says: str, root: Path) -> None:
     samples = open_dataset(jsonl(root, GOOD, bad, GOOD | {"text": "last"}), root)
     assert samples.texts() == ["good", "last"] and left(samples) == {BAD: 1}
     assert says in samples.left_out()[0].detail and "d.jsonl, line 2" in samples.left_out()[0].detail
+
+
+def test_a_line_cut_off_is_named_beside_the_good_ones(root: Path) -> None:
+    spec = jsonl(root, GOOD, GOOD | {"text": "last"})
+    with open(root / "d.jsonl", "a") as file:
+        file.write('{"image": "a.p')
+    samples = open_dataset(spec, root)
+    assert samples.texts() == ["good", "last"] and "line 3 is not JSON" in samples.left_out()[0].detail
+    assert samples.ids() == ["1", "2"]
 
 
 def test_parts_of_two_points_cover_nothing(root: Path) -> None:
@@ -69,15 +80,16 @@ def test_parts_of_two_points_cover_nothing(root: Path) -> None:
 
 
 def test_lists_of_repositories_name_a_bad_region(root: Path) -> None:
-    rows = [
+    rows: list[Any] = [
         {"img_name": "a.png", "sents": [text], "mask": rle} for text, rle in (("good", rle_encode(MARKED)), ("bad", {}))
     ]
+    rows.append(5)
     (root / "anns").mkdir()
     (root / "anns" / "val.json").write_text(json.dumps(rows))
     (root / "d.json").write_text(
         json.dumps({"val": [{"img_name": "a.png", "expressions": ["good"], "bbox": [1, 2]}, *rows]})
     )
-    for spec, count in (("lists:anns", 1), ("grouped:d.json", 2)):
+    for spec, count in (("lists:anns", 2), ("grouped:d.json", 3)):
         samples = open_dataset(spec, root)
         assert samples.texts() == ["good"] and left(samples) == {BAD: count}
 

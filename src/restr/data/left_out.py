@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from restr.data.entry import Entry, Record
 from restr.data.regions import THREE_POINTS
@@ -44,9 +45,24 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def one_by_one(records: Iterable[Record], read: Callable[[Record], Iterable[Read]]) -> Iterator[Read]:
+def each_record(values: Any, where: str) -> Iterator[Record | DatasetError]:
+    """The objects of a list, for ``one_by_one``; in the place of one that is none the error that says so. Raises ``DatasetError``
+    where there is no list at all."""
+    if not isinstance(values, (list, tuple)):
+        raise DatasetError(f"{where} is {str(values)[:60]}; expected a list of records")
+    for number, value in enumerate(values):
+        try:
+            yield Record(value, f"{where} {number}")
+        except DatasetError as error:
+            yield error
+
+
+def one_by_one(records: Iterable[Record | DatasetError], read: Callable[[Record], Iterable[Read]]) -> Iterator[Read]:
     """What ``read`` makes of each record; one that it refuses is left out as bad, beside the good ones."""
     for record in records:
+        if isinstance(record, DatasetError):
+            yield bad(record)
+            continue
         try:
             found = list(read(record))  # whole or not at all: half a record's sentences would be a silent loss
             for each in found:

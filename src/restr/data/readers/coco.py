@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from restr.data.entry import Entry, Record, read_json
-from restr.data.left_out import LeftOut, Read, counted, one_by_one
+from restr.data.left_out import LeftOut, Read, bad, counted, each_record, one_by_one
+from restr.data.readers.drawing import size_of
 from restr.data.readers.found import Pictures, folders, subset_of
 from restr.data.readers.listed import region_of, sentences_of
 from restr.errors import DatasetError
@@ -20,7 +21,8 @@ def read_coco(root: Path, path: Path) -> Iterator[Read]:
 
 def _read(root: Path, path: Path) -> Iterator[Read]:
     content = Record(read_json(path), str(path))
-    images, problems = _images(content)
+    images, problems, unusable = _images(content)
+    yield from unusable
     pictures = Pictures(
         root, [name for image in images.values() if isinstance(name := image.values.get("file_name"), str)]
     )
@@ -43,7 +45,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         if identity in seen:
             raise annotation.wrong("id", identity, "an id that no annotation before has")
         image, region = images[image_id], region_of(annotation)
-        name, size = pictures.path(image.text("file_name"), places), image.size()
+        name, size = pictures.path(image.text("file_name"), places), _size(image)
         split = image.text("split", default=path.stem)
         for number, text in enumerate(texts):
             yield Entry(
@@ -57,7 +59,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
             )
         seen.add(identity)
 
-    yield from one_by_one(content.records("annotations"), read)
+    yield from one_by_one(each_record(content.items("annotations"), f"{path}, annotations"), read)
     if not asked:
         raise DatasetError(
             f"no annotation of {path} has expressions; expected a list of texts in each annotation's field 'expressions', or let "
@@ -65,17 +67,24 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         )
 
 
-def _images(content: Record) -> tuple[dict[str, Record], dict[str, str]]:
-    """The images by id, and what is wrong with the ids that cannot be used."""
+def _images(content: Record) -> tuple[dict[str, Record], dict[str, str], list[LeftOut]]:
+    """The images by id, what is wrong with the ids that cannot be used, and the images that have none."""
+    unusable: list[LeftOut] = []
     images: dict[str, Record] = {}
     problems: dict[str, str] = {}
-    for image in content.records("images"):
-        identity = _id(image, "id")
+    for image in each_record(content.items("images"), f"{content.where}, images"):
+        try:
+            if isinstance(image, DatasetError):
+                raise image
+            identity = _id(image, "id")
+        except DatasetError as error:
+            unusable.append(bad(error))
+            continue
         other = images.setdefault(identity, image)
         if other.values.get("file_name") != image.values.get("file_name"):
             both = [str(each.values.get("file_name")) for each in (other, image)]
             problems[identity] = f"{' and '.join(both)} both have the id {identity}"
-    return images, problems
+    return images, problems, unusable
 
 
 def _id(record: Record, name: str) -> str:
@@ -83,6 +92,10 @@ def _id(record: Record, name: str) -> str:
     found = record.text(name)
     whole, _, rest = found.partition(".")
     return whole if whole.lstrip("-").isdecimal() and rest and not rest.strip("0") else found
+
+
+def _size(image: Record) -> tuple[int, int] | None:
+    return size_of(image) if "height" in image and "width" in image else None
 
 
 def _texts(annotation: Record) -> list[str]:

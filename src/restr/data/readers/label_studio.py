@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from restr.data.entry import Entry, Record, read_json, records_of
-from restr.data.left_out import LeftOut, Read, bad, counted, one_by_one, storable
+from restr.data.entry import Entry, Record, read_json
+from restr.data.left_out import LeftOut, Read, bad, counted, each_record, one_by_one, storable
 from restr.data.readers import drawing
 from restr.data.readers.drawing import Region, Size, number_of, numbers_of, size_of
 from restr.data.readers.found import Pictures, folders
@@ -44,7 +44,8 @@ def read_label_studio(root: Path, path: Path) -> Iterator[Read]:
 
 
 def _read(root: Path, path: Path) -> Iterator[Read]:
-    tasks = records_of(read_json(path), path)
+    listed = list(each_record(read_json(path), f"{path}, record"))
+    tasks = [task for task in listed if isinstance(task, Record)]
     if tasks and not any("annotations" in task or "completions" in task for task in tasks):
         raise DatasetError(
             f"{path}: none of its {len(tasks)} tasks has annotations; expected Label Studio's export 'JSON', not 'JSON-MIN' nor the "
@@ -61,14 +62,14 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
             identity = f"{identity}#{used[identity]}"
         yield from _task(task, identity, path.stem, pictures, places)
 
-    yield from one_by_one(tasks, read)
+    yield from one_by_one(listed, read)
 
 
 def _task(task: Record, identity: str, split: str, pictures: Pictures, places: Sequence[str]) -> Iterator[Read]:
     for name, what in NOT_USED.items():
         if isinstance(found := task.values.get(name), list) and found:
             yield LeftOut(what=what, detail=task.where, count=len(found))
-    annotations = task.records("annotations", "completions")
+    annotations = list(each_record(task.items("annotations", "completions"), f"{task.where}, annotations"))
     if not annotations:
         return
     address = _address(task)

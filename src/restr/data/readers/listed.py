@@ -8,12 +8,11 @@ mask's picture (``segment_id`` in ``masks/``), run lengths or polygons (CRIS, VL
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-from restr.data.entry import Entry, Record, read_json, records_of
-from restr.data.left_out import Read, one_by_one
+from restr.data.entry import Entry, Record, read_json
+from restr.data.left_out import Read, each_record, one_by_one
 from restr.data.readers.refer import folder_of_images
 from restr.data.regions import THREE_POINTS, check_region
 from restr.errors import DatasetError
@@ -27,14 +26,13 @@ def read_lists(root: Path, annotations: Path) -> Iterator[Read]:
     if not paths:
         raise DatasetError(f"{annotations} has no SPLIT.json; expected train.json, val.json and the like")
     for path in paths:
-        numbers = count()
+        for number, each in enumerate(each_record(read_json(path), f"{path}, record")):
 
-        def read(record: Record, path: Path = path, numbers: count[int] = numbers) -> Iterator[Read]:
-            number = next(numbers)
-            identity = record.text("segment_id", "ref_id", "ann_id", default=str(number))
-            return _entries(root, path, record, path.stem, identity)
+            def read(record: Record, path: Path = path, number: int = number) -> Iterator[Read]:
+                identity = record.text("segment_id", "ref_id", "ann_id", default=str(number))
+                return _entries(root, path, record, path.stem, identity)
 
-        yield from one_by_one(records_of(read_json(path), path), read)
+            yield from one_by_one([each], read)
 
 
 def read_grouped(root: Path, path: Path) -> Iterator[Read]:
@@ -43,10 +41,10 @@ def read_grouped(root: Path, path: Path) -> Iterator[Read]:
     for split, listed in content.values.items():
         if not isinstance(listed, list):
             raise content.wrong(str(split), listed, "a list of regions")
-        for number, each in enumerate(listed):
-            record, identity = Record(each, f"{path}, {split} {number}"), f"{split}/{number}"
+        for number, each in enumerate(each_record(listed, f"{path}, {split}")):
+            identity = f"{split}/{number}"
             yield from one_by_one(
-                [record], lambda each, split=split, identity=identity: _entries(root, path, each, str(split), identity)
+                [each], lambda each, split=split, identity=identity: _entries(root, path, each, str(split), identity)
             )
 
 
@@ -121,7 +119,7 @@ def _drawn(record: Record) -> dict[str, Any] | None:
             if all(isinstance(each, (int, float)) for each in value):
                 return {"polygons": [value]}
             raise record.wrong(name, value, "polygons or run lengths")
-        if isinstance(value, str):
+        if isinstance(value, str) and value.strip():
             return {"file": value} if "value" not in record else {"file": value, "value": record.integer("value")}
     if "segment_id" in record:
         return {"file": f"masks/{record.text('segment_id')}.png"}

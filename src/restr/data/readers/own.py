@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,24 @@ from restr.errors import DatasetError
 
 def read_jsonl(root: Path, path: Path) -> Iterator[Read]:
     """A line {"image": path, "text" or "expression": ..., "mask": path, run lengths, polygons or "bbox": ...} each."""
-    numbers = count(1)
-    return counted(one_by_one(json_lines(path), lambda record: [_row(record, next(numbers))]))
+    return counted(_lines(path))
+
+
+def _lines(path: Path) -> Iterator[Read]:
+    for number, record in enumerate(json_lines_or_errors(path), start=1):
+        yield from one_by_one([record], lambda each, number=number: [_row(each, number)])
 
 
 def json_lines(path: Path) -> Iterator[Record]:
     """The objects of a JSONL file. Raises ``DatasetError`` naming the line that is none."""
+    for record in json_lines_or_errors(path):
+        if isinstance(record, DatasetError):
+            raise record
+        yield record
+
+
+def json_lines_or_errors(path: Path) -> Iterator[Record | DatasetError]:
+    """The objects of a JSONL file; in the place of a line that is none the error that names it."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -32,10 +43,11 @@ def json_lines(path: Path) -> Iterator[Record]:
         if not line.strip():
             continue
         try:
-            values = json.loads(line)
+            yield Record(json.loads(line), f"{path}, line {number}")
+        except DatasetError as error:
+            yield error
         except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{path}, line {number} is not JSON ({error}); expected an object a line") from error
-        yield Record(values, f"{path}, line {number}")
+            yield DatasetError(f"{path}, line {number} is not JSON ({error}); expected an object a line")
 
 
 def read_csv(root: Path, path: Path) -> Iterator[Read]:
