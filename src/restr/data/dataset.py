@@ -102,7 +102,9 @@ def indexed(
     missing = [path for path in files if not path.exists()]
     if missing:
         raise DatasetError(f"there is no {missing[0]}; restr data prepare says which files to put where")
-    path, key = index_path(root, name), key_of(files, searched or ())
+    path, key = index_path(root, name), key_of(files)
+    if searched is not None:
+        key += " ".join(["", *searched])
     if is_current(path, key):
         index = Index(path)
         if searched is None or (root / index.entry(1).image).is_file():

@@ -20,7 +20,7 @@ from restr.data.left_out import LeftOut, Read, summary
 from restr.errors import DatasetError
 from restr.files import written_whole
 
-FORMAT = 2  # 2: with what the reader left out
+FORMAT = 2
 FOLDER = ".restr"  # in the dataset's root
 COLUMNS = "id, image, text, regions, height, width, split, kind, image_id"
 
@@ -182,11 +182,10 @@ def is_current(path: Path, key: str) -> bool:
         return False
 
 
-def key_of(files: Sequence[Path], searched: Sequence[str] = ()) -> str:
-    """What an index of these source files depends on: their names, sizes and dates, the folders searched for
-    pictures, and restr's format."""
+def key_of(files: Sequence[Path]) -> str:
+    """What an index of these source files depends on: their names, sizes and dates, and restr's format."""
     known = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
-    return json.dumps([FORMAT, known, *searched])
+    return json.dumps([FORMAT, known])
 
 
 def index_path(root: Path, name: str) -> Path:

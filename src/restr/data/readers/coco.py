@@ -9,7 +9,7 @@ from restr.data.entry import Entry, Record, read_json
 from restr.data.left_out import LeftOut, Read, bad, counted, each_record, one_by_one
 from restr.data.readers.drawing import size_of
 from restr.data.readers.found import Pictures, folders, subset_of
-from restr.data.readers.listed import region_of, sentences_of
+from restr.data.readers.listed import checked_region, sentences_of
 from restr.errors import DatasetError
 
 
@@ -44,7 +44,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
             raise annotation.wrong("image_id", image_id, f"the id of an image in {path}")
         if identity in seen:
             raise annotation.wrong("id", identity, "an id that no annotation before has")
-        image, region = images[image_id], region_of(annotation)
+        image, region = images[image_id], checked_region(annotation)
         name, size = pictures.path(image.text("file_name"), places), _size(image)
         split = image.text("split", default=path.stem)
         for number, text in enumerate(texts):

@@ -51,7 +51,7 @@ def read_grouped(root: Path, path: Path) -> Iterator[Read]:
 def _entries(root: Path, path: Path, record: Record, split: str, identity: str) -> Iterator[Read]:
     """The entries of one region, one for each of its sentences."""
     name = image_name(record)
-    region = region_of(record)
+    region = checked_region(record)
     folder = folder_of_images(root, name, path)
     for index, text in enumerate(sentences_of(record)):
         yield Entry(
@@ -88,20 +88,25 @@ def sentences_of(record: Record) -> list[str]:
     return found
 
 
+def checked_region(record: Record) -> dict[str, Any]:
+    """The region, like ``region_of``. Raises ``DatasetError`` too where its numbers make none."""
+    region = region_of(record)
+    if "polygons" in region and not _encloses(region["polygons"]):
+        raise record.wrong("region", region["polygons"], "an outline of three points at least, or a bbox")
+    check_region(region, record.where)
+    return region
+
+
 def region_of(record: Record) -> dict[str, Any]:
-    """The region, in whatever form the record has it. Raises ``DatasetError`` where it has none or its numbers make none.
+    """The region, in whatever form the record has it; its numbers are not looked at. Raises ``DatasetError`` where it has none.
 
     A box counts where a record has nothing better: no mask, an empty one, or outlines of fewer than three points.
     """
     region = _drawn(record)
-    if region is None or ("polygons" in region and not _encloses(region["polygons"])):
-        if "bbox" in record:
-            region = {"box": record.items("bbox")}
-        elif region is None:
-            raise record.wrong("region", sorted(map(str, record.values)), "mask, segmentation, segment_id or bbox")
-        else:
-            raise record.wrong("region", region["polygons"], "an outline of three points at least, or a bbox")
-    check_region(region, record.where)
+    if "bbox" in record and (region is None or ("polygons" in region and not _encloses(region["polygons"]))):
+        return {"box": record.items("bbox")}
+    if region is None:
+        raise record.wrong("region", sorted(map(str, record.values)), "mask, segmentation, segment_id or bbox")
     return region
 
 

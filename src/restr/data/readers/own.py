@@ -11,7 +11,7 @@ from typing import Any
 from restr.data.entry import Entry, Record
 from restr.data.left_out import Read, counted, one_by_one
 from restr.data.readers.drawing import number_of
-from restr.data.readers.listed import region_of
+from restr.data.readers.listed import checked_region
 from restr.errors import DatasetError
 
 
@@ -77,7 +77,7 @@ def _row(record: Record, number: int) -> Entry:
         id=record.text("id", default=str(number)),
         image=image,
         text=record.text("text", "expression"),
-        regions=() if record.values.get("mask") in ("none", []) else (region_of(record),),
+        regions=() if record.values.get("mask") in ("none", []) else (checked_region(record),),
         size=record.size(),
         split=record.text("split", default="all"),
         kind=record.text("kind", default="other"),
