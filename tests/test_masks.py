@@ -14,6 +14,7 @@ from restr.masks import (
     polygons_of,
     rle_decode,
     rle_encode,
+    rle_within,
     signed_area,
 )
 
@@ -100,3 +101,16 @@ def test_polygons_are_outer_outlines_largest_first():
     assert polygons[1] == [360.0, 5.0, 400.0, 5.0, 400.0, 61.0, 360.0, 61.0]
     assert polygons_of(mask, min_area=10_000) == polygons[:1]
     assert polygons_of(np.zeros((3, 3), bool)) == []
+
+
+def test_run_lengths_of_a_part_are_those_of_the_whole() -> None:
+    """Wherever the part lies, over an edge or outside too."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        height, width, tall, wide = rng.integers(1, 12, 4)
+        left, top = int(rng.integers(-6, 14)), int(rng.integers(-6, 14))
+        part = rng.random((tall, wide)) < rng.random() * 1.3
+        around = np.zeros((60, 60), bool)
+        around[20 + top : 20 + top + tall, 20 + left : 20 + left + wide] = part
+        whole = around[20 : 20 + height, 20 : 20 + width]
+        assert rle_within(part, left, top, (int(height), int(width))) == rle_encode(whole)

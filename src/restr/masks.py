@@ -26,10 +26,17 @@ def rle_decode(rle: dict[str, Any]) -> np.ndarray:
 
     Raises ``DataError`` if the runs do not fill the size exactly.
     """
+    height, width, lengths = rle_lengths(rle)
+    values = np.arange(len(lengths)) % 2 == 1
+    return np.ascontiguousarray(np.repeat(values, lengths).reshape(width, height).T)
+
+
+def rle_lengths(rle: dict[str, Any]) -> tuple[int, int, np.ndarray]:
+    """Height, width and counts (int64) of COCO run lengths, checked, without making the mask. Raises ``DataError``."""
     try:
         height, width = (int(side) for side in rle["size"])
         counts = rle["counts"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"run lengths need 'size' [H, W] and 'counts'; got {str(rle)[:80]}") from error
     if isinstance(counts, bytes):
         counts = counts.decode("ascii")
@@ -39,8 +46,30 @@ def rle_decode(rle: dict[str, Any]) -> np.ndarray:
             f"run lengths add up to {lengths.sum()} pixels but the size is {height} x {width} = {height * width}; "
             "the annotation is damaged or belongs to another image"
         )
-    values = np.arange(len(lengths)) % 2 == 1
-    return np.ascontiguousarray(np.repeat(values, lengths).reshape(width, height).T)
+    return height, width, lengths
+
+
+def rle_within(part: np.ndarray, left: int, top: int, size: tuple[int, int]) -> dict[str, Any]:
+    """COCO's run lengths of a mask of ``size`` (H, W) that is ``part``, bool (h w), at a place in it and empty elsewhere.
+
+    left, top: of the part, in pixels; what of it lies outside is cut off. Costs what the part costs, however large the picture.
+    """
+    height, width = size
+    part = part[max(0, -top) : max(0, height - top), max(0, -left) : max(0, width - left)]
+    steps = np.diff(
+        np.pad(part.T.astype(np.int8), ((0, 0), (1, 1))), axis=1
+    )  # +1 where a column's run begins, -1 behind it
+    first = max(0, left) * height + max(0, top)
+    starts, ends = (
+        columns * height + rows + first for columns, rows in (np.nonzero(steps == 1), np.nonzero(steps == -1))
+    )
+    apart = starts[1:] != ends[:-1]  # a run to the foot of a column goes on at the head of the next
+    starts, ends = starts[np.r_[True, apart][: len(starts)]], ends[np.r_[apart, True][: len(ends)]]
+    bounds = np.concatenate([[0], np.stack([starts, ends], 1).reshape(-1), [height * width]])
+    counts = np.diff(bounds).tolist()
+    if starts.size and not counts[-1]:
+        counts.pop()
+    return {"size": [height, width], "counts": _compress(counts)}
 
 
 def box_of(mask: np.ndarray) -> Box | None:

@@ -220,6 +220,7 @@ def chosen_protocol(settings: Eval) -> Protocol:
 
 def open_samples(settings: Eval, *, size: int) -> SampleSource:
     """The samples that ``settings.data`` names. size: of drawn scenes, in pixels. Raises ``DatasetError``."""
+    from restr.cli.notices import announce
     from restr.data.catalog import open_dataset
     from restr.evaluation.datasets import PhotoExpressions, drawn_scenes
 
@@ -232,4 +233,4 @@ def open_samples(settings: Eval, *, size: int) -> SampleSource:
         return open_dataset(f"everyday:{where.partition(':')[0]}:{split_of(settings)}", settings.root)
     if settings.data == "generated":
         return drawn_scenes(settings.n, settings.seed, size=size)
-    return open_dataset(settings.data, settings.root)
+    return announce(open_dataset(settings.data, settings.root), settings.data)

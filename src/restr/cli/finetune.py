@@ -90,6 +90,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
 
     from restr.cli.data.check import open_whole
     from restr.cli.finetune_report import measured, report, say_new_words
+    from restr.cli.notices import announce
     from restr.cli.progress import progress_bar
     from restr.inference.segmenter import Segmenter
     from restr.model.weights import save_pretrained
@@ -99,7 +100,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    samples = open_whole(settings.data, settings.root)
+    samples = announce(open_whole(settings.data, settings.root), settings.data)
     parts = divide(samples)
     # Without a cache of encoded images, for the model will change.
     segmenter = Segmenter.from_pretrained(settings.model, device=settings.device, cache_bytes=0)

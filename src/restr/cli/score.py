@@ -40,12 +40,13 @@ class Score:
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = tyro.cli(Score, prog="restr score", args=list(arguments))
+    from restr.cli.notices import announce
     from restr.data.catalog import open_dataset
     from restr.evaluation.predictions import read_predictions, score
     from restr.evaluation.report import markdown, write_report
     from restr.protocol import protocol
 
-    samples = open_dataset(settings.data, settings.root)
+    samples = announce(open_dataset(settings.data, settings.root), settings.data)
     result = score(
         samples,
         read_predictions(settings.predictions),

@@ -182,6 +182,7 @@ def keep(folder: Path, model: ReSTR, setup: Setup, result: TrainResult) -> None:
 
 def setup_of(settings: Train) -> Setup:
     """What to train on, and from where."""
+    from restr.cli.notices import announce
     from restr.data.catalog import open_dataset
     from restr.training.setups import Start, on_dataset, on_scenes
 
@@ -201,8 +202,8 @@ def setup_of(settings: Train) -> Setup:
         raise ConfigError(f"--data {settings.data} needs --val, what to measure on while training (refcoco:unc:val)")
     return on_dataset(
         start,
-        open_dataset(settings.data, settings.root),
-        open_dataset(settings.val, settings.root),
+        announce(open_dataset(settings.data, settings.root), settings.data),
+        announce(open_dataset(settings.val, settings.root), settings.val),
         batch=settings.batch,
         measured=settings.validation_samples,
         seed=settings.train.seed,

@@ -7,9 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restr.data.dataset import Samples, indexed
-from restr.data.entry import Entry
 from restr.data.index import index_name
-from restr.data.readers import everyday, listed, own, parquet, phrasecut, reasonseg, refer, referit, refzom
+from restr.data.left_out import Read
+from restr.data.readers import (
+    coco,
+    cvat,
+    everyday,
+    found,
+    label_studio,
+    listed,
+    own,
+    parquet,
+    phrasecut,
+    reasonseg,
+    refer,
+    referit,
+    refzom,
+)
 from restr.data.shards.samples import open_shards
 from restr.errors import DatasetError
 
@@ -20,7 +34,7 @@ class Layout:
     ``files`` says from what (a glob below the root)."""
 
     splitters: tuple[str, ...] = ()
-    read: Callable[[Path], Iterable[Entry]] | None = None
+    read: Callable[[Path], Iterable[Read]] | None = None
     files: str = ""
 
 
@@ -35,18 +49,24 @@ LAYOUTS: dict[str, Layout] = {
     "phrasecut": Layout(read=phrasecut.read_phrasecut, files="refer_*.json"),
     "reasonseg": Layout(read=reasonseg.read_reasonseg, files="*/*.json"),
 }
-OWN: dict[str, Callable[[Path, Path], Iterable[Entry]]] = {
+OWN: dict[str, Callable[[Path, Path], Iterable[Read]]] = {
     "jsonl": own.read_jsonl,
     "csv": own.read_csv,
-    "coco": own.read_coco,
+    "coco": coco.read_coco,
     "refer": refer.read_refs_file,
-    "labelstudio": own.read_label_studio,
-    "cvat": own.read_cvat,
+    "labelstudio": label_studio.read_label_studio,
+    "cvat": cvat.read_cvat,
     "lists": listed.read_lists,
     "grouped": listed.read_grouped,
     "parquet": parquet.read_parquet,
     "everyday": everyday.read_everyday,
 }
+
+SEARCHED = (
+    "coco",
+    "labelstudio",
+    "cvat",
+)  # forms of tools that put pictures in many places, see ``restr.data.readers.found``
 
 
 def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> Samples:
@@ -64,7 +84,14 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     if name in OWN and rest and rest[0]:
         path = root / rest[0]
         base = _base(name, root, path)
-        index = indexed(base, index_name(name, base, path), _sources(name, path), lambda: OWN[name](base, path))
+        searched = found.folders(base, path, found.subset_of(path)) if name in SEARCHED else None
+        index = indexed(
+            base,
+            index_name(name, base, path),
+            _sources(name, path),
+            lambda: OWN[name](base, path),
+            searched=searched,
+        )
         split = rest[1] if len(rest) > 1 else None
         return Samples(base, index, None if (name, split) == ("everyday", everyday.ALL) else split, summed=summed)
     if name not in LAYOUTS or not rest:
@@ -94,6 +121,8 @@ def _base(name: str, root: Path, path: Path) -> Path:
         return path
     if name in ("lists", "grouped", "parquet"):
         return root
+    if name in SEARCHED:
+        return found.root_of(path)
     return path.parent.parent if name == "refer" else path.parent
 
 

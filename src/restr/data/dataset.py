@@ -10,6 +10,7 @@ import numpy as np
 from restr.data.entry import Entry
 from restr.data.identity import told_apart
 from restr.data.index import Index, build_index, index_path, is_current, key_of
+from restr.data.left_out import LeftOut, Read
 from restr.data.opener import Folder, Opener
 from restr.data.order import Order
 from restr.data.pictures import read_picture
@@ -51,6 +52,10 @@ class Samples(Sequence[Sample]):
         """Every expression, in order."""
         return self.entries.column("text", self.split)
 
+    def left_out(self) -> list[LeftOut]:
+        """What the files hold and no sample came of, in all splits."""
+        return self.entries.left_out()
+
     def image_groups(self) -> list[range]:
         """The numbers of each image's samples."""
         return runs(self.entries.column("image", self.split))
@@ -82,10 +87,27 @@ class Samples(Sequence[Sample]):
         )
 
 
-def indexed(root: Path, name: str, files: Sequence[Path], read: Callable[[], Iterable[Entry]]) -> Index:
-    """The index of a dataset: opened, or built first where its source files have changed."""
+def indexed(
+    root: Path,
+    name: str,
+    files: Sequence[Path],
+    read: Callable[[], Iterable[Read]],
+    *,
+    searched: Sequence[str] | None = None,
+) -> Index:
+    """The index of a dataset: opened, or built first where its source files have changed.
+
+    searched: the folders in which the reader looks for pictures, if it does; it looks again when there are others, or when the
+    first picture is not where it was found.
+    """
     missing = [path for path in files if not path.exists()]
     if missing:
         raise DatasetError(f"there is no {missing[0]}; restr data prepare says which files to put where")
     path, key = index_path(root, name), key_of(files)
-    return Index(path) if is_current(path, key) else build_index(path, told_apart(read()), key)
+    if searched is not None:
+        key += " ".join(["", *searched])
+    if is_current(path, key):
+        index = Index(path)
+        if searched is None or (root / index.entry(1).image).is_file():
+            return index
+    return build_index(path, told_apart(read()), key)

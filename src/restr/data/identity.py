@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from restr.data.entry import Entry
+from restr.data.left_out import Read
 
 LONGEST = 180  # bytes of a name in UTF-8; file systems take 255, but names get endings and temporary parts as well
 LONGEST_SUFFIX = 12
@@ -94,10 +95,13 @@ def stamp_of(facts: os.stat_result) -> str:
     return f"{facts.st_ino}-{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ctime_ns}"
 
 
-def told_apart(entries: Iterable[Entry]) -> Iterator[Entry]:
+def told_apart(entries: Iterable[Read]) -> Iterator[Read]:
     """Entries of a folder in which no two pictures share an ``image_id``: the second one to claim it is called by its path."""
     owners: dict[str, str] = {}
     for entry in entries:
+        if not isinstance(entry, Entry):
+            yield entry
+            continue
         claimed = entry.image_id or entry.image
         if owners.setdefault(claimed, entry.image) != entry.image:
             claimed = entry.image

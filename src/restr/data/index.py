@@ -17,6 +17,7 @@ import numpy as np
 
 from restr.data.entry import Entry
 from restr.data.identity import Names, digest_of, stamp_of
+from restr.data.left_out import LeftOut, Read, summary
 from restr.errors import DatasetError
 from restr.files import written_whole
 
@@ -83,6 +84,11 @@ class Index:
         """How many entries each split has."""
         return dict(self.connection.execute("SELECT split, COUNT(*) FROM entries GROUP BY split ORDER BY split"))
 
+    def left_out(self) -> list[LeftOut]:
+        """What the reader made no entry of, and why."""
+        rows = self.connection.execute("SELECT what, detail, count FROM left_out ORDER BY rowid")
+        return [LeftOut(what=what, detail=detail, count=count) for what, detail, count in rows]
+
     def entry(self, row: int) -> Entry:
         """The entry of a row number."""
         found = self.connection.execute(f"SELECT {COLUMNS} FROM entries WHERE rowid = ?", (int(row),)).fetchone()
@@ -101,7 +107,7 @@ class Index:
         )
 
 
-def build_index(path: Path, entries: Iterable[Entry], key: str) -> Index:
+def build_index(path: Path, entries: Iterable[Read], key: str) -> Index:
     """Write an index, whole or not at all. Raises ``DatasetError`` where there are no entries, or two of one id."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as partial:
@@ -112,11 +118,15 @@ def build_index(path: Path, entries: Iterable[Entry], key: str) -> Index:
                 "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
                 "CREATE TABLE loaded (id TEXT, image TEXT, text TEXT, regions TEXT, height INTEGER, width INTEGER, split TEXT,"
                 " kind TEXT, image_id TEXT, place INTEGER);"
+                "CREATE TABLE left_out (what TEXT, detail TEXT, count INTEGER);"
             )
             places: dict[tuple[str, str], int] = {}
-            count = 0
+            count, left_out = 0, []
             with connection:
                 for entry in entries:
+                    if isinstance(entry, LeftOut):
+                        left_out.append(entry)
+                        continue
                     count += 1
                     place = places.setdefault((entry.split, entry.image), len(places))
                     height, width = entry.size or (None, None)
@@ -125,8 +135,11 @@ def build_index(path: Path, entries: Iterable[Entry], key: str) -> Index:
                         (entry.id, entry.image, entry.text, entry.region_json(), height, width, entry.split, entry.kind,
                          entry.image_id or entry.image, place),
                     )  # fmt: skip
+                connection.executemany(
+                    "INSERT INTO left_out VALUES (?, ?, ?)", [(each.what, each.detail, each.count) for each in left_out]
+                )
             if not count:
-                raise DatasetError(f"there are no entries to index in {path.parent.parent}; is the dataset complete?")
+                raise _nothing_left(path, left_out)
             connection.executescript(
                 "CREATE TABLE entries (id TEXT, image TEXT, text TEXT, regions TEXT, height INTEGER, width INTEGER, split TEXT,"
                 f" kind TEXT, image_id TEXT); INSERT INTO entries SELECT {COLUMNS} FROM loaded ORDER BY place, rowid;"
@@ -146,6 +159,14 @@ def build_index(path: Path, entries: Iterable[Entry], key: str) -> Index:
         finally:
             connection.close()
     return Index(path)
+
+
+def _nothing_left(path: Path, left_out: Sequence[LeftOut]) -> DatasetError:
+    """The error for a dataset without an entry. Where all was left out, the first reason tells most."""
+    if not left_out:
+        return DatasetError(f"there are no entries to index in {path.parent.parent}; is the dataset complete?")
+    first = min(left_out, key=lambda each: not each.bad)
+    return DatasetError(f"no annotation is left: {summary(left_out)} left out. The first: {first.detail or first.what}")
 
 
 def is_current(path: Path, key: str) -> bool:

@@ -5,8 +5,8 @@ A region is a dict with one of these keys:
 ``rle``       COCO run lengths, compressed or not: {"size": [H, W], "counts": ...}
 ``polygons``  COCO polygons [[x0, y0, x1, y1, ...], ...]; ``without`` may hold more, which are cut out again
 ``box``       [x, y, width, height]
-``file``      the name of a picture of the mask; its pixels above 127 (or, in a picture of labels, equal to
-              ``value``) belong to the region
+``file``      the name of a picture of the mask, see ``restr.data.mask_pictures``; in a picture of labels the pixels equal to
+              ``value`` belong to the region
 ``mat``       a MATLAB file; ``zero`` says that the region is where its array is 0
 """
 
@@ -17,13 +17,16 @@ from typing import Any
 
 import numpy as np
 
+from restr.data.mask_pictures import belonging, numbered
 from restr.data.matlab import matrices_in
 from restr.data.opener import Opener
 from restr.errors import DataError, DatasetError
-from restr.masks import rle_decode
+from restr.masks import rle_decode, rle_lengths
 from restr.pictures import open_picture
 
 FORMS = ("rle", "polygons", "box", "file", "mat")
+DAMAGE = (DataError, KeyError, TypeError, ValueError, OverflowError, IndexError, OSError, MemoryError)
+THREE_POINTS = 6  # numbers
 
 
 def mask_of(
@@ -44,7 +47,7 @@ def mask_of(
             )
         except DatasetError:
             raise
-        except (DataError, KeyError, TypeError, ValueError, OverflowError, IndexError, OSError, MemoryError) as error:
+        except DAMAGE as error:
             raise DatasetError(f"{where}: a region cannot be read ({error}); the annotation is damaged") from error
         if part.shape != size:
             raise DatasetError(
@@ -71,20 +74,26 @@ def one(region: dict[str, Any], size: tuple[int, int], files: Opener) -> np.ndar
     raise DataError(f"its form is {sorted(region)}; expected one of {', '.join(FORMS)}")
 
 
+def check_region(region: dict[str, Any], where: str) -> None:
+    """Whether a region's numbers can make a mask, without making it or opening a file. Raises ``DatasetError`` naming ``where``."""
+    try:
+        if "rle" in region:
+            rle_lengths(region["rle"])
+        for polygon in [*region.get("polygons", ()), *region.get("without", ())]:
+            _points(polygon)
+        if "box" in region:
+            _corners(region["box"])
+    except DAMAGE as error:
+        raise DatasetError(f"{where}: the region cannot be read ({error}); the annotation is damaged") from error
+
+
 def _polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], *, summed: bool = False) -> np.ndarray:
-    """Filled as pycocotools fills them, so that masks are those of everybody else."""
+    """Filled as pycocotools fills them, so that masks are those of everybody else. A part of one or two points covers nothing."""
     try:
         from pycocotools import mask as coco
     except ImportError as error:
         raise DatasetError("polygons need pycocotools; run: pip install 'restr[data]'") from error
-    flat = []
-    for polygon in polygons:
-        points = np.asarray(polygon, np.float64).reshape(-1)
-        if len(points) < 6 or len(points) % 2:
-            raise DataError(f"a polygon has {len(points)} numbers; expected x, y of three points at least")
-        if not np.isfinite(points).all() or np.abs(points).max() > 1 << 20:
-            raise DataError("a polygon has a point that is in no picture")
-        flat.append(points.tolist())
+    flat: list[Any] = [points for points in map(_points, polygons) if len(points) >= THREE_POINTS]
     if not flat:
         return np.zeros(size, bool)
     counts = np.zeros(size, np.int64)
@@ -93,20 +102,34 @@ def _polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], *, sum
     return counts == 1 if summed else counts > 0
 
 
+def _points(polygon: Sequence[float]) -> list[float]:
+    """A polygon's numbers. Raises ``DataError`` where they are no x, y of points in a picture."""
+    points = np.asarray(polygon, np.float64).reshape(-1)
+    if not len(points) or len(points) % 2:
+        raise DataError(f"a polygon has {len(points)} numbers; expected x, y of three points at least")
+    if not np.isfinite(points).all() or np.abs(points).max() > 1 << 20:
+        raise DataError("a polygon has a point that is in no picture")
+    return points.tolist()
+
+
 def _box(box: Sequence[float], size: tuple[int, int]) -> np.ndarray:
+    x, y, width, height = _corners(box)
+    rows, columns = np.mgrid[: size[0], : size[1]] + 0.5
+    return (columns >= x) & (columns < x + width) & (rows >= y) & (rows < y + height)
+
+
+def _corners(box: Sequence[float]) -> tuple[float, float, float, float]:
     x, y, width, height = (float(value) for value in box)
     if not np.isfinite([x, y, width, height]).all() or width < 0 or height < 0:
         raise DataError(f"the box is {list(box)}; expected x, y, width, height")
-    rows, columns = np.mgrid[: size[0], : size[1]] + 0.5
-    return (columns >= x) & (columns < x + width) & (rows >= y) & (rows < y + height)
+    return x, y, width, height
 
 
 def _picture(files: Opener, name: str, value: int | None) -> np.ndarray:
     try:
         with files.open(name) as file, open_picture(file, "it") as picture:
-            if value is not None:
-                return np.asarray(picture) == value
-            return np.asarray(picture.convert("L")) > 127
+            where = files.where(name)
+            return belonging(picture, where) if value is None else numbered(picture, value, where)
     except FileNotFoundError as error:
         raise DatasetError(f"there is no mask {files.where(name)}; is the dataset complete?") from error
     except (OSError, SyntaxError, ValueError) as error:

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from restr.data.dataset import Samples
     from restr.data.inspection.check import Report
 
+LISTED = 20  # bad annotations that are printed; the report has all
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Check:
     """Count a dataset's splits and find what is wrong with them: missing pictures, empty masks, sizes that differ, turned
-    pictures, splits that share pictures (by name and by look), sentences that name two things or are not English.
+    pictures, splits that share pictures (by name and by look), sentences that name two things or are not English, annotations that
+    cannot be read. What marks no region, such as a key point, is counted and is no problem.
 
     Writes check.html, with thumbnails, and check.json. The exit code is 1 if there are problems.
 
@@ -41,12 +44,17 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = tyro.cli(Check, prog="restr data check", args=list(arguments))
     from restr.data.inspection.check import KINDS
+    from restr.data.left_out import BAD, summary
 
     report = write_check(open_whole(settings.data, settings.root), settings.data, settings.out)
     for split, values in report.splits.items():
         print(f"{split or 'all'}: {values['pictures']:,.0f} pictures, {values['expressions']:,.0f} expressions")
     for kind, count in report.counts().items():
         print(f"  {count:6,}  {kind}: {KINDS[kind]}")
+    for problem in [each for each in report.problems if each.kind == BAD][:LISTED]:
+        print(f"          {problem.detail}")
+    if report.left_out:
+        print(f"left out, which is no problem: {summary(report.left_out)}")
     found = f"{len(report.problems):,} problems" if report.problems else "no problems"
     print(f"{found}; {settings.out / 'check.html'}")
     return 1 if report.problems else 0

@@ -67,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def source_of(settings: Convert) -> Source:
     """What to write."""
+    from restr.cli.notices import announce
     from restr.data.catalog import open_dataset
 
     if settings.data.startswith("photos:"):
@@ -75,4 +76,4 @@ def source_of(settings: Convert) -> Source:
 
         photos = load_photos(settings.data.partition(":")[2], split=settings.split)
         return PhotoExpressions(photos, settings.n, settings.seed)
-    return open_dataset(settings.data, settings.root)
+    return announce(open_dataset(settings.data, settings.root), settings.data)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from restr.data.dataset import Samples
 from restr.data.entry import Entry
+from restr.data.left_out import BAD, LeftOut
 from restr.data.opener import Opener
 from restr.data.regions import mask_of
 from restr.errors import DatasetError, ImageError, UnreachableError
@@ -26,6 +27,7 @@ FOREIGN = 0.5  # share of unknown words from which an expression of three words 
 
 # kind -> what it means, in the order in which a report shows them
 KINDS = {
+    BAD: "it cannot be read; the others are used",
     "missing picture": "the file is not there",
     "unreadable": "the picture or its mask cannot be read",
     "size mismatch": "picture and annotation are not of one size",
@@ -55,11 +57,13 @@ class Problem:
 
 @dataclass(kw_only=True)
 class Report:
-    """Counts for each split, and every problem. numbers: which sample the entry of a problem is, by split and id."""
+    """Counts for each split, and every problem. numbers: which sample the entry of a problem is, by split and id. left_out:
+    what is no sample and no problem either, such as key points."""
 
     splits: dict[str, dict[str, float]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How often each kind of problem was found, in the order of ``KINDS``."""
@@ -68,7 +72,12 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report in JSON's types."""
-        return {"splits": self.splits, "counts": self.counts(), "problems": [asdict(each) for each in self.problems]}
+        return {
+            "splits": self.splits,
+            "counts": self.counts(),
+            "problems": [asdict(each) for each in self.problems],
+            "left_out": [asdict(each) for each in self.left_out],
+        }
 
 
 def check(samples: Samples, vocabulary: Vocabulary, *, progress: Callable[[int], None] | None = None) -> Report:
@@ -102,6 +111,11 @@ def check(samples: Samples, vocabulary: Vocabulary, *, progress: Callable[[int],
             "median share of the picture": float(np.median(areas)) if areas else 0.0,
             "no target": sum(not entry.regions for group in images.values() for entry in group),
         }
+    left_out = samples.left_out()
+    report.left_out = [each for each in left_out if not each.bad]
+    report.problems += [
+        Problem(kind=BAD, split="", entry="", image="", detail=each.detail) for each in left_out if each.bad
+    ]
     report.problems += _leaks_by_name(entries)
     report.problems += _same_looks(hashes)
     order = list(KINDS)

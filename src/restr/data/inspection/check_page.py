@@ -37,6 +37,12 @@ def page(report: Report, samples: Samples, title: str) -> str:
             for kind, count in counts.items()
         )
         parts.append(f"<h2>Problems</h2><table>{rows}</table>")
+    if report.left_out:
+        rows = "".join(
+            f"<tr><td>{html.escape(each.what)}</td><td class='n'>{each.count}</td><td class='quiet'>{html.escape(each.detail)}</td></tr>"
+            for each in report.left_out
+        )
+        parts.append(f"<h2>Left out</h2><table>{rows}</table>")
     by_kind: dict[str, list[Problem]] = defaultdict(list)
     for problem in report.problems:
         by_kind[problem.kind].append(problem)
@@ -77,8 +83,9 @@ def _masks(samples: Samples, numbers: dict[tuple[str, str], int]) -> dict[tuple[
 
 
 def _figure(problem: Problem, files: Opener, masks: dict[tuple[str, str], np.ndarray]) -> str:
-    picture = thumbnail(files, problem.image, masks.get((problem.split, problem.entry)))
+    picture = problem.image and thumbnail(files, problem.image, masks.get((problem.split, problem.entry)))
     image = f"<img alt='' src='data:image/jpeg;base64,{picture}'>" if picture else "<img alt='no picture'>"
+    image = image if problem.image else ""
     where = " ".join(filter(None, (problem.split, problem.entry)))
     text = f"{html.escape(problem.detail)}<br><small>{html.escape(where)} {html.escape(problem.image)}</small>"
     return f"<figure>{image}<figcaption>{text}</figcaption></figure>"

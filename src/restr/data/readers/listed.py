@@ -11,39 +11,47 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from restr.data.entry import Entry, Record, read_json, records_of
+from restr.data.entry import Entry, Record, read_json
+from restr.data.left_out import Read, each_record, one_by_one
 from restr.data.readers.refer import folder_of_images
+from restr.data.regions import THREE_POINTS, check_region
 from restr.errors import DatasetError
 
 COCO_NAME = "COCO_train2014_{:012d}.jpg"
 
 
-def read_lists(root: Path, annotations: Path) -> Iterator[Entry]:
+def read_lists(root: Path, annotations: Path) -> Iterator[Read]:
     """The entries of every ``SPLIT.json`` in a folder. root: above the images and ``masks/``."""
     paths = sorted(annotations.glob("*.json"))
     if not paths:
         raise DatasetError(f"{annotations} has no SPLIT.json; expected train.json, val.json and the like")
     for path in paths:
-        for number, record in enumerate(records_of(read_json(path), path)):
-            identity = record.text("segment_id", "ref_id", "ann_id", default=str(number))
-            yield from _entries(root, path, record, path.stem, identity)
+        for number, each in enumerate(each_record(read_json(path), f"{path}, record")):
+
+            def read(record: Record, path: Path = path, number: int = number) -> Iterator[Read]:
+                identity = record.text("segment_id", "ref_id", "ann_id", default=str(number))
+                return _entries(root, path, record, path.stem, identity)
+
+            yield from one_by_one([each], read)
 
 
-def read_grouped(root: Path, path: Path) -> Iterator[Entry]:
+def read_grouped(root: Path, path: Path) -> Iterator[Read]:
     """The entries of a file with a list for each split."""
     content = Record(read_json(path), str(path))
     for split, listed in content.values.items():
         if not isinstance(listed, list):
             raise content.wrong(str(split), listed, "a list of regions")
-        for number, each in enumerate(listed):
-            record = Record(each, f"{path}, {split} {number}")
-            yield from _entries(root, path, record, str(split), f"{split}/{number}")
+        for number, each in enumerate(each_record(listed, f"{path}, {split}")):
+            identity = f"{split}/{number}"
+            yield from one_by_one(
+                [each], lambda each, split=split, identity=identity: _entries(root, path, each, str(split), identity)
+            )
 
 
-def _entries(root: Path, path: Path, record: Record, split: str, identity: str) -> Iterator[Entry]:
+def _entries(root: Path, path: Path, record: Record, split: str, identity: str) -> Iterator[Read]:
     """The entries of one region, one for each of its sentences."""
     name = image_name(record)
-    region = region_of(record)
+    region = checked_region(record)
     folder = folder_of_images(root, name, path)
     for index, text in enumerate(sentences_of(record)):
         yield Entry(
@@ -80,22 +88,49 @@ def sentences_of(record: Record) -> list[str]:
     return found
 
 
+def checked_region(record: Record) -> dict[str, Any]:
+    """The region, like ``region_of``. Raises ``DatasetError`` too where its numbers make none."""
+    region = region_of(record)
+    if "polygons" in region and not _encloses(region["polygons"]):
+        raise record.wrong("region", region["polygons"], "an outline of three points at least, or a bbox")
+    check_region(region, record.where)
+    return region
+
+
 def region_of(record: Record) -> dict[str, Any]:
-    """The region, in whatever form the record has it."""
+    """The region, in whatever form the record has it; its numbers are not looked at. Raises ``DatasetError`` where it has none.
+
+    A box counts where a record has nothing better: no mask, an empty one, or outlines of fewer than three points.
+    """
+    region = _drawn(record)
+    if "bbox" in record and (region is None or ("polygons" in region and not _encloses(region["polygons"]))):
+        return {"box": record.items("bbox")}
+    if region is None:
+        raise record.wrong("region", sorted(map(str, record.values)), "mask, segmentation, segment_id or bbox")
+    return region
+
+
+def _drawn(record: Record) -> dict[str, Any] | None:
+    """A region that is more than a box, where the record has one."""
     for name in ("mask", "segmentation", "rle"):
         value = record.values.get(name)
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+            value = value[0]
         if isinstance(value, dict):
             return {"rle": value}
         if isinstance(value, list) and value:
             if all(isinstance(each, list) for each in value):
-                return {"polygons": value}
+                return {"polygons": [each for each in value if each]}
             if all(isinstance(each, (int, float)) for each in value):
                 return {"polygons": [value]}
             raise record.wrong(name, value, "polygons or run lengths")
-        if isinstance(value, str):
-            return {"file": value}
+        if isinstance(value, str) and value.strip():
+            return {"file": value} if "value" not in record else {"file": value, "value": record.integer("value")}
     if "segment_id" in record:
         return {"file": f"masks/{record.text('segment_id')}.png"}
-    if "bbox" in record:
-        return {"box": record.items("bbox")}
-    raise record.wrong("region", sorted(map(str, record.values)), "mask, segmentation, segment_id or bbox")
+    return None
+
+
+def _encloses(polygons: list[list[Any]]) -> bool:
+    """Whether any outline has three points."""
+    return any(len(polygon) >= THREE_POINTS for polygon in polygons)

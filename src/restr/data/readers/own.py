@@ -1,7 +1,4 @@
-"""Data of one's own: a list of sentences (JSONL, CSV), COCO with ``expressions``, exports of Label Studio and CVAT.
-
-Each reads a file and gives entries whose paths are relative to ``root``.
-"""
+"""Data of one's own: a list of sentences as JSONL or CSV. Paths are relative to the file."""
 
 from __future__ import annotations
 
@@ -10,22 +7,34 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
-from restr.data.entry import Entry, Record, read_json, records_of
-from restr.data.readers.listed import region_of, sentences_of
-from restr.data.readers.refer import segmentation
+from restr.data.entry import Entry, Record
+from restr.data.left_out import Read, counted, one_by_one
+from restr.data.readers.drawing import number_of
+from restr.data.readers.listed import checked_region
 from restr.errors import DatasetError
 
 
-def read_jsonl(root: Path, path: Path) -> Iterator[Entry]:
+def read_jsonl(root: Path, path: Path) -> Iterator[Read]:
     """A line {"image": path, "text" or "expression": ..., "mask": path, run lengths, polygons or "bbox": ...} each."""
-    for number, record in enumerate(json_lines(path), start=1):
-        yield _row(record, number)
+    return counted(_lines(path))
+
+
+def _lines(path: Path) -> Iterator[Read]:
+    for number, record in enumerate(json_lines_or_errors(path), start=1):
+        yield from one_by_one([record], lambda each, number=number: [_row(each, number)])
 
 
 def json_lines(path: Path) -> Iterator[Record]:
     """The objects of a JSONL file. Raises ``DatasetError`` naming the line that is none."""
+    for record in json_lines_or_errors(path):
+        if isinstance(record, DatasetError):
+            raise record
+        yield record
+
+
+def json_lines_or_errors(path: Path) -> Iterator[Record | DatasetError]:
+    """The objects of a JSONL file; in the place of a line that is none the error that names it."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -34,153 +43,32 @@ def json_lines(path: Path) -> Iterator[Record]:
         if not line.strip():
             continue
         try:
-            values = json.loads(line)
+            yield Record(json.loads(line), f"{path}, line {number}")
+        except DatasetError as error:
+            yield error
         except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{path}, line {number} is not JSON ({error}); expected an object a line") from error
-        yield Record(values, f"{path}, line {number}")
+            yield DatasetError(f"{path}, line {number} is not JSON ({error}); expected an object a line")
 
 
-def read_csv(root: Path, path: Path) -> Iterator[Entry]:
-    """A table with the columns image, text (or expression), and mask, or x, y, width, height of a box."""
+def read_csv(root: Path, path: Path) -> Iterator[Read]:
+    """A table with the columns image, text (or expression), and mask, or x, y, width, height of a box.
+
+    Where there are no x and y, width and height are the picture's; image_width and image_height always are.
+    """
+    return counted(_table(path))
+
+
+def _table(path: Path) -> Iterator[Read]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                values: dict[str, Any] = {k: v for k, v in row.items() if k and v not in (None, "")}
-                record = Record(values, f"{path}, line {number}")
-                for name in ("mask", "bbox", "segmentation"):
-                    if str(values.get(name, "")).lstrip()[:1] in ("{", "["):
-                        values[name] = _json_cell(record, name)
-                if "mask" not in values and "bbox" not in values and {"x", "y", "width", "height"} <= values.keys():
-                    values["bbox"] = [_number(record, name) for name in ("x", "y", "width", "height")]
-                    del values["width"], values["height"]
-                yield _row(record, number)
+            table = csv.DictReader(file)
+            for number, row in enumerate(table, start=2):
+                record = Record({k: v for k, v in row.items() if k or v}, f"{path}, line {number}")
+                yield from one_by_one([record], lambda each, number=number: [_table_row(each, number)])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(
             f"{path} cannot be read ({error}); expected a CSV table in UTF-8 with image, text, mask"
         ) from error
-
-
-def read_coco(root: Path, path: Path) -> Iterator[Entry]:
-    """COCO's form whose annotations have ``expressions``: texts, or objects with a text."""
-    content = Record(read_json(path), str(path))
-    images = {image.integer("id"): image for image in content.records("images")}
-    folder = path.parent.relative_to(root) / ("images" if (path.parent / "images").is_dir() else "")
-    found = False
-    for annotation in content.records("annotations"):
-        image = images.get(annotation.integer("image_id"))
-        if image is None:
-            raise annotation.wrong("image_id", annotation.integer("image_id"), f"the id of an image in {path}")
-        if "expressions" not in annotation:
-            continue
-        region = segmentation(annotation)
-        for number, text in enumerate(sentences_of(annotation)):
-            found = True
-            yield Entry(
-                id=f"{annotation.text('id')}/{number}",
-                image=(folder / image.text("file_name")).as_posix(),
-                text=text,
-                regions=(region,),
-                size=image.size(),
-                split=image.text("split", default=path.stem),
-                image_id=image.text("id"),
-            )
-    if not found:
-        raise DatasetError(
-            f"no annotation of {path} has expressions; expected a list of texts in each annotation's field 'expressions', or let "
-            "restr generate sentences (docs/own-data.md)"
-        )
-
-
-def read_label_studio(root: Path, path: Path) -> Iterator[Entry]:
-    """Label Studio's JSON export: polygons and rectangles in percent, the text area of the same region, or its label."""
-    for task in records_of(read_json(path), path):
-        data = Record(task.values.get("data"), f"{task.where}, data")
-        image = local_image(data.text("image", "img", "photo"))
-        for number, annotation in enumerate(task.records("annotations")):
-            texts, shapes = {}, {}
-            for result in annotation.records("result"):
-                value = Record(result.values.get("value"), f"{result.where}, value")
-                region = result.text("id")
-                if "text" in value:
-                    listed = value.values["text"]
-                    texts[region] = [str(each) for each in (listed if isinstance(listed, list) else [listed])]
-                elif "points" in value or "width" in value:
-                    shapes[region] = (result, value)
-            for region, (result, value) in shapes.items():
-                labels = value.values.get("polygonlabels") or value.values.get("rectanglelabels") or []
-                form, size = in_pixels(result, value)
-                for index, text in enumerate(texts.get(region) or [str(label) for label in labels]):
-                    yield Entry(
-                        id=f"{task.text('id')}/{number}/{region}/{index}",
-                        image=image,
-                        text=text,
-                        regions=(form,),
-                        size=size,
-                        split=path.stem,
-                        image_id=task.text("id"),
-                    )
-
-
-def read_cvat(root: Path, path: Path) -> Iterator[Entry]:
-    """CVAT's "for images 1.1" XML: polygons and boxes with an attribute ``expression`` (else the label is the text)."""
-    try:
-        # Python's parser resolves no external entities; a document type, which could define internal ones, is refused
-        content = path.read_text(encoding="utf-8")
-        if "<!DOCTYPE" in content or "<!ENTITY" in content:
-            raise DatasetError(f"{path} defines a document type, which CVAT never does; it is refused")
-        tree = ElementTree.fromstring(content)
-    except (OSError, UnicodeDecodeError, ElementTree.ParseError) as error:
-        raise DatasetError(
-            f"{path} is not readable XML ({error}); expected CVAT's export 'CVAT for images 1.1'"
-        ) from error
-    folder = path.parent.relative_to(root) / ("images" if (path.parent / "images").is_dir() else "")
-    for picture in tree.iter("image"):
-        record = Record(dict(picture.attrib), f"{path}, image {picture.get('name')}")
-        size = (round(_number(record, "height")), round(_number(record, "width")))
-        for number, shape in enumerate(each for each in picture if each.tag in ("polygon", "box")):
-            where = Record(dict(shape.attrib), f"{record.where}, {shape.tag} {number}")
-            if shape.tag == "polygon":
-                points = [pair.split(",") for pair in where.text("points").split(";")]
-                form: dict[str, Any] = {"polygons": [_floats(where, "points", [v for pair in points for v in pair])]}
-            else:
-                x0, y0, x1, y1 = _floats(where, "box", [where.text(name) for name in ("xtl", "ytl", "xbr", "ybr")])
-                form = {"box": [x0, y0, x1 - x0, y1 - y0]}
-            texts = [a.text or "" for a in shape.iter("attribute") if a.get("name") in ("expression", "text")]
-            for index, text in enumerate([text for text in texts if text.strip()] or [where.text("label")]):
-                yield Entry(
-                    id=f"{record.text('id')}/{number}/{index}",
-                    image=(folder / record.text("name")).as_posix(),
-                    text=text.strip(),
-                    regions=(form,),
-                    size=size,
-                    split=record.text("subset", default="all"),
-                    image_id=record.text("id"),
-                )
-
-
-def local_image(address: str) -> str:
-    """The path in Label Studio's address of an uploaded or locally stored picture."""
-    for mark in ("?d=", "/data/upload/", "/data/"):
-        if mark in address:
-            address = address.split(mark, 1)[1]
-            break
-    return address.split("://", 1)[-1].lstrip("/")
-
-
-def in_pixels(result: Record, value: Record) -> tuple[dict[str, Any], tuple[int, int]]:
-    """A shape in percent of the picture as a region in pixels, and the picture's size."""
-    size = (result.integer("original_height"), result.integer("original_width"))
-    if "points" in value:
-        points = [Record(dict(enumerate(p)) if isinstance(p, list) else p, value.where) for p in value.items("points")]
-        flat = []
-        for point in points:
-            x, y = _floats(value, "points", [point.values.get(0), point.values.get(1)])
-            flat += [x * size[1] / 100, y * size[0] / 100]
-        return {"polygons": [flat]}, size
-    x, y, width, height = (_number(value, name) for name in ("x", "y", "width", "height"))
-    if value.values.get("rotation"):
-        raise value.wrong("rotation", value.values["rotation"], "0; draw a polygon for a turned box")
-    return {"box": [x * size[1] / 100, y * size[0] / 100, width * size[1] / 100, height * size[0] / 100]}, size
 
 
 def _row(record: Record, number: int) -> Entry:
@@ -189,7 +77,7 @@ def _row(record: Record, number: int) -> Entry:
         id=record.text("id", default=str(number)),
         image=image,
         text=record.text("text", "expression"),
-        regions=() if record.values.get("mask") in ("none", []) else (region_of(record),),
+        regions=() if record.values.get("mask") in ("none", []) else (checked_region(record),),
         size=record.size(),
         split=record.text("split", default="all"),
         kind=record.text("kind", default="other"),
@@ -197,19 +85,31 @@ def _row(record: Record, number: int) -> Entry:
     )
 
 
+def _table_row(record: Record, number: int) -> Entry:
+    """A row of a table, whose cells are text."""
+    if None in record.values:
+        raise record.wrong("the row", record.values[None], "as many cells as the table has columns")
+    values: dict[str, Any] = {name: cell for name, cell in record.values.items() if cell not in (None, "")}
+    cells = Record(values, record.where)
+    for name in ("mask", "bbox", "segmentation"):
+        if str(values.get(name, "")).lstrip()[:1] in ("{", "["):
+            values[name] = _json_cell(cells, name)
+    if "value" in values:
+        values["value"] = number_of(cells, "value")
+    placed = "x" in values or "y" in values
+    box = [values.pop(name, None) for name in ("width", "height")] if placed else []
+    if placed and not {"mask", "bbox", "segmentation"} & values.keys():
+        values |= {"width": box[0], "height": box[1]}
+        values["bbox"] = [number_of(cells, name) for name in ("x", "y", "width", "height")]
+        del values["width"], values["height"]
+    for name in ("width", "height"):
+        if f"image_{name}" in values or name in values:
+            values[name] = number_of(cells, f"image_{name}" if f"image_{name}" in values else name)
+    return _row(cells, number)
+
+
 def _json_cell(record: Record, name: str) -> Any:
     try:
         return json.loads(record.values[name])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise record.wrong(name, record.values[name], "JSON, as it begins with a bracket") from error
-
-
-def _number(record: Record, name: str) -> float:
-    return _floats(record, name, [record.values.get(name)])[0]
-
-
-def _floats(record: Record, name: str, values: list[Any]) -> list[float]:
-    try:
-        return [float(value) for value in values]
-    except (TypeError, ValueError) as error:
-        raise record.wrong(name, values, "numbers") from error

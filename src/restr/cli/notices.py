@@ -1,0 +1,54 @@
+"""What is said, on standard error, of a dataset that is opened: what its reader left out, and masks that are all empty."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from restr.errors import DatasetError, UnreachableError
+
+if TYPE_CHECKING:
+    from restr.data.dataset import Samples
+
+LOOKED_AT = 50  # masks, in which a dataset without any pixel shows
+
+
+def announce(samples: Samples, data: str) -> Samples:
+    """Say in a line each what is to be known before a number of ``samples`` is believed; returns them. data: their name."""
+    from restr.data.left_out import summary
+
+    left = summary(samples.left_out())
+    if left:
+        print(f"{data}: left out {left}; restr data check says which and why", file=sys.stderr)
+    looked = empty_masks(samples)
+    if looked:
+        which = "each mask that names a region" if looked < LOOKED_AT else f"each of the {looked} masks looked at"
+        print(
+            f"{data}: {which} is empty, so nothing can be learnt or measured; restr data check says more",
+            file=sys.stderr,
+        )
+    return samples
+
+
+def empty_masks(samples: Samples) -> int:
+    """How many masks were looked at, if all of them are empty although their sentences mean something; else 0.
+
+    Stops at the first that is not, so that it costs one picture as a rule.
+    """
+    looked = 0
+    step = max(1, len(samples) // LOOKED_AT)
+    for number in range(0, len(samples), step):
+        entry = samples.entry(number)
+        if not entry.regions:
+            continue
+        try:
+            if samples.sample(entry).mask.any():
+                return 0
+        except UnreachableError:  # the run itself will say so
+            return 0
+        except DatasetError:
+            continue
+        looked += 1
+        if looked == LOOKED_AT:
+            break
+    return looked
