@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restr.errors import ImageError
+from restr.files import read_lines
 from restr.inference.sources import SUFFIXES
 
 STDIN = "-"
@@ -88,8 +89,8 @@ def image_files(image: str) -> list[str]:
 def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[Job]:
     """A job a line: {"image": path, relative to the file's folder, "text": a text or a list}."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(path)
+    except (OSError, UnicodeError) as error:
         yield Job(str(path), texts, error=f"{path} cannot be read: {error}")
         return
     for number, line in enumerate(lines, 1):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from restr.errors import DatasetError
+from restr.files import read_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +109,7 @@ class Record:
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises ``DatasetError`` naming the file where there is none or it is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except FileNotFoundError as error:
         raise DatasetError(f"there is no file {path}; restr data prepare says which files a dataset needs") from error
     except (OSError, ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ Each reads a file and gives entries whose paths are relative to ``root``.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from restr.data.entry import Entry, Record, read_json, records_of
 from restr.data.readers.listed import region_of, sentences_of
 from restr.data.readers.refer import segmentation
 from restr.errors import DatasetError
+from restr.files import read_lines, read_text
 
 
 def read_jsonl(root: Path, path: Path) -> Iterator[Entry]:
@@ -27,8 +29,8 @@ def read_jsonl(root: Path, path: Path) -> Iterator[Entry]:
 def json_lines(path: Path) -> Iterator[Record]:
     """The objects of a JSONL file. Raises ``DatasetError`` naming the line that is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(path)
+    except (OSError, UnicodeError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); expected a JSON object a line") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -43,7 +45,7 @@ def json_lines(path: Path) -> Iterator[Record]:
 def read_csv(root: Path, path: Path) -> Iterator[Entry]:
     """A table with the columns image, text (or expression), and mask, or x, y, width, height of a box."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with io.StringIO(read_text(path), newline="") as file:
             for number, row in enumerate(csv.DictReader(file), start=2):
                 values: dict[str, Any] = {k: v for k, v in row.items() if k and v not in (None, "")}
                 record = Record(values, f"{path}, line {number}")
@@ -54,7 +56,7 @@ def read_csv(root: Path, path: Path) -> Iterator[Entry]:
                     values["bbox"] = [_number(record, name) for name in ("x", "y", "width", "height")]
                     del values["width"], values["height"]
                 yield _row(record, number)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeError, csv.Error) as error:
         raise DatasetError(
             f"{path} cannot be read ({error}); expected a CSV table in UTF-8 with image, text, mask"
         ) from error
@@ -125,11 +127,11 @@ def read_cvat(root: Path, path: Path) -> Iterator[Entry]:
     """CVAT's "for images 1.1" XML: polygons and boxes with an attribute ``expression`` (else the label is the text)."""
     try:
         # Python's parser resolves no external entities; a document type, which could define internal ones, is refused
-        content = path.read_text(encoding="utf-8")
+        content = read_text(path)
         if "<!DOCTYPE" in content or "<!ENTITY" in content:
             raise DatasetError(f"{path} defines a document type, which CVAT never does; it is refused")
         tree = ElementTree.fromstring(content)
-    except (OSError, UnicodeDecodeError, ElementTree.ParseError) as error:
+    except (OSError, UnicodeError, ElementTree.ParseError) as error:
         raise DatasetError(
             f"{path} is not readable XML ({error}); expected CVAT's export 'CVAT for images 1.1'"
         ) from error
