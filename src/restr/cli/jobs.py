@@ -65,7 +65,7 @@ def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[Job]:
         else:
             try:
                 yield from (Job(file, tuple(texts)) for file in image_files(image))
-            except ImageError as error:
+            except (ImageError, OSError) as error:
                 yield Job(image, tuple(texts), error=str(error))
 
 
@@ -103,7 +103,7 @@ def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[Job]:
             found = (text,) if isinstance(text, str) else tuple(text)
             if not isinstance(image, str) or not found or not all(isinstance(each, str) for each in found):
                 raise ValueError("'image' and 'text' must be strings")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             problem = f'line {number} is not {{"image": "a.jpg", "text": "the left dog"}} ({error})'
             yield Job(f"{path}:{number}", texts, error=problem)
             continue

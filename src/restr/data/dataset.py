@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from restr.data.entry import Entry
-from restr.data.index import Index, build_index, index_path, is_current, key_of
+from restr.data.index import Index, index_paths, key_of, opened
 from restr.data.opener import Folder, Opener
 from restr.data.order import Order
 from restr.data.pictures import read_picture
@@ -86,5 +86,4 @@ def indexed(root: Path, name: str, files: Sequence[Path], read: Callable[[], Ite
     missing = [path for path in files if not path.exists()]
     if missing:
         raise DatasetError(f"there is no {missing[0]}; restr data prepare says which files to put where")
-    path, key = index_path(root, name), key_of(files)
-    return Index(path) if is_current(path, key) else build_index(path, read(), key)
+    return opened(index_paths(root, name), key_of(files), read)

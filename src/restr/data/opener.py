@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -28,8 +29,16 @@ class Folder:
     def open(self, name: str, /) -> BinaryIO:
         path = self.root / name
         if not path.is_file():
-            raise FileNotFoundError(path)
+            path = self._spelt_otherwise(name)
         return open(path, "rb")
+
+    def _spelt_otherwise(self, name: str) -> Path:
+        """The file whose name differs only in how its accents are written: file systems and annotations may disagree."""
+        for form in ("NFC", "NFD"):
+            path = self.root / unicodedata.normalize(form, name)
+            if path.is_file():
+                return path
+        raise FileNotFoundError(self.root / name)
 
     def where(self, name: str, /) -> str:
         return str(self.root / name)
