@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import arg
 
 from restr.cli.jobs import STDIN, Job, UsageError, list_jobs, split_arguments
+from restr.cli.options import parsed
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
 from restr.errors import ImageError, RestrError
@@ -69,7 +70,7 @@ class Report:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
-    options = tyro.cli(PredictOptions, prog="restr predict", args=list(arguments))
+    options = parsed(PredictOptions, "restr predict", arguments)
     try:
         images, texts = split_arguments(options.words, options.text)
     except UsageError as error:

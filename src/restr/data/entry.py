@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
+import numbers
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from restr.errors import DatasetError
+from restr.fields import whole
 from restr.files import read_text
+
+_DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,16 +59,17 @@ class Record:
     def text(self, *names: str, default: str | None = None) -> str:
         """The first of the named fields that is there, as text; numbers are written out (ids)."""
         value = self._first(names, default)
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
             raise self.wrong(names[0], value, "text")
         return str(value)
 
     def integer(self, *names: str, default: int | None = None) -> int:
-        """The first of the named fields that is there, as a whole number."""
+        """The first of the named fields that is there, as a whole number; it may be written as text ("640") or as 640.0."""
         value = self._first(names, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or int(value) != value:
+        number = _whole(value)
+        if number is None:
             raise self.wrong(names[0], value, "a whole number")
-        return int(value)
+        return number
 
     def items(self, *names: str, default: list | None = None) -> list[Any]:
         """The first of the named fields that is there, as a list."""
@@ -123,6 +130,14 @@ def records_of(content: Any, path: Path) -> list[Record]:
     if not isinstance(content, (list, tuple)):
         raise DatasetError(f"{path} holds {_short(content)}; expected a list of records")
     return [Record(each, f"{path}, record {number}") for number, each in enumerate(content)]
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        return int(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
+        return int(value) if math.isfinite(value) and value == int(value) else None
+    return whole(value)
 
 
 def _short(value: Any) -> str:

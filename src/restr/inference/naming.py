@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from restr.errors import ConfigError
+from restr.errors import OutputError
 from restr.files import cut_to_bytes, write_if_free
 
 LONGEST = 48  # letters of a slug
@@ -47,9 +47,18 @@ def write_new(folder: Path, stem: str, contents: Mapping[str, bytes]) -> dict[st
 
     If one of the names is taken by other bytes, all get the first free number: ``<stem>-2.<kind>.png``; the same bytes
     again are not written again. That holds among processes that write to one folder at the same time, and the time for
-    a file does not grow with the number of those before it. Raises ``ConfigError`` where there can be no such folder.
+    a file does not grow with the number of those before it. Raises ``OutputError`` where the folder takes no files.
     """
     make_folder(folder)
+    try:
+        return _write_numbered(folder, stem, contents)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} takes no files ({error.strerror}); choose another folder, or make space"
+        ) from error
+
+
+def _write_numbered(folder: Path, stem: str, contents: Mapping[str, bytes]) -> dict[str, Path]:
     endings = {kind: f"{kind}.{_suffix(content)}" for kind, content in contents.items()}
 
     def paths(number: int) -> dict[str, Path]:
@@ -78,11 +87,11 @@ def write_new(folder: Path, stem: str, contents: Mapping[str, bytes]) -> dict[st
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for files, if need be. Raises ``ConfigError`` where there can be none."""
+    """Make a folder for files, if need be. Raises ``OutputError`` where there can be none."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be the folder of the files ({error.strerror}); choose another") from error
+        raise OutputError(f"{folder} cannot be the folder of the files ({error.strerror}); choose another") from error
 
 
 def _numbers(key: tuple[str, ...]) -> Numbers:

@@ -114,7 +114,7 @@ class Result:
         """
         check_kinds(kinds)
         contents = {kind: self._content(kind) for kind in kinds}
-        stem = f"{slug(name or self.name)}-{slug(self.text)}"
+        stem = f"{slug(str(name or self.name))}-{slug(self.text)}"
         return write_new(Path(folder), stem, contents)
 
     def _content(self, kind: str) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 
 from restr.config import PreprocessConfig
 from restr.errors import ConfigError, ImageError, TextError
+from restr.fields import share, whole
 from restr.inference.backends.base import Backend, Watched
 from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.cache import FeatureCache
@@ -104,6 +105,9 @@ class Segmenter:
         """
         if backend not in BACKENDS:
             raise ConfigError(f"backend is {backend!r}; choose one of {', '.join(BACKENDS)}")
+        for name, value in (("threads", threads), ("cache_bytes", cache_bytes)):
+            if whole(value) is None or value < 0:
+                raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least 0")
         folder = model_folder(path)
         if (folder / FACTS).is_file():
             facts = Exported.read(folder)
@@ -209,6 +213,7 @@ class Segmenter:
 
     def encode_several(self, images: Sequence[ImageSource]) -> list[EncodedImage]:
         """As ``encode`` for each; those that the model gets in the same size are computed together."""
+        self.backend.enter()
         preprocess, patch = self.config.preprocess, self.config.vision.patch
         read = [read_image(image) for image in images]
         keys = [self._cache.key(pixels, preprocess) for pixels in read]
@@ -234,11 +239,9 @@ class Segmenter:
         return self._predict(image, self._texts(texts), threshold, attention)
 
     def _predict(self, image: EncodedImage, texts: list[str], threshold: float | None, attention: bool) -> list[Result]:
+        self.backend.enter()
         preprocess, patch = self.config.preprocess, self.config.vision.patch
-        if threshold is None:
-            threshold = preprocess.threshold
-        if not 0.0 < threshold < 1.0:
-            raise ConfigError(f"threshold is {threshold}; it must be between 0 and 1")
+        threshold = preprocess.threshold if threshold is None else share("threshold", threshold)
         height, width = image.pixels.shape[:2]
         results = []
         for start in range(0, len(texts), TEXTS_AT_ONCE):
@@ -275,7 +278,7 @@ class Segmenter:
 
     def _texts(self, text: str | Sequence[str]) -> list[str]:
         """The texts as a list, all checked before any work is done."""
-        if not isinstance(text, (str, Sequence)):
+        if not isinstance(text, (str, Sequence)) or isinstance(text, (bytes, bytearray, memoryview)):
             raise TextError(f"the text is {type(text).__name__} {text!r}; expected a string, or a list of strings")
         texts = [text] if isinstance(text, str) else list(text)
         if not texts:

@@ -144,13 +144,7 @@ class Supervisor:
 
 def supervise(settings: ServerSettings) -> int:
     """Serve with several workers; the exit status. Raises ``ConfigError`` where the address cannot be listened on."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listening = socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {settings.host} port {settings.port}: {error}; choose another --host or --port"
-        ) from error
+    listening = listen(settings)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     with listening, tempfile.TemporaryDirectory(prefix="restr-serve-", ignore_cleanup_errors=True) as folder:  # 0700
         shared = Path(folder)
@@ -158,6 +152,18 @@ def supervise(settings: ServerSettings) -> int:
         (shared / METRICS).mkdir()
         logger.info("http://%s:%s with %s workers", settings.host, listening.getsockname()[1], settings.workers)
         return Supervisor(shared_out(settings), listening, shared).run()
+
+
+def listen(settings: ServerSettings) -> socket.socket:
+    """A socket at the address. Raises ``ConfigError`` where it cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError, UnicodeError) as error:  # the last two for what is no port and no name
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ConfigError(
+            f"cannot listen on {settings.host} port {settings.port}: {reason}; choose another --host or --port"
+        ) from error
 
 
 def shared_out(settings: ServerSettings) -> ServerSettings:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from restr.cli.options import parsed
 from restr.files import write_whole
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Check:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Check, prog="restr data check", args=list(arguments))
+    settings = parsed(Check, "restr data check", arguments)
     from restr.data.inspection.check import KINDS
 
     report = write_check(open_whole(settings.data, settings.root), settings.data, settings.out)
