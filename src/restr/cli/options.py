@@ -28,21 +28,28 @@ class Held(io.StringIO):
 
 
 def parsed(options: type[T], prog: str, arguments: Sequence[str]) -> T:
-    """The options. Raises ``RestrError`` for a value that cannot be, ``SystemExit`` for what is no option, and for --help."""
+    """The options; ends the program, with what is wrong on standard error, where there are none such."""
     held = Held()
     try:
         with redirect_stderr(held):
             found = tyro.cli(options, prog=prog, args=list(arguments))
+        for field in dataclasses.fields(found):  # type: ignore[arg-type]
+            if field.name in LEAST:
+                at_least(found, field.name, LEAST[field.name])
+    except RestrError as error:
+        raise _wrong(prog, error) from error
     except SystemExit as error:
         refused = _reason(error)
-        if refused is not None:
-            raise refused from None  # its own words, without the frame that tyro draws around them
+        if refused is not None:  # told in its own words, without the frame that tyro draws around them
+            raise _wrong(prog, refused) from error
         sys.stderr.write(held.getvalue())
         raise
-    for field in dataclasses.fields(found):  # type: ignore[arg-type]
-        if field.name in LEAST:
-            at_least(found, field.name, LEAST[field.name])
     return found
+
+
+def _wrong(prog: str, error: RestrError) -> SystemExit:
+    print(f"{prog}: {error}", file=sys.stderr)
+    return SystemExit(2)
 
 
 def _reason(error: BaseException) -> RestrError | None:
