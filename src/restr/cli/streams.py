@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from typing import Any, TextIO
+
+
+class Nowhere(io.TextIOBase):
+    """A stream that is there to be printed to, and keeps nothing."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
 
 
 def make_safe() -> None:
@@ -22,7 +30,7 @@ def make_safe() -> None:
     for name in ("stdout", "stderr"):
         stream: TextIO | None = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+            setattr(sys, name, Nowhere())
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
 

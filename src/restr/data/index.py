@@ -47,7 +47,7 @@ class Index:
                 f"{self.path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
             )
             self._connection.text_factory = _text
-            self._connection.create_function("normal", 1, normal, deterministic=True)
+            self._connection.create_function("normal", 1, _normal, deterministic=True)
             self._pid = os.getpid()
         return self._connection
 
@@ -83,8 +83,8 @@ class Index:
         if split is not None:
             tests, values = [f"split = {TEXT}"], [_bytes(split)]
         for word in words:
-            tests.append("instr(normal(text), ?)")
-            values.append(normal(word))
+            tests.append("instr(normal(CAST(text AS BLOB)), ?)")
+            values.append(_bytes(normal(word)))
         ask = f"SELECT rowid FROM entries WHERE {' AND '.join(tests)} ORDER BY rowid"
         return np.array([row for (row,) in self.connection.execute(ask, values)], np.int64)
 
@@ -229,6 +229,10 @@ def _file_name(name: str) -> str:
 def _bytes(text: str) -> bytes:
     """A text for SQLite, which refuses strings with halves of surrogate pairs: file names may hold some."""
     return text.encode("utf-8", "surrogatepass")
+
+
+def _normal(content: bytes) -> bytes:
+    return _bytes(normal(_text(content)))
 
 
 def _text(content: bytes) -> str:
