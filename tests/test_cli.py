@@ -215,7 +215,9 @@ def test_what_is_no_option_is_still_explained(capsys):
 
 def test_lists_of_jobs_survive_any_line_and_folder(tmp_path, monkeypatch):
     path = tmp_path / "jobs.jsonl"
-    path.write_text('[' * 100_000 + '\n5\n"a"\n{"image": 5}\n{"image": "a.png", "text": []}\n{"image": "a.png", "text": "x"}\n')
+    path.write_text(
+        "[" * 100_000 + '\n5\n"a"\n{"image": 5}\n{"image": "a.png", "text": []}\n{"image": "a.png", "text": "x"}\n'
+    )
     jobs = list(list_jobs([str(path)], []))
     assert [job.error is None for job in jobs] == [False] * 5 + [True]
 
