@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -120,8 +121,10 @@ def test_names_and_sentences_that_no_utf8_can_hold_go_through_the_index(root: Pa
 
 
 @pytest.mark.parametrize("stored", ["NFC", "NFD"])
-def test_a_picture_is_found_and_a_sentence_searched_however_accents_are_written(root: Path, stored: str) -> None:
-    listed = "NFD" if stored == "NFC" else "NFC"
+def test_a_picture_is_found_and_a_sentence_searched_however_accents_are_written(
+    root: Path, stored: Literal["NFC", "NFD"]
+) -> None:
+    listed: Literal["NFC", "NFD"] = "NFD" if stored == "NFC" else "NFC"
     (root / "a.png").rename(root / unicodedata.normalize(stored, "plage d'été.png"))
     row = ROW | {"image": unicodedata.normalize(listed, "plage d'été.png"), "text": "La Façade À gauche"}
     (root / "mine.jsonl").write_text(json.dumps(row) + "\n")

@@ -49,7 +49,7 @@ def seed_of(value: Any) -> int:
 
 def share(name: str, value: Any) -> float:
     """A number between 0 and 1, both excluded, as Python's own. Raises ``ConfigError``."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0.0 < value < 1.0:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0.0 < float(value) < 1.0:
         raise ConfigError(f"{name} is {value!r}; it must be a number between 0 and 1, such as 0.5")
     return float(value)
 

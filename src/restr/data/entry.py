@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import numbers
 import re
 from collections.abc import Mapping
@@ -136,7 +135,8 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
         return int(value)
     if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
-        return int(value) if math.isfinite(value) and value == int(value) else None
+        number = float(value)
+        return int(number) if number.is_integer() else None  # which infinity and NaN are not
     return whole(value)
 
 
