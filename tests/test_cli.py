@@ -175,3 +175,55 @@ def test_wrong_options_and_models_are_errors_not_tracebacks(photos, model, capsy
     assert main(["predikt"]) == 2
     assert "did you mean 'predict'" in capsys.readouterr().err
     assert main([]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("serve --port 99999", "port"),
+        ("serve --port -1", "port is -1; it must be a whole number of at least 0"),
+        ("serve --workers 2 --port 65536", "port"),
+        ("serve --workers 0", "workers is 0"),
+        ("serve --deadline-s nan", "deadline_s is nan"),
+        ("serve --host no.such.host.invalid --port 0", "cannot listen on no.such.host.invalid"),
+        ("serve --host a..b --port 0", "cannot listen on a..b"),
+        ("serve --host 999.1.1.1 --port 0 --workers 2", "cannot listen on 999.1.1.1"),
+        ("eval --data generated --seed -1", "seed is -1"),
+        ("eval --data generated --n 0", "n is 0"),
+        ("robustness --data generated --threads -2 --out o", "threads is -2"),
+        ("train --data generated --seed -3 --out o", "seed is -3"),
+        ("eval --data generated --n 1 --out a.png/below", "a.png"),
+    ],
+)
+def test_values_that_cannot_be_are_one_line(photos, monkeypatch, capsys, words, says):
+    monkeypatch.chdir(photos)
+    try:
+        code = main(words.split())
+    except SystemExit as error:
+        code = error.code
+    said = capsys.readouterr()
+    assert code in (1, 2) and said.out == ""
+    assert says in said.err and said.err.count("\n") == 1 and said.err.startswith(f"restr {words.split()[0]}: ")
+
+
+def test_what_is_no_option_is_still_explained(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--port", "abc"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "--port" in said and "Traceback" not in said
+
+
+def test_lists_of_jobs_survive_any_line_and_folder(tmp_path, monkeypatch):
+    path = tmp_path / "jobs.jsonl"
+    path.write_text(
+        "[" * 100_000 + '\n5\n"a"\n{"image": 5}\n{"image": "a.png", "text": []}\n{"image": "a.png", "text": "x"}\n'
+    )
+    jobs = list(list_jobs([str(path)], []))
+    assert [job.error is None for job in jobs] == [False] * 5 + [True]
+
+    def denied(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", denied)
+    (job,) = list_jobs([str(tmp_path)], ["x"])
+    assert "Permission denied" in job.error

@@ -8,7 +8,7 @@ import pytest
 from restr.data.generated import GeneratedScenes, vocabulary
 from restr.data.shape_sentences import all_words, turn
 from restr.data.shapes import COLOURS, SHAPES
-from restr.errors import DataError
+from restr.errors import ConfigError, DataError
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN
 
@@ -154,3 +154,13 @@ def offset(scene, index: int, anchor: int, side: str) -> float:
 
 def union(scene, indices: list[int]) -> np.ndarray:
     return np.any([scene.instances[index].mask for index in indices], axis=0)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, True, "1", None, np.True_])
+def test_what_is_no_seed_is_told(seed):
+    with pytest.raises(ConfigError, match="the seed is .*; it must be a whole number of at least 0"):
+        GeneratedScenes(1, seed)
+
+
+def test_a_seed_of_numpys_is_the_same_seed():
+    assert GeneratedScenes(1, np.int64(3))[0].id == GeneratedScenes(1, 3)[0].id

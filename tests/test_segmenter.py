@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -120,3 +122,32 @@ def test_from_pretrained_takes_the_folder_or_the_weights_file(folder):
         Segmenter.from_pretrained(folder, device="toaster")
     with pytest.raises(ConfigError, match="GPUs"):
         Segmenter.from_pretrained(folder, device="cuda:99")
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), np.float64(0.5), np.float16(0.5)])
+def test_a_threshold_of_numpys_is_pythons_own_in_the_result(segmenter, value):
+    found = segmenter(IMAGE, "left", threshold=value).to_dict()
+    assert json.loads(json.dumps(found))["threshold"] == 0.5
+
+
+@pytest.mark.parametrize("value", [0, 1, True, np.True_, "0.5", [0.5], float("nan"), np.array([0.5, 0.6]), 2j])
+def test_what_is_no_threshold_is_told(segmenter, value):
+    with pytest.raises(ConfigError, match="threshold is .*a number between 0 and 1"):
+        segmenter(IMAGE, "left", threshold=value)
+
+
+@pytest.mark.parametrize("path", [5, b"model", "a" * 5000, "a\0b"])
+def test_what_is_no_path_of_a_model_is_told(path):
+    with pytest.raises(WeightsError, match="pass (a folder|one)"):
+        Segmenter.from_pretrained(path)
+
+
+@pytest.mark.parametrize("options", [{"threads": -1}, {"threads": "2"}, {"cache_bytes": -1}, {"threads": True}])
+def test_numbers_that_cannot_be_are_told(folder, options):
+    with pytest.raises(ConfigError, match="must be a whole number of at least 0"):
+        Segmenter.from_pretrained(folder, **options)
+
+
+def test_bytes_are_no_text(segmenter):
+    with pytest.raises(TextError, match="the text is bytes b'left'"):
+        segmenter(IMAGE, b"left")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -124,3 +127,33 @@ def test_vocabulary_refuses_duplicates_blanks_and_missing_files(tmp_path) -> Non
         Vocabulary(["dog", ""])
     with pytest.raises(WeightsError, match="nothing.txt"):
         Vocabulary.from_file(tmp_path / "nothing.txt")
+
+
+@pytest.mark.parametrize("word", ["façade", "Ångström", "naïve", "Việt", "한국"])
+@pytest.mark.parametrize("listed", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_a_word_is_the_same_however_its_accents_are_written(word: str, listed: str, typed: str) -> None:
+    vocabulary = Vocabulary(["the", unicodedata.normalize(listed, word.lower())])
+    tokenizer = Tokenizer(vocabulary)
+    text = unicodedata.normalize(typed, f"the {word}")
+    assert tokenizer.words(text) == ["the", word.lower()]
+    assert tokenizer([text])[0].tolist() == [[2, 3]]
+    assert unicodedata.normalize(typed, word.lower()) in vocabulary
+
+
+@pytest.mark.parametrize("word", ["किताब", "מִלָּה", "हिन्दी", "q̃uen"])
+def test_marks_without_a_letter_of_their_own_do_not_cut_words(word: str) -> None:
+    assert Tokenizer(Vocabulary([word])).words(f"{word}, {word}") == [unicodedata.normalize("NFC", word)] * 2
+
+
+def test_soft_hyphens_and_joiners_are_no_letters() -> None:
+    vocabulary = Vocabulary(["skateboard"])
+    assert Tokenizer(vocabulary).words("skate\u00adboard \u2060skate\u200dboard") == ["skateboard"] * 2
+
+
+def test_of_two_spellings_in_a_vocabulary_the_earlier_counts(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_bytes("\ufeffcafe\u0301\r\nleft\r\ncaf\u00e9\r\n".encode())
+    vocabulary = Vocabulary.from_file(path)
+    assert len(vocabulary) == RESERVED + 3, "rows stay as the word table has them"
+    assert [vocabulary.row(word) for word in ("caf\u00e9", "cafe\u0301", "left")] == [2, 2, 3]

@@ -37,6 +37,10 @@ class UnreachableError(DatasetError):
     """What holds a dataset's files cannot be reached; nothing is said of the files themselves."""
 
 
+class OutputError(RestrError, OSError):
+    """A file cannot be written: no permission, no space, or no folder where it should go."""
+
+
 class DivergedError(RestrError):
     """The loss or a gradient is no longer a number."""
 

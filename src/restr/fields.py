@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from restr.errors import ConfigError
@@ -30,11 +31,38 @@ def from_dict(cls: type[T], values: dict[str, Any], *, where: str = "") -> T:
         raise ConfigError(f"{where or cls.__name__}: {error}") from error
 
 
+def whole(value: Any) -> int | None:
+    """A whole number as Python's own, whoever's type it has (NumPy's, a library's); None for anything else, truth values
+    among it."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        return None
+    return int(value)
+
+
+def seed_of(value: Any) -> int:
+    """A seed as NumPy takes it. Raises ``ConfigError``."""
+    number = whole(value)
+    if number is None or number < 0:
+        raise ConfigError(f"the seed is {value!r}; it must be a whole number of at least 0")
+    return number
+
+
+def share(name: str, value: Any) -> float:
+    """A number between 0 and 1, both excluded, as Python's own. Raises ``ConfigError``."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0.0 < float(value) < 1.0:
+        raise ConfigError(f"{name} is {value!r}; it must be a number between 0 and 1, such as 0.5")
+    return float(value)
+
+
 def at_least(config: Any, name: str, least: int) -> None:
-    """Raises ``ConfigError`` unless the named field is a whole number of at least ``least``."""
+    """Raises ``ConfigError`` unless the named field is a whole number of at least ``least``; it becomes Python's own, which
+    JSON can hold."""
     value = getattr(config, name)
-    if not isinstance(value, int) or value < least:
+    number = whole(value)
+    if number is None or number < least:
         raise ConfigError(f"{type(config).__name__}.{name} is {value!r}; it must be a whole number of at least {least}")
+    if type(value) is not int:
+        object.__setattr__(config, name, number)  # frozen, but this is part of its making
 
 
 def one_of(config: Any, *names: str) -> None:

@@ -126,3 +126,8 @@ def _check(size: Size, config: PreprocessConfig, patch: int) -> None:
         raise ImageError(f"the image is {size[1]} x {size[0]} pixels; it needs at least one pixel each way")
     if config.size % patch:
         raise ConfigError(f"preprocess size {config.size} is not a multiple of patch {patch}; choose one that is")
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float32; beyond 80 float32 has no nearer number to 0 and 1."""
+    return 1 / (1 + np.exp(-logits.clip(-80, 80)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from restr.cli.options import parsed
 from restr.errors import ConfigError
 from restr.files import write_whole
 from restr.training.config import TrainConfig
@@ -76,7 +77,7 @@ class Ablate:
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, run, write the table; 0 when finished, 128 + n when stopped by signal n."""
-    return ablate(tyro.cli(Ablate, prog="restr ablate", args=list(arguments)))
+    return ablate(parsed(Ablate, "restr ablate", arguments))
 
 
 def ablate(settings: Ablate) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from restr.cli.options import parsed
 from restr.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Compare:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Compare, prog="restr compare", args=list(arguments))
+    settings = parsed(Compare, "restr compare", arguments)
     from restr.evaluation.comparison import compare
     from restr.evaluation.predictions import read_records
 

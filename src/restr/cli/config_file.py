@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from restr.errors import ConfigError
+from restr.files import read_text
 
 OPTION = "--config"
 
@@ -35,8 +36,8 @@ def options_of(path: Path) -> list[list[str]]:
 def read_settings(path: Path) -> Mapping[str, Any]:
     """The mapping in a .json, .toml, .yaml or .yml file. Raises ``ConfigError`` where there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, UnicodeError) as error:
         raise ConfigError(f"the settings file {path} cannot be read ({error})") from error
     try:
         if path.suffix == ".toml":

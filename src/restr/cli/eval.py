@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import tyro
-
 from restr import __version__
+from restr.cli.options import parsed
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class Eval:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Eval, prog="restr eval", args=list(arguments))
+    settings = parsed(Eval, "restr eval", arguments)
     run(settings, command=shlex.join(["restr", "eval", *arguments]))
     return 0
 

@@ -13,6 +13,7 @@ from tyro.conf import arg
 
 from restr import __version__
 from restr.cli.jobs import image_files
+from restr.cli.options import parsed
 from restr.errors import ConfigError
 
 
@@ -54,7 +55,7 @@ class Export:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; 1 where an fp32 export is further from the model than it may be. Raises ``RestrError``."""
-    settings = tyro.cli(Export, prog="restr export", args=list(arguments))
+    settings = parsed(Export, "restr export", arguments)
     if settings.int8 and settings.bf16:
         raise ConfigError("both --int8 and --bf16; choose one of them")
     from rich.console import Console

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from restr import __version__
+from restr.cli.options import parsed
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb; 0 when finished, 128 + n when stopped by signal n. Raises ``RestrError``."""
     import signal
 
-    settings = tyro.cli(Finetune, prog="restr finetune", args=list(arguments))
+    settings = parsed(Finetune, "restr finetune", arguments)
     stopped = finetune(settings, command=shlex.join(["restr", "finetune", *arguments]))
     return 128 + signal.Signals[stopped].value if stopped and stopped.startswith("SIG") else 0
 

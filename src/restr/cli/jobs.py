@@ -11,6 +11,7 @@ from pathlib import Path
 
 from restr.embedded import is_data_uri
 from restr.errors import ImageError
+from restr.files import read_lines
 from restr.inference.sources import SUFFIXES
 
 STDIN = "-"
@@ -65,7 +66,7 @@ def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[Job]:
         else:
             try:
                 yield from (Job(file, tuple(texts)) for file in image_files(image))
-            except ImageError as error:
+            except (ImageError, OSError) as error:
                 yield Job(image, tuple(texts), error=str(error))
 
 
@@ -89,8 +90,8 @@ def image_files(image: str) -> list[str]:
 def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[Job]:
     """A job a line: {"image": path, relative to the file's folder, "text": a text or a list}."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(path)
+    except (OSError, UnicodeError) as error:
         yield Job(str(path), texts, error=f"{path} cannot be read: {error}")
         return
     for number, line in enumerate(lines, 1):
@@ -103,7 +104,7 @@ def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[Job]:
             found = (text,) if isinstance(text, str) else tuple(text)
             if not isinstance(image, str) or not found or not all(isinstance(each, str) for each in found):
                 raise ValueError("'image' and 'text' must be strings")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             problem = f'line {number} is not {{"image": "a.jpg", "text": "the left dog"}} ({error})'
             yield Job(f"{path}:{number}", texts, error=problem)
             continue

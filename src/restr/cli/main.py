@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from restr import __version__
 from restr.errors import RestrError
@@ -31,6 +31,9 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code is 0 (all done), 1 (something failed), 2 (wrong use) or 130 (Ctrl-C)."""
+    from restr.cli.streams import discard_output, make_safe
+
+    make_safe()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
@@ -47,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from restr.cli.config_file import with_config
 
             arguments = with_config(arguments)
-        return importlib.import_module(VERBS[words[0]][0]).main(arguments) or OK
+        code = importlib.import_module(VERBS[words[0]][0]).main(arguments) or OK
+        sys.stdout.flush()  # a reader that has gone is noticed here, not at Python's end
+        return code
     except SystemExit:
         if {"-h", "--help"} & set(words):
             print(f"{CONFIG_HELP}\n")
@@ -59,8 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"restr {words[0]}: stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone ("restr ... | head"); silence Python's complaint at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()  # its reader has gone: restr ... | head
+        return FAILED
+    except OSError as error:  # no permission, a full disk, a folder where a file was expected: no fault of restr's
+        print(f"restr {words[0]}: {error}", file=sys.stderr)
+        with suppress(OSError):
+            sys.stdout.flush()
+            return FAILED
+        discard_output()
         return FAILED
 
 

@@ -13,7 +13,9 @@ import tyro
 from tyro.conf import arg
 
 from restr.cli.jobs import STDIN, Job, UsageError, list_jobs, split_arguments
+from restr.cli.options import parsed
 from restr.cli.progress import progress_bar
+from restr.cli.streams import json_text, say
 from restr.embedded import shown
 from restr.errors import ImageError, RestrError
 
@@ -73,7 +75,7 @@ class Report:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
-    options = tyro.cli(PredictOptions, prog="restr predict", args=list(arguments))
+    options = parsed(PredictOptions, "restr predict", arguments)
     try:
         images, texts = split_arguments(options.words, options.text)
     except UsageError as error:
@@ -84,28 +86,34 @@ def main(arguments: Sequence[str]) -> int:
 
 def predict(options: PredictOptions, jobs: Sequence[Job]) -> int:
     """Work through the jobs; 0 if all went well, 1 if any failed. Raises ``RestrError`` if nothing can be done."""
-    from restr.inference.result import check_kinds, coco_document, write_new  # torch and PIL load here
+    from restr.inference.naming import make_folder, write_new
+    from restr.inference.result import check_kinds, coco_document  # torch and PIL load here
     from restr.inference.segmenter import Segmenter
 
     kinds = chosen_kinds(options)
     check_kinds(kinds)
     folder = options.out or Path("out")
+    if kinds:
+        make_folder(folder)  # a wrong --out is said before any work
     segmenter = Segmenter.from_pretrained(options.model, device=options.device)
     report = Report()
     with progress_bar() as progress:
         for job in progress.track(jobs, description="segmenting"):
             try:
                 _run(job, segmenter, options, kinds, folder, report)
+            except BrokenPipeError:  # nobody reads on, and nothing is written to files
+                raise
             except (RestrError, OSError) as error:
-                if isinstance(error, BrokenPipeError):
-                    raise
                 report.failures.append((shown(job.image), str(error)))
                 if options.json:
-                    _print_json({"image": shown(job.image), "error": str(error)})
+                    say(json_text({"image": shown(job.image), "error": str(error)}), go_on=bool(kinds))
     if "coco" in kinds and report.results:
         content = json.dumps(coco_document(report.results)).encode() + b"\n"
         path = write_new(folder, "results", {"coco": content})["coco"]
-        print(path, file=sys.stderr if options.json else sys.stdout)
+        if options.json:
+            print(path, file=sys.stderr)
+        else:
+            say(str(path), go_on=True)
     if report.failures:
         print(f"restr predict: {len(report.failures)} of {len(jobs)} failed:", file=sys.stderr)
         for image, problem in report.failures:
@@ -138,22 +146,22 @@ def _run(
         attention="attention" in kinds,
     )
     own = [kind for kind in kinds if kind != "coco"]  # COCO is one file for the whole run
+    lines = []
     for result in results:
         files = result.save(folder, own, name=name) if own else {}
         if "coco" in kinds:
             report.results.append((image, result))
         if options.json:
             paths = {kind: str(path) for kind, path in files.items()}
-            _print_json({"image": image, **result.to_dict(), "files": paths})
+            lines.append(json_text({"image": image, **result.to_dict(), "files": paths}))
         else:
-            _print_line(image, result, files)
+            lines.append(_line(image, result, files))
+    for line in lines:  # once all files are there: they do not depend on whether anybody reads this
+        say(line, go_on=bool(kinds))
 
 
-def _print_json(values: dict) -> None:
-    print(json.dumps(values, ensure_ascii=False), flush=True)
-
-
-def _print_line(image: str, result: Result, files: dict[str, Path]) -> None:
+def _line(image: str, result: Result, files: dict[str, Path]) -> str:
+    """A result for people, and a line for each of its files."""
     if result.found:
         share = result.area / result.mask.size
         found = f"found, score {result.score:.2f}, {share:.1%} of the picture, box {result.box}"
@@ -161,13 +169,12 @@ def _print_line(image: str, result: Result, files: dict[str, Path]) -> None:
         found = f"not found (presence {result.presence:.2f}, below {result.least_presence:g}; --presence 0 draws a mask anyway)"
     else:
         found = f"not found (highest probability of a pixel {result.prob.max():.2f}, threshold {result.threshold:g})"
-    print(f"{image}: {result.text!r} {found}")
-    for path in files.values():
-        print(f"  {path}")
-    sys.stdout.flush()
+    return "\n".join([f"{image}: {result.text!r} {found}", *(f"  {path}" for path in files.values())])
 
 
 def _stdin() -> bytes:
+    if sys.stdin is None or sys.stdin.closed:
+        raise ImageError("'-' reads an image from standard input, which is closed: restr predict - < photo.jpg")
     if sys.stdin.isatty():
         raise ImageError("'-' reads an image from standard input, but nothing is piped in: restr predict - < photo.jpg")
     return sys.stdin.buffer.read()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from restr.cli.options import parsed
+
 if TYPE_CHECKING:
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import Record
@@ -65,7 +67,7 @@ class Robustness:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Robustness, prog="restr robustness", args=list(arguments))
+    settings = parsed(Robustness, "restr robustness", arguments)
     run(settings, command=shlex.join(["restr", "robustness", *arguments]))
     return 0
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from restr.cli.options import parsed
+
 if TYPE_CHECKING:
     from restr.training.record import Run
 
@@ -31,7 +33,7 @@ class Runs:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Runs, prog="restr runs", args=list(arguments))
+    settings = parsed(Runs, "restr runs", arguments)
     from rich.console import Console
     from rich.table import Table
 

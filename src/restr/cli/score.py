@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import tyro
+from restr.cli.options import parsed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Score:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Score, prog="restr score", args=list(arguments))
+    settings = parsed(Score, "restr score", arguments)
     from restr.cli.notices import announce
     from restr.data.catalog import open_dataset
     from restr.evaluation.predictions import read_predictions, score

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-import tyro
-
+from restr.cli.options import parsed
 from restr.errors import ConfigError
 from restr.server.settings import ServerSettings
 
@@ -15,14 +14,15 @@ NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpco
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb until SIGTERM or Ctrl-C; 1 where a model does not load. Raises ``RestrError``."""
-    settings = tyro.cli(ServerSettings, prog="restr serve", args=list(arguments))
+    settings = parsed(ServerSettings, "restr serve", arguments)
     for name in NEEDED:
         if find_spec(name) is None:
             raise ConfigError(f"{name} is not installed; pip install 'restr[serve]'")
-    if settings.workers > 1:
-        from restr.server.workers import supervise
+    from restr.server.workers import listen, supervise
 
+    if settings.workers > 1:
         return supervise(settings)
+    listen(settings).close()  # a wrong address is said in a line, before models are loaded
     from restr.inference.places import described, model_folder  # torch loads here
     from restr.server.running import run
 

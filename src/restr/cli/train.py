@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from restr import __version__
+from restr.cli.options import parsed
 from restr.errors import ConfigError, DataError
 from restr.files import write_whole
 from restr.training.config import TrainConfig
@@ -105,7 +106,7 @@ class Train:
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, train, report; 0 when finished or out of time, 128 + n when stopped by signal n."""
-    settings = tyro.cli(Train, prog="restr train", args=list(arguments))
+    settings = parsed(Train, "restr train", arguments)
     from restr.training import distributed
 
     with distributed.joined(settings.train.device):

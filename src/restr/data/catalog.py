@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from restr.data.readers import (
     referit,
     refzom,
 )
+from restr.data.shards.address import is_drive
 from restr.data.shards.samples import open_shards
 from restr.errors import DatasetError
 
@@ -82,7 +84,8 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     if name == "shards" and rest and rest[0]:
         return open_shards(spec.partition(":")[2], root, summed=summed)
     if name in OWN and rest and rest[0]:
-        path = root / rest[0]
+        where, part = path_and_split(spec.partition(":")[2], root)
+        path = root / where
         base = _base(name, root, path)
         searched = found.folders(base, path, found.subset_of(path)) if name in SEARCHED else None
         index = indexed(
@@ -92,9 +95,8 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
             lambda: OWN[name](base, path),
             searched=searched,
         )
-        split = rest[1] if len(rest) > 1 else None
-        return Samples(base, index, None if (name, split) == ("everyday", everyday.ALL) else split, summed=summed)
-    if name not in LAYOUTS or not rest:
+        return Samples(base, index, None if (name, part) == ("everyday", everyday.ALL) else part, summed=summed)
+    if name not in LAYOUTS or not 1 <= len(rest) <= 2:
         raise DatasetError(
             f"the dataset is {spec!r}; expected NAME:SPLIT with one of {', '.join(LAYOUTS)} (refcoco:unc:testA), or FORM:PATH "
             f"with one of {', '.join(OWN)} (jsonl:mine.jsonl), or shards:PATTERN"
@@ -113,6 +115,14 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
         files = [refer.refs_file(root / name, splitter), root / name / "instances.json"]
         index = indexed(root, f"{name}-{splitter}", files, lambda: refer.read_refer(root, name, splitter))
     return Samples(root, index, split or None, summed=summed)
+
+
+def path_and_split(text: str, root: Path) -> tuple[str, str | None]:
+    """``PATH[:SPLIT]``, where the path may hold colons of its own, such as a drive's (C:\\data\\mine.jsonl)."""
+    path, colon, split = text.rpartition(":")
+    if not colon or is_drive(path) or os.path.exists(root / text):
+        return text, None
+    return path, split or None
 
 
 def _base(name: str, root: Path, path: Path) -> Path:

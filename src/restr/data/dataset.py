@@ -9,7 +9,7 @@ import numpy as np
 
 from restr.data.entry import Entry
 from restr.data.identity import told_apart
-from restr.data.index import Index, build_index, index_path, is_current, key_of
+from restr.data.index import Index, index_paths, key_of, opened
 from restr.data.left_out import LeftOut, Read
 from restr.data.opener import Folder, Opener
 from restr.data.order import Order
@@ -103,11 +103,11 @@ def indexed(
     missing = [path for path in files if not path.exists()]
     if missing:
         raise DatasetError(f"there is no {missing[0]}; restr data prepare says which files to put where")
-    path, key = index_path(root, name), key_of(files)
+    key = key_of(files)
     if searched is not None:
         key += " ".join(["", *searched])
-    if is_current(path, key):
-        index = Index(path)
-        if searched is None or (root / index.entry(1).image).is_file():
-            return index
-    return build_index(path, told_apart(read()), key)
+
+    def usable(index: Index) -> bool:
+        return searched is None or (root / index.entry(1).image).is_file()
+
+    return opened(index_paths(root, name), key, lambda: told_apart(read()), usable)

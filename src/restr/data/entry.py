@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import numbers
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from restr.errors import DatasetError
+from restr.fields import whole
+from restr.files import read_text
+
+_DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,16 +58,17 @@ class Record:
     def text(self, *names: str, default: str | None = None) -> str:
         """The first of the named fields that is there, as text; numbers are written out (ids)."""
         value = self._first(names, default)
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
             raise self.wrong(names[0], value, "text")
         return str(value)
 
     def integer(self, *names: str, default: int | None = None) -> int:
-        """The first of the named fields that is there, as a whole number."""
+        """The first of the named fields that is there, as a whole number; it may be written as text ("640") or as 640.0."""
         value = self._first(names, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or int(value) != value:
+        number = _whole(value)
+        if number is None:
             raise self.wrong(names[0], value, "a whole number")
-        return int(value)
+        return number
 
     def items(self, *names: str, default: list | None = None) -> list[Any]:
         """The first of the named fields that is there, as a list."""
@@ -108,7 +115,7 @@ class Record:
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises ``DatasetError`` naming the file where there is none or it is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except FileNotFoundError as error:
         raise DatasetError(f"there is no file {path}; restr data prepare says which files a dataset needs") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -122,6 +129,15 @@ def records_of(content: Any, path: Path) -> list[Record]:
     if not isinstance(content, (list, tuple)):
         raise DatasetError(f"{path} holds {_short(content)}; expected a list of records")
     return [Record(each, f"{path}, record {number}") for number, each in enumerate(content)]
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        return int(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
+        number = float(value)
+        return int(number) if number.is_integer() else None  # which infinity and NaN are not
+    return whole(value)
 
 
 def _short(value: Any) -> str:

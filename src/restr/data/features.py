@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from restr.errors import DataError
-from restr.files import write_whole
+from restr.files import read_lines, write_whole
 
 TOKENS, INDEX, META = "tokens.f16", "index.jsonl", "meta.json"
 
@@ -127,7 +127,7 @@ def _write_index(entries: dict[str, Entry], path: Path) -> None:
 def _read_index(path: Path) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_lines(path):
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:  # the last line of an interrupted run

@@ -14,6 +14,7 @@ from restr.data.scene import Scene
 from restr.data.shape_sentences import all_words, choose, opposite, resolve, turn
 from restr.data.shapes import draw_scene
 from restr.errors import DataError
+from restr.fields import seed_of
 
 if TYPE_CHECKING:
     from restr.text.vocabulary import Vocabulary
@@ -49,7 +50,7 @@ class GeneratedScenes:
             )
         if grammar not in ("plain", "everyday"):
             raise DataError(f"grammar is {grammar!r}; choose 'plain' or 'everyday'")
-        self.scenes, self.seed, self.size, self.per_scene, self.most = scenes, seed, size, per_scene, most
+        self.scenes, self.seed, self.size, self.per_scene, self.most = scenes, seed_of(seed), size, per_scene, most
         self.grammar = grammar
         self._told = lru_cache(maxsize=512)(self._draw)
 

@@ -6,10 +6,15 @@ opens in milliseconds. It is built again when a source file is another one or ha
 
 from __future__ import annotations
 
+import atexit
+import hashlib
 import json
 import os
+import shutil
 import sqlite3
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -19,10 +24,12 @@ from restr.data.entry import Entry
 from restr.data.identity import Names, digest_of, stamp_of
 from restr.data.left_out import LeftOut, Read, summary
 from restr.errors import DatasetError
-from restr.files import written_whole
+from restr.files import LONGEST_NAME, cut_to_bytes, written_whole
+from restr.text.words import normal
 
 FORMAT = 2
 FOLDER = ".restr"  # in the dataset's root
+TEXT = "CAST(? AS TEXT)"  # of what ``_bytes`` makes
 COLUMNS = "id, image, text, regions, height, width, split, kind, image_id"
 
 
@@ -41,6 +48,8 @@ class Index:
             self._connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
             )
+            self._connection.text_factory = _text
+            self._connection.create_function("normal", 1, _normal, deterministic=True)
             self._pid = os.getpid()
         return self._connection
 
@@ -54,7 +63,7 @@ class Index:
         """The row numbers of a split (all, if None): int64. Raises ``DatasetError`` naming the splits that there are."""
         ask, values = "SELECT rowid FROM entries", ()
         if split is not None:
-            ask, values = f"{ask} WHERE split = ?", (split,)
+            ask, values = f"{ask} WHERE split = {TEXT}", (_bytes(split),)
         found = np.array([row for (row,) in self.connection.execute(f"{ask} ORDER BY rowid", values)], np.int64)
         if split is not None and not len(found):
             raise DatasetError(
@@ -64,19 +73,20 @@ class Index:
 
     def column(self, name: Literal["id", "image", "text"], split: str | None) -> list[str]:
         """A field of every entry of a split (of all, if None), in order."""
-        where, values = ("", ()) if split is None else (" WHERE split = ?", (split,))
+        where, values = ("", ()) if split is None else (f" WHERE split = {TEXT}", (_bytes(split),))
         return [
             value for (value,) in self.connection.execute(f"SELECT {name} FROM entries{where} ORDER BY rowid", values)
         ]
 
     def rows_with(self, split: str | None, words: Sequence[str]) -> np.ndarray:
         """The row numbers of a split (of all, if None) whose text holds each of some words, or parts of words: int64."""
-        tests, values = ["1"], []
+        tests: list[str] = ["1"]
+        values: list[str | bytes] = []
         if split is not None:
-            tests, values = ["split = ?"], [split]
+            tests, values = [f"split = {TEXT}"], [_bytes(split)]
         for word in words:
-            tests.append("instr(lower(text), ?)")
-            values.append(word.lower())
+            tests.append("instr(normal(CAST(text AS BLOB)), ?)")
+            values.append(_bytes(normal(word)))
         ask = f"SELECT rowid FROM entries WHERE {' AND '.join(tests)} ORDER BY rowid"
         return np.array([row for (row,) in self.connection.execute(ask, values)], np.int64)
 
@@ -131,9 +141,9 @@ def build_index(path: Path, entries: Iterable[Read], key: str) -> Index:
                     place = places.setdefault((entry.split, entry.image), len(places))
                     height, width = entry.size or (None, None)
                     connection.execute(
-                        "INSERT INTO loaded VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (entry.id, entry.image, entry.text, entry.region_json(), height, width, entry.split, entry.kind,
-                         entry.image_id or entry.image, place),
+                        f"INSERT INTO loaded VALUES ({TEXT}, {TEXT}, {TEXT}, ?, ?, ?, {TEXT}, {TEXT}, {TEXT}, ?)",
+                        (*map(_bytes, (entry.id, entry.image, entry.text)), entry.region_json(), height, width,
+                         *map(_bytes, (entry.split, entry.kind, entry.image_id or entry.image)), place),
                     )  # fmt: skip
                 connection.executemany(
                     "INSERT INTO left_out VALUES (?, ?, ?)", [(each.what, each.detail, each.count) for each in left_out]
@@ -145,6 +155,7 @@ def build_index(path: Path, entries: Iterable[Read], key: str) -> Index:
                 f" kind TEXT, image_id TEXT); INSERT INTO entries SELECT {COLUMNS} FROM loaded ORDER BY place, rowid;"
                 "DROP TABLE loaded; CREATE TABLE facts (key TEXT);"
             )
+            connection.text_factory = _text
             twice = connection.execute(
                 "SELECT id, split FROM entries GROUP BY id, split HAVING COUNT(*) > 1 LIMIT 1"
             ).fetchone()
@@ -156,6 +167,8 @@ def build_index(path: Path, entries: Iterable[Read], key: str) -> Index:
             connection.execute("INSERT INTO facts VALUES (?)", (key,))
             connection.commit()
             connection.execute("VACUUM")
+        except sqlite3.Error as error:
+            raise DatasetError(f"the index {path} cannot be written ({error}); is there space left?") from error
         finally:
             connection.close()
     return Index(path)
@@ -189,12 +202,23 @@ def key_of(files: Sequence[Path]) -> str:
     return json.dumps([FORMAT, known])
 
 
-def index_path(root: Path, name: str) -> Path:
-    """Where the index of a dataset lies: in its root, or in the user's cache where the root cannot be written to."""
-    folder = root / FOLDER
-    if os.access(folder if folder.exists() else root, os.W_OK):
-        return folder / f"{name}.sqlite"
-    return cache_folder() / f"{digest_of(str(root.absolute()).encode())[:16]}-{name}.sqlite"
+def opened(
+    places: Sequence[Path], key: str, entries: Callable[[], Iterable[Read]], usable: Callable[[Index], bool]
+) -> Index:
+    """The index of a dataset: the first current and usable one of the places where it may lie, else a new one in the first
+    that can be written to; where none can, among this process's temporary files. Raises ``DatasetError``."""
+    for path in places:
+        if is_current(path, key) and usable(index := Index(path)):
+            return index
+    path = next((path for path in places if _is_writable(path.parent)), None)
+    return build_index(path or temporary_folder() / places[-1].name, entries(), key)
+
+
+def index_paths(root: Path, name: str) -> list[Path]:
+    """Where the index of a dataset may lie: in its root, or in the user's cache where the root cannot be written to."""
+    whole = os.fsencode(root.absolute())
+    told = f"{cut_to_bytes(root.absolute().name, 64)}-{hashlib.sha256(whole).hexdigest()[:16]}-{name}"
+    return [root / FOLDER / _file_name(name), cache_folder() / _file_name(told)]
 
 
 def index_name(form: str, root: Path, path: Path) -> str:
@@ -206,3 +230,40 @@ def index_name(form: str, root: Path, path: Path) -> str:
 def cache_folder() -> Path:
     """The user's own, for what can be made again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "restr"
+
+
+@cache
+def temporary_folder() -> Path:
+    """This process's own, gone when it ends."""
+    folder = tempfile.mkdtemp(prefix="restr-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _file_name(name: str) -> str:
+    """An index's file name, shortened where the dataset's is longer than file systems take."""
+    content = name.encode("utf-8", "surrogateescape")
+    if len(content) > LONGEST_NAME // 2:
+        name = f"{cut_to_bytes(name, LONGEST_NAME // 2)}-{hashlib.sha256(content).hexdigest()[:16]}"
+    return f"{name}.sqlite"
+
+
+def _bytes(text: str) -> bytes:
+    """A text for SQLite, which refuses strings with halves of surrogate pairs: file names may hold some."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _normal(content: bytes) -> bytes:
+    return _bytes(normal(_text(content)))
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogatepass")

@@ -20,6 +20,7 @@ from torch import Tensor
 from restr.data.batch import Batch
 from restr.data.features import FeatureStore
 from restr.errors import DataError
+from restr.files import read_lines
 from restr.masks import rle_decode
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN
@@ -50,7 +51,7 @@ def read_photographs(path: Path) -> list[Photograph]:
 
     A sentence is [text, indices of its masks, kind]. ``recipes/restr_small/make_sentences.py`` writes such files.
     """
-    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    rows = map(json.loads, read_lines(path))
     return [
         Photograph(
             name=row["name"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -34,11 +35,19 @@ class Folder:
             return io.BytesIO(content)
         path = self.root / name
         if not path.exists():
-            raise FileNotFoundError(path)
+            path = self._spelt_otherwise(name)
         if not path.is_file():  # a pipe would be empty, or hang, when it is opened again
             kind = "a folder" if path.is_dir() else "a pipe or a device"
             raise OSError(f"it is {kind}; the files of a dataset are read more than once, and must be files")
         return open(path, "rb")
+
+    def _spelt_otherwise(self, name: str) -> Path:
+        """The file whose name differs only in how its accents are written: file systems and annotations may disagree."""
+        for form in ("NFC", "NFD"):
+            path = self.root / unicodedata.normalize(form, name)
+            if path.is_file():
+                return path
+        raise FileNotFoundError(self.root / name)
 
     def where(self, name: str, /) -> str:
         return shown(name) if is_data_uri(name) else str(self.root / name)

@@ -23,7 +23,7 @@ from PIL import Image
 from restr.data.expressions.facts import CARRIED
 from restr.data.scene import PARTLY, Instance, Scene
 from restr.errors import DataError, ImageError
-from restr.files import write_whole, written_whole
+from restr.files import read_text, write_whole, written_whole
 from restr.masks import box_of, box_xywh, rle_decode, rle_encode
 from restr.pictures import read_picture
 
@@ -40,11 +40,11 @@ class PhotoSet:
         if not path.is_file():
             raise DataError(f"{self.root} has no {ANNOTATIONS}; expected a folder with {ANNOTATIONS} and {IMAGES}/")
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_text(path))
             self.categories = {c["id"]: (c["name"], not c.get("isthing", 1)) for c in content["categories"]}
             images: list[dict[str, Any]] = content["images"]
             annotations: list[dict[str, Any]] = content["annotations"]
-        except (json.JSONDecodeError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"{path} is not in COCO's form ({error!r}); expected images, annotations, categories"
             ) from error

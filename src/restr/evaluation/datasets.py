@@ -20,6 +20,7 @@ from restr.data.photos import IMAGES
 from restr.data.sample import Sample, SampleList, runs
 from restr.data.scene import Scene
 from restr.errors import DataError
+from restr.fields import seed_of
 from restr.masks import rle_encode
 
 # Shares of the kinds of sentence; what the photographs cannot fill of one kind goes to the others.
@@ -64,7 +65,7 @@ class PhotoExpressions:
     """
 
     def __init__(self, photos: Scenes, n: int, seed: int = 0) -> None:
-        self.photos, self.seed = photos, seed
+        self.photos, self.seed = photos, (seed := seed_of(seed))
         self.files = Folder(Path(getattr(photos, "root", ".")))
         pool: list[_Candidate] = []
         names = []
@@ -170,7 +171,7 @@ def choose(pool: Sequence[_Candidate], n: int, rng: np.random.Generator) -> list
 
 def drawn_scenes(n: int, seed: int = 0, *, size: int = 64) -> SampleList:
     """``n`` sentences for drawn scenes of ``size`` pixels that no training run with a small seed has seen."""
-    scenes = GeneratedScenes(-(-n // 4), UNSEEN_SEED + seed, size=size, per_scene=4)
+    scenes = GeneratedScenes(-(-n // 4), UNSEEN_SEED + seed_of(seed), size=size, per_scene=4)
     return SampleList(scenes[index] for index in range(min(n, len(scenes))))
 
 

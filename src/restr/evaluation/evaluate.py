@@ -15,6 +15,7 @@ from restr import masks
 from restr.config import PreprocessConfig, PresenceConfig
 from restr.data.sample import Sample
 from restr.evaluation.calibration import sureness
+from restr.fields import seed_of
 from restr.metrics import (
     LENGTHS,
     LONGEST,
@@ -129,7 +130,7 @@ def evaluate(
     (by seed) for another target of its image; it costs no further prediction. progress: called with the number of samples
     after each image.
     """
-    config = protocol.preprocess(preprocess)
+    config, seed = protocol.preprocess(preprocess), seed_of(seed)
     records: list[Record] = []
     for group in by_image(samples):
         records += measure_image(segmenter, group, protocol, config, patch, seed if control else None)

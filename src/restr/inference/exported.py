@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
-from restr.files import hash_of_files, write_whole
+from restr.files import hash_of_files, read_text, write_whole
 from restr.model.names import VOCABULARY
 
 FACTS, FORMAT = "restr.json", 1
@@ -87,7 +87,7 @@ class Exported:
         """What ``save`` wrote. Raises ``WeightsError`` for anything else."""
         path = folder / FACTS
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(read_text(path))
             if values["format"] > FORMAT:
                 raise WeightsError(f"{path} has format {values['format']}, restr reads {FORMAT}; install a newer restr")
             known = {each.name for each in dataclasses.fields(cls)}

@@ -20,12 +20,20 @@ def model_folder(path: str | PathLike[str] | None) -> Path:
     """The folder of what ``from_pretrained`` takes, fetched first where it is on the hub. Raises ``WeightsError``."""
     if path is None:
         return Path(str(resources.files("restr") / "assets" / BUNDLED))
+    if not isinstance(path, (str, PathLike)):
+        raise WeightsError(
+            f"the model is {type(path).__name__} {path!r}; pass a folder's path, or none for the bundled model"
+        )
     if str(path).startswith(HUB):
         from restr.model.hub import fetch_folder  # needs an extra
 
         return fetch_folder(str(path).removeprefix(HUB))
     path = Path(path)
-    if path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be a model folder ({error.strerror}); pass one") from error
+    if is_file:
         if path.name == WEIGHTS or (path.parent / FACTS).is_file() and path.name in known_files(path.parent):
             return path.parent
         raise WeightsError(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import json
 import math
+import numbers
 import os
-import re
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +19,10 @@ from PIL import Image
 from restr import masks
 from restr.config import ModelConfig, ScoreConfig
 from restr.errors import ConfigError
-from restr.files import write_whole
+from restr.fields import share
 from restr.inference import render
 from restr.inference.explanation import WordAttention
+from restr.inference.naming import slug, write_new
 
 KINDS = ("overlay", "mask", "cutout", "heatmap", "attention", "rle", "polygon", "coco")
 
@@ -146,7 +146,7 @@ class Result:
         """
         check_kinds(kinds)
         contents = {kind: self._content(kind) for kind in kinds}
-        stem = f"{slug(name or self.name)}-{slug(self.text)}"
+        stem = f"{slug(str(name or self.name))}-{slug(self.text)}"
         return write_new(Path(folder), stem, contents)
 
     def _content(self, kind: str) -> bytes:
@@ -181,11 +181,9 @@ def thresholds(config: ModelConfig, threshold: float | None, presence: float | N
         threshold = config.preprocess.threshold
     if presence is None:
         presence = config.presence.threshold
-    if not 0.0 < threshold < 1.0:
-        raise ConfigError(f"threshold is {threshold}; it must be between 0 and 1")
-    if not 0.0 <= presence <= 1.0:
-        raise ConfigError(f"presence is {presence}; it must be from 0, which always draws a mask, to 1")
-    return threshold, presence
+    if not isinstance(presence, numbers.Real) or isinstance(presence, bool) or not 0.0 <= float(presence) <= 1.0:
+        raise ConfigError(f"presence is {presence!r}; it must be from 0, which always draws a mask, to 1")
+    return share("threshold", threshold), float(presence)
 
 
 def _logit(probability: float) -> float:
@@ -230,34 +228,6 @@ def check_kinds(kinds: Sequence[str]) -> None:
     for kind in kinds:
         if kind not in KINDS:
             raise ConfigError(f"cannot save {kind!r}; choose from {', '.join(KINDS)}")
-
-
-def slug(text: str, longest: int = 48) -> str:
-    """Words of a text in a form that every file system takes: "The man's hat!" -> "the-mans-hat"."""
-    plain = unicodedata.normalize("NFKC", text).lower().replace("'", "").replace("\u2019", "")
-    return re.sub(r"[\W_]+", "-", plain).strip("-")[:longest].rstrip("-") or "result"
-
-
-def write_new(folder: Path, stem: str, contents: Mapping[str, bytes]) -> dict[str, Path]:
-    """Write ``contents`` (kind -> bytes) as ``<stem>.<kind>.<png or json>``; each file appears whole or not at all.
-
-    If one of the names is taken by other bytes, all get the first free number: ``<stem>-2.<kind>.png``.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        numbered = stem if number == 1 else f"{stem}-{number}"
-        paths = {kind: folder / f"{numbered}.{kind}.{_suffix(content)}" for kind, content in contents.items()}
-        if all(not path.exists() or path.read_bytes() == contents[kind] for kind, path in paths.items()):
-            break
-        number += 1
-    for kind, path in paths.items():
-        write_whole(path, contents[kind])
-    return paths
-
-
-def _suffix(content: bytes) -> str:
-    return "png" if content.startswith(b"\x89PNG") else "json"
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 
 from restr.config import PreprocessConfig
 from restr.errors import ConfigError, ImageError, TextError
+from restr.fields import whole
 from restr.inference.backends.base import Backend
 from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.cache import FeatureCache
@@ -23,7 +24,7 @@ from restr.inference.places import model_folder
 from restr.inference.result import Result, thresholds
 from restr.inference.sources import ImageSource, image_name, read_image
 from restr.model.names import VOCABULARY
-from restr.preprocess import input_size, prepare, restore
+from restr.preprocess import input_size, prepare, restore, sigmoid
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN, Vocabulary
 
@@ -93,6 +94,9 @@ class Segmenter:
         """
         if backend not in BACKENDS:
             raise ConfigError(f"backend is {backend!r}; choose one of {', '.join(BACKENDS)}")
+        for name, value in (("threads", threads), ("cache_bytes", cache_bytes)):
+            if whole(value) is None or value < 0:
+                raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least 0")
         folder = model_folder(path)
         if (folder / FACTS).is_file():
             facts = Exported.read(folder)
@@ -219,6 +223,7 @@ class Segmenter:
 
     def encode_several(self, images: Sequence[ImageSource]) -> list[EncodedImage]:
         """As ``encode`` for each; those that the model gets in the same size are computed together."""
+        self.backend.enter()
         preprocess, patch = self.config.preprocess, self.config.vision.patch
         read = [read_image(image) for image in images]
         keys = [self._cache.key(pixels, preprocess) for pixels in read]
@@ -229,12 +234,11 @@ class Segmenter:
                 together.setdefault(input_size(pixels.shape[:2], preprocess, patch), []).append(number)
         for numbers in together.values():
             batch = np.stack([prepare(read[number], preprocess, patch) for number in numbers])
-            for number, features in zip(numbers, self.backend.encode_images(batch), strict=True):
-                found[number] = features
-                self._cache.put(keys[number], features)
+            for number, found[number] in zip(numbers, self.backend.encode_images(batch), strict=True):
+                self._cache.put(keys[number], found[number])
         return [
-            EncodedImage(pixels=pixels, features=features, name=image_name(image))
-            for image, pixels, features in zip(images, read, found, strict=True)
+            EncodedImage(pixels=pixels, features=kept, name=image_name(image))
+            for image, pixels, kept in zip(images, read, found, strict=True)
         ]
 
     def predict_encoded(
@@ -252,6 +256,7 @@ class Segmenter:
     def _predict(
         self, image: EncodedImage, texts: list[str], threshold: float | None, presence: float | None, attention: bool
     ) -> list[Result]:
+        self.backend.enter()
         preprocess, patch = self.config.preprocess, self.config.vision.patch
         threshold, least_presence = thresholds(self.config, threshold, presence)
         results, (height, width) = [], image.pixels.shape[:2]
@@ -265,8 +270,8 @@ class Segmenter:
                 explained = explanations(seen, some, ids, image.pixels.shape, self.config, self.tokenizer)
             else:
                 said = self.backend.segment(image.features, ids)
-            there = [None] * len(some) if said.presence is None else _sigmoid(said.presence).tolist()
-            for text, row, prob, present, why in zip(some, ids, _sigmoid(said.logits), there, explained, strict=True):
+            there = [None] * len(some) if said.presence is None else sigmoid(said.presence).tolist()
+            for text, row, prob, present, why in zip(some, ids, sigmoid(said.logits), there, explained, strict=True):
                 if not (row > UNKNOWN).any():
                     logger.warning("the model knows none of the words of %r; the mask is a guess", text)
                 result = Result(
@@ -285,7 +290,7 @@ class Segmenter:
 
     def _texts(self, text: str | Sequence[str]) -> list[str]:
         """The texts as a list, all checked before any work is done."""
-        if not isinstance(text, (str, Sequence)):
+        if not isinstance(text, (str, Sequence)) or isinstance(text, (bytes, bytearray, memoryview)):
             raise TextError(f"the text is {type(text).__name__} {text!r}; expected a string, or a list of strings")
         texts = [text] if isinstance(text, str) else list(text)
         if not texts:
@@ -293,8 +298,3 @@ class Segmenter:
         for each in texts:
             self.tokenizer.words(each)
         return texts
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, float32; beyond 80 float32 has no nearer number to 0 and 1."""
-    return 1 / (1 + np.exp(-logits.clip(-80, 80)))

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
-from restr.files import hash_of_files, write_whole, written_whole
+from restr.files import hash_of_files, read_text, write_whole, written_whole
 from restr.model.build import Unfilled, build_model
+from restr.model.device import do_with_what_a_fork_leaves
 from restr.model.names import CONFIG, VOCABULARY, WEIGHTS
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
@@ -39,6 +40,7 @@ def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
     """The model, in eval mode, and its vocabulary. Raises ``WeightsError`` naming what is missing or does not fit."""
     folder = Path(folder)
     config = read_config(folder)
+    do_with_what_a_fork_leaves()
     with Unfilled():
         model = build_model(config)
     load_state(model, dequantise(read_tensors(folder / WEIGHTS)), keep=True)
@@ -61,7 +63,11 @@ def read_config(folder: str | Path) -> ModelConfig:
             f"{folder} has no {' and no '.join(missing)}; a model folder holds {CONFIG}, {WEIGHTS} and {VOCABULARY}, "
             "as restr.model.weights.save_pretrained writes them"
         )
-    return ModelConfig.from_json((folder / CONFIG).read_text(encoding="utf-8"))
+    try:
+        text = read_text(folder / CONFIG)
+    except (OSError, UnicodeError) as error:
+        raise WeightsError(f"{folder / CONFIG} cannot be read ({error}); copy the model folder again") from error
+    return ModelConfig.from_json(text)
 
 
 def folder_hash(folder: str | Path) -> str:

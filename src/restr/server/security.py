@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from restr.errors import ConfigError
+from restr.files import read_lines
 from restr.server.problems import Problem, shown
 
 CSP = (
@@ -44,8 +45,8 @@ class ApiKeys:
         if path is None:
             return cls([])
         try:
-            lines = [line.partition("#")[0].strip().lower() for line in path.read_text(encoding="utf-8").splitlines()]
-        except (OSError, UnicodeDecodeError) as error:
+            lines = [line.partition("#")[0].strip().lower() for line in read_lines(path)]
+        except (OSError, UnicodeError) as error:
             raise ConfigError(f"the API keys {path} cannot be read: {error}") from error
         hashes = [line.split()[0] for line in lines if line]
         for number, line in enumerate(hashes, 1):

@@ -25,6 +25,7 @@ from restr.server.settings import ServerSettings
 logger = logging.getLogger("restr.server")
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy whatever locks and threads the parent happens to have
 
+HIGHEST_PORT = 65_535
 BACKLOG = 2048  # connections that wait for a worker; they survive the death of any
 STEADY = 10.0  # seconds after which a worker's death is an accident, not a fault that will come again at once
 LONGEST_PAUSE = 30.0
@@ -144,13 +145,7 @@ class Supervisor:
 
 def supervise(settings: ServerSettings) -> int:
     """Serve with several workers; the exit status. Raises ``ConfigError`` where the address cannot be listened on."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listening = socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {settings.host} port {settings.port}: {error}; choose another --host or --port"
-        ) from error
+    listening = listen(settings)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     with listening, tempfile.TemporaryDirectory(prefix="restr-serve-", ignore_cleanup_errors=True) as folder:  # 0700
         shared = Path(folder)
@@ -158,6 +153,20 @@ def supervise(settings: ServerSettings) -> int:
         (shared / METRICS).mkdir()
         logger.info("http://%s:%s with %s workers", settings.host, listening.getsockname()[1], settings.workers)
         return Supervisor(shared_out(settings), listening, shared).run()
+
+
+def listen(settings: ServerSettings) -> socket.socket:
+    """A socket at the address. Raises ``ConfigError`` where it cannot be had."""
+    if settings.port > HIGHEST_PORT:
+        raise ConfigError(f"port is {settings.port}; choose one from 1 to {HIGHEST_PORT}, or 0 for a free one")
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:  # the latter for what is no name
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ConfigError(
+            f"cannot listen on {settings.host} port {settings.port}: {reason}; choose another --host or --port"
+        ) from error
 
 
 def shared_out(settings: ServerSettings) -> ServerSettings:

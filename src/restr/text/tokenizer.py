@@ -11,6 +11,7 @@ import numpy as np
 from restr.config import ModelConfig
 from restr.errors import ConfigError, TextError
 from restr.text.vocabulary import PADDING, Vocabulary
+from restr.text.words import find_words, normal
 
 _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "`": "'", "\u00b4": "'", "&": " and ", "_": " "})
 _TOKEN = re.compile(r"w/o\b|w/|[^\W_]+(?:['-][^\W_]+)*|'s\b")
@@ -54,7 +55,7 @@ class Tokenizer:
         if not isinstance(text, str):
             raise TextError(f"the expression is {type(text).__name__} {text!r}; expected a string such as 'left dog'")
         words: list[str] = []
-        for token in _TOKEN.findall(text.lower().translate(_QUOTES)):
+        for token in find_words(_TOKEN, normal(text).translate(_QUOTES)):
             words.extend(self._split(token))
         if not any(_ALIVE.search(word) for word in words):
             raise TextError(f"the expression {text!r} holds no word; name what to segment, such as 'left dog'")

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from restr.errors import WeightsError
+from restr.files import read_lines
 from restr.text.vocabulary import RESERVED, Vocabulary
+from restr.text.words import normal
 
 
 class WordVectors(NamedTuple):
@@ -50,7 +52,7 @@ def read_word_vectors(
         lines = _text_lines(path)
     rows: dict[str, np.ndarray] = {}
     for number, (word, vector) in enumerate(lines):
-        word = word.lower()
+        word = normal(word)
         known = word in rows or word.split() != [word]  # GloVe 840B has entries with spaces in them: no words
         if not known and (most is None or number < most or word in wanted):
             rows[word] = vector
@@ -62,7 +64,7 @@ def read_word_vectors(
 
 def _text_lines(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     width: int | None = None
-    with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
+    with open(path, encoding="utf-8-sig", errors="replace", newline="\n") as file:
         for number, line in enumerate(file, start=1):
             parts = line.rstrip().split(" ")
             if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
@@ -85,7 +87,7 @@ def _text_lines(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 def _array_lines(path: Path, words: Path) -> Iterator[tuple[str, np.ndarray]]:
     try:
         table = np.load(path, allow_pickle=False, mmap_mode="r")
-        listed = words.read_text(encoding="utf-8").splitlines()
+        listed = read_lines(words)
     except (OSError, ValueError) as error:
         raise WeightsError(f"word vectors cannot be read ({error}); expected {path} and {words}") from error
     if table.ndim != 2 or len(table) != len(listed):

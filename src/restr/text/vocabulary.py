@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from restr.errors import WeightsError
-from restr.files import write_whole
+from restr.files import read_lines, write_whole
 
 PADDING = 0
 UNKNOWN = 1
@@ -65,9 +65,11 @@ class Vocabulary:
 
     def __init__(self, words: Iterable[str]) -> None:
         self.words: tuple[str, ...] = tuple(words)
-        self._rows = {word: row for row, word in enumerate(self.words, start=RESERVED)}
+        self._rows: dict[str, int] = {}
+        for row, word in enumerate(self.words, start=RESERVED):
+            self._rows.setdefault(_composed(word), row)  # of two spellings of the same letters the earlier counts
         self._parts: dict[str, tuple[str, ...]] = {}
-        if len(self._rows) != len(self.words):
+        if len(set(self.words)) != len(self.words):
             seen: set[str] = set()
             twice = next(word for word in self.words if word in seen or seen.add(word))
             raise WeightsError(f"the vocabulary has {twice!r} twice; every word has one row: remove the later one")
@@ -79,12 +81,12 @@ class Vocabulary:
     def from_file(cls, path: str | os.PathLike[str]) -> Vocabulary:
         """Read UTF-8 text with one word a line; the first line is row 2. Raises WeightsError."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            words = read_lines(Path(path))
+        except (OSError, UnicodeError) as error:
             raise WeightsError(
                 f"cannot read the vocabulary {os.fspath(path)!r} ({error}); expected UTF-8 text, one word a line"
             ) from error
-        return cls(text.removesuffix("\n").split("\n") if text else ())
+        return cls(words)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what ``from_file`` reads, whole or not at all."""
@@ -95,11 +97,11 @@ class Vocabulary:
         return RESERVED + len(self.words)
 
     def __contains__(self, word: str) -> bool:
-        return word in self._rows
+        return _composed(word) in self._rows
 
     def has_form_of(self, word: str) -> bool:
         """Whether the word is known, as it is or in another form: without the guesses at its spelling that ``parts`` makes."""
-        plain = _plain(word)
+        word, plain = _composed(word), _plain(word)
         return word in SHORTHAND or any(form in self._rows for form in (word, plain, *_forms(plain)))
 
     def row(self, word: str) -> int:
@@ -109,6 +111,7 @@ class Vocabulary:
 
     def parts(self, word: str) -> tuple[str, ...]:
         """The known words that a typed word stands for: one, two for words run together, none if unknown."""
+        word = _composed(word)
         if word not in self._parts:
             if len(self._parts) > 100_000:  # a server sees endless nonsense
                 self._parts.clear()
@@ -154,10 +157,15 @@ class Vocabulary:
         return (best[1],) if best else ()
 
 
+def _composed(word: str) -> str:
+    """The word in Unicode's composed form (NFC), in which words are looked up."""
+    return word if word.isascii() else unicodedata.normalize("NFC", word)
+
+
 def _plain(word: str) -> str:
     """Lower case, no accents, no punctuation around or inside except hyphens."""
     letters = unicodedata.normalize("NFKD", word.strip().lower())
-    return "".join(c for c in letters if c.isalnum() or c == "-").strip("-")
+    return _composed("".join(c for c in letters if c.isalnum() or c == "-").strip("-"))
 
 
 def _forms(word: str) -> Iterator[str]:

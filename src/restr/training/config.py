@@ -69,7 +69,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "log_every", "save_every", "keep"):
             at_least(self, name, 1)
-        for name in ("evaluate_every", "workers", "patience", "accumulate", "skips", "rollbacks", "unreadable"):
+        for name in ("evaluate_every", "workers", "patience", "accumulate", "skips", "rollbacks", "unreadable", "seed"):
             at_least(self, name, 0)
         for name in ("weight_decay", "clip", "max_minutes", "vision_lr_scale"):
             if getattr(self, name) < 0:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from restr.files import write_whole
+from restr.files import read_lines, write_whole
 
 logger = logging.getLogger("restr")
 
@@ -66,7 +66,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     """A log's lines; a last line that was cut off is left out."""
     lines = []
     if path.exists():
-        for text in path.read_text(encoding="utf-8").splitlines():
+        for text in read_lines(path):
             try:
                 lines.append(json.loads(text))
             except json.JSONDecodeError:

@@ -18,6 +18,7 @@ from torch.nn.utils import parametrize
 
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import RESERVED, Vocabulary
+from restr.text.words import find_words, normal
 
 SEEN = 3  # sentences that a word has to occur in: rarer ones are slips, or too rare to be learnt
 FASTER = 30.0  # learning rate of the new rows, beside the rest, in standard deviations of the table
@@ -46,7 +47,7 @@ def new_words(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
 
     A word that it only takes for another one's misspelling is new too; of "zindle" and "zindles" only one is.
     """
-    counts = Counter(word for text in texts for word in set(_WORD.findall(text.lower())))
+    counts = Counter(word for text in texts for word in set(find_words(_WORD, normal(text))))
     found: list[str] = []
     for word in sorted(counts, key=lambda word: (-counts[word], len(word), word)):
         if counts[word] >= SEEN and not Vocabulary([*vocabulary.words, *found]).has_form_of(word):

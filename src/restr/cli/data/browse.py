@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from restr.cli.data.check import open_whole, write_check
+from restr.cli.options import parsed
 
 if TYPE_CHECKING:
     from restr.data.dataset import Samples
@@ -47,7 +48,7 @@ class Browse:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb until Ctrl-C; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Browse, prog="restr data browse", args=list(arguments))
+    settings = parsed(Browse, "restr data browse", arguments)
     from restr.data.inspection.browse import Server, Site
 
     samples = open_whole(settings.data, settings.root)

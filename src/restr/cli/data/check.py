@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from restr.cli.options import parsed
 from restr.files import write_whole
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Check:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Check, prog="restr data check", args=list(arguments))
+    settings = parsed(Check, "restr data check", arguments)
     from restr.data.inspection.check import KINDS
     from restr.data.left_out import BAD, summary
 

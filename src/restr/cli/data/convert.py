@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from restr.cli.options import parsed
+
 if TYPE_CHECKING:
     from restr.data.writers import Source
 
@@ -45,7 +47,7 @@ class Convert:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Convert, prog="restr data convert", args=list(arguments))
+    settings = parsed(Convert, "restr data convert", arguments)
     from restr.cli.progress import progress_bar
     from restr.data import writers
 

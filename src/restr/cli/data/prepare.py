@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from restr.cli.options import parsed
 from restr.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Prepare:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = tyro.cli(Prepare, prog="restr data prepare", args=list(arguments))
+    settings = parsed(Prepare, "restr data prepare", arguments)
     from restr.data.published.fetch import address_of
     from restr.data.published.prepare import look, release
 

@@ -141,7 +141,7 @@ class Server(ThreadingHTTPServer):
         self.site, self.host = site, host
         try:
             super().__init__((host, port), Handler)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             raise DataError(f"{host}:{port} cannot be listened on ({error}); --port 0 takes a free port") from error
 
     def handle_error(self, request: object, client_address: object) -> None:

@@ -19,8 +19,10 @@ from restr.data.regions import mask_of
 from restr.errors import DatasetError, ImageError, UnreachableError
 from restr.pictures import read_picture
 from restr.text.vocabulary import Vocabulary
+from restr.text.words import find_words, normal
 
 BITS = np.array([byte.bit_count() for byte in range(256)], np.int16)
+_LETTERS = re.compile(r"[^\W\d_]+")
 LONGEST = 20  # words that the model reads
 NEAR = 4  # differing bits of 64, up to which two pictures count as the same
 FOREIGN = 0.5  # share of unknown words from which an expression of three words or more is reported
@@ -178,7 +180,7 @@ def _picture(files: Opener, group: list[Entry], areas: list[float]) -> tuple[int
 
 
 def _expression(entry: Entry, vocabulary: Vocabulary) -> Iterator[Problem]:
-    words = re.findall(r"[^\W\d_]+", entry.text.lower())
+    words = find_words(_LETTERS, normal(entry.text))
 
     def problem(kind: str, detail: str) -> Problem:
         return Problem(kind=kind, split=entry.split, entry=entry.id, image=entry.image, detail=detail)
@@ -197,7 +199,7 @@ def _expression(entry: Entry, vocabulary: Vocabulary) -> Iterator[Problem]:
 def _same_sentence(group: list[Entry]) -> Iterator[Problem]:
     known: dict[str, Entry] = {}
     for entry in group:
-        other = known.setdefault(" ".join(entry.text.lower().split()), entry)
+        other = known.setdefault(" ".join(normal(entry.text).split()), entry)
         if other.regions != entry.regions:
             detail = f"{entry.text!r}, also of {other.id}"
             yield Problem(kind="same sentence", split=entry.split, entry=entry.id, image=entry.image, detail=detail)

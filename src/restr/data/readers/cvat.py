@@ -14,6 +14,7 @@ from restr.data.readers import drawing
 from restr.data.readers.drawing import Region, Size, number_of, numbers_of, size_of
 from restr.data.readers.found import Pictures, folders
 from restr.errors import DatasetError
+from restr.files import read_text
 
 # shapes that enclose nothing, as they are counted
 NO_REGION = {"points": "set of points", "tag": "tag of a whole picture"}
@@ -128,7 +129,7 @@ SHAPES = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
 def _tree(path: Path) -> Element:
     try:
         # Python's parser resolves no external entities; a document type, which could define internal ones, is refused
-        content = path.read_text(encoding="utf-8-sig")
+        content = read_text(path)
         if "<!DOCTYPE" in content or "<!ENTITY" in content:
             raise DatasetError(f"{path} defines a document type, which CVAT never does; it is refused")
         return ElementTree.fromstring(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from restr.data.left_out import Read, counted, one_by_one
 from restr.data.readers.drawing import number_of
 from restr.data.readers.listed import checked_region
 from restr.errors import DatasetError
+from restr.files import read_lines, read_text
 
 
 def read_jsonl(root: Path, path: Path) -> Iterator[Read]:
@@ -36,8 +38,8 @@ def json_lines(path: Path) -> Iterator[Record]:
 def json_lines_or_errors(path: Path) -> Iterator[Record | DatasetError]:
     """The objects of a JSONL file; in the place of a line that is none the error that names it."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(path)
+    except (OSError, UnicodeError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); expected a JSON object a line") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -60,12 +62,12 @@ def read_csv(root: Path, path: Path) -> Iterator[Read]:
 
 def _table(path: Path) -> Iterator[Read]:
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with io.StringIO(read_text(path), newline="") as file:
             table = csv.DictReader(file)
             for number, row in enumerate(table, start=2):
                 record = Record({k: v for k, v in row.items() if k or v}, f"{path}, line {number}")
                 yield from one_by_one([record], lambda each, number=number: [_table_row(each, number)])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeError, csv.Error) as error:
         raise DatasetError(
             f"{path} cannot be read ({error}); expected a CSV table in UTF-8 with image, text, mask"
         ) from error

@@ -13,6 +13,7 @@ from typing import Any
 from restr.data.entry import Entry, Record, read_json, records_of
 from restr.data.safe_pickle import read_pickle
 from restr.errors import DatasetError
+from restr.fields import whole
 
 IMAGE_FOLDERS = (
     "images/mscoco/images/train2014",
@@ -98,10 +99,10 @@ def annotation_ids(ref: Record) -> list[int]:
     if ref.values.get("source") == "zero":
         return []
     value = ref.values.get("ann_id")
-    ids = value if isinstance(value, (list, tuple)) else [ref.integer("ann_id")]
-    if any(isinstance(each, bool) or not isinstance(each, int) for each in ids):
+    ids = [whole(each) for each in (value if isinstance(value, (list, tuple)) else [ref.integer("ann_id")])]
+    if None in ids:
         raise ref.wrong("ann_id", value, "the id of an annotation, or a list of them")
-    return [each for each in ids if each != NOTHING]
+    return [each for each in ids if each is not None and each != NOTHING]
 
 
 def region_of(annotations: dict[int, Record], ref: Record, ann_id: int, path: Path) -> dict[str, Any]:

@@ -28,8 +28,15 @@ def pattern_and_split(text: str) -> tuple[str, str | None]:
         return found[1], found[2] or None
     if is_remote(text):
         return text, None
-    pattern, _, split = text.partition(":")
+    pattern, colon, split = text.rpartition(":")
+    if not colon or is_drive(pattern):
+        return text, None
     return pattern, split or None
+
+
+def is_drive(text: str) -> bool:
+    """Whether what stands before a colon is the letter of a drive (C:\\data)."""
+    return len(text) == 1 and text.isascii() and text.isalpha()
 
 
 def expanded(pattern: str) -> list[str]:

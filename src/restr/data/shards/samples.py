@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from restr.data.dataset import Samples
 from restr.data.entry import Entry
-from restr.data.index import FORMAT, Index, build_index, cache_folder, index_path, is_current
+from restr.data.index import FORMAT, cache_folder, index_paths, opened
 from restr.data.order import BlockOrder
 from restr.data.shards.address import is_remote, pattern_and_split, shown
 from restr.data.shards.parquet import open_parquet, read_group, read_parquet
@@ -41,11 +41,16 @@ def open_shards(text: str, root: Path, *, summed: bool = False, cache_mib: int =
     # The key holds no address, which may have a password in it: a digest tells two apart as well
     key = json.dumps([FORMAT, BLOCK, [(_digest(each.url), each.size, each.tag) for each in shards]])
     name = f"shards-{_digest(pattern)[:16]}"
-    path = cache_folder() / f"{name}.sqlite" if is_remote(pattern) else index_path(Path(shards[0].url).parent, name)
-    if not is_current(path, key):
+    places = (
+        [cache_folder() / f"{name}.sqlite"] if is_remote(pattern) else index_paths(Path(shards[0].url).parent, name)
+    )
+
+    def entries() -> Iterable[Entry]:
         logger.info("indexing %d shards of %s, once", len(shards), shown(pattern))
-        build_index(path, _entries(shards), key)
-    return ShardSamples(root, Index(path), split, summed=summed, files=ShardFiles(shards, cache_mib))
+        return _entries(shards)
+
+    index = opened(places, key, entries)
+    return ShardSamples(root, index, split, summed=summed, files=ShardFiles(shards, cache_mib))
 
 
 class ShardSamples(Samples):

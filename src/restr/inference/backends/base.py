@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -32,6 +33,9 @@ class Watched(NamedTuple):
     grid: tuple[int, int]
 
 
+_process: int | None = None  # the one that computed first; the parent's, in a process that was forked from it
+
+
 class Backend(ABC):
     """Computes what a ReSTR model says; everything that goes in and comes out is numpy, on the CPU.
 
@@ -42,6 +46,17 @@ class Backend(ABC):
     precision: str
     device: Any
     config: ModelConfig
+
+    def enter(self) -> None:
+        """Called before anything is computed. Raises ``ConfigError`` in a process that was forked after its parent had
+        computed: the threads of the parent's runtime are not there, and would be waited for without end."""
+        global _process
+        if _process not in (None, os.getpid()):
+            raise ConfigError(
+                f"this process was forked from one that has predicted, and {self.name!r} cannot go on there; start processes "
+                'with multiprocessing.get_context("spawn"), or predict in the children alone'
+            )
+        _process = os.getpid()
 
     @abstractmethod
     def encode_image(self, image: np.ndarray) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 from restr.errors import ConfigError
 from restr.inference.backends.base import Backend, Segmentation, Watched
 from restr.model.attention_maps import recorded
-from restr.model.device import choose_device
+from restr.model.device import choose_device, do_with_what_a_fork_leaves
 from restr.model.fusion import Placed
 from restr.model.memory import keep_freed_memory
 from restr.model.restr import ReSTR
@@ -33,9 +33,17 @@ class TorchBackend(Backend):
                 f"precision is {precision!r}; PyTorch computes in 'fp32' or 'bf16' here (restr export --int8 makes int8)"
             )
         self.device, self.precision, self.config = choose_device(device), precision, model.config
+        self.enter()
         self.model = model.to(self.device).eval()
         if self.device.type == "cpu":
             keep_freed_memory(KEPT)
+
+    def enter(self) -> None:
+        """As ``Backend.enter``: on the processor a forked process goes on, with one thread; a GPU stays its parent's."""
+        if self.device.type == "cpu":
+            do_with_what_a_fork_leaves()
+        else:
+            super().enter()
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> Placed:
