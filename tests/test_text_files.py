@@ -17,7 +17,7 @@ from restr.data import index
 from restr.data.catalog import open_dataset, path_and_split
 from restr.data.entry import Record
 from restr.data.index import index_paths
-from restr.data.readers.own import read_cvat
+from restr.data.readers.cvat import read_cvat
 from restr.data.shards.address import pattern_and_split
 from restr.errors import ConfigError, DatasetError, WeightsError
 from restr.evaluation.predictions import read_predictions

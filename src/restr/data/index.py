@@ -203,7 +203,10 @@ def key_of(files: Sequence[Path]) -> str:
 
 
 def opened(
-    places: Sequence[Path], key: str, entries: Callable[[], Iterable[Read]], usable: Callable[[Index], bool]
+    places: Sequence[Path],
+    key: str,
+    entries: Callable[[], Iterable[Read]],
+    usable: Callable[[Index], bool] = lambda _: True,
 ) -> Index:
     """The index of a dataset: the first current and usable one of the places where it may lie, else a new one in the first
     that can be written to; where none can, among this process's temporary files. Raises ``DatasetError``."""

@@ -65,9 +65,6 @@ def one_by_one(records: Iterable[Record | DatasetError], read: Callable[[Record]
             continue
         try:
             found = list(read(record))  # whole or not at all: half a record's sentences would be a silent loss
-            for each in found:
-                if isinstance(each, Entry):
-                    _check_texts(each, record)
             found += _flat_parts(found, record)
         except DatasetError as error:
             found = [bad(error)]
@@ -79,13 +76,6 @@ def _flat_parts(found: list[Read], record: Record) -> list[LeftOut]:
     regions = {id(region): region for each in found if isinstance(each, Entry) for region in each.regions}
     flat = sum(len(part) < THREE_POINTS for region in regions.values() for part in region.get("polygons", ()))
     return [LeftOut(what="part of fewer than three points", detail=record.where, count=flat)] if flat else []
-
-
-def _check_texts(entry: Entry, record: Record) -> None:
-    for name in ("id", "image", "text", "split", "kind", "image_id"):
-        value = getattr(entry, name)
-        if storable(value) != value:
-            raise record.wrong(name, value, "text that UTF-8 can hold")
 
 
 def counted(notes: Iterable[Read]) -> Iterator[Read]:

@@ -1,0 +1,64 @@
+"""What a server says: what it found, or why it refused."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from restr import masks
+from restr.errors import RestrError
+
+
+class ServerError(RestrError):
+    """The server refused. type: the problem's name, such as "queue-full". status: HTTP's. document: all that it said."""
+
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        self.status, self.document = status, document
+        self.type = str(document.get("type", "")).rpartition(":")[2]
+        super().__init__(f"{status} {self.type}: {document.get('detail', 'the answer is no problem document')}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Found:
+    """What one expression names. document: the server's own, with every form that was asked for."""
+
+    document: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The expression."""
+        return self.document["text"]
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a mask."""
+        return self.document["found"]
+
+    @property
+    def presence(self) -> float | None:
+        """The probability that the image shows what is meant at all; None from a model that does not say."""
+        return self.document["presence"]
+
+    @property
+    def score(self) -> float:
+        """The probability that the mask is right; 0 for an empty one."""
+        return self.document["score"]
+
+    @property
+    def box(self) -> tuple[int, int, int, int] | None:
+        """(x0, y0, x1, y1), the last two exclusive; None for an empty mask."""
+        box = self.document["box"]
+        return None if box is None else (box[0], box[1], box[2], box[3])
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """bool (H W); needs the form "rle", which is the default."""
+        return masks.rle_decode(self.document["rle"])
+
+    def picture(self, form: str) -> bytes:
+        """The PNG file of "mask", "prob", "overlay" or "cutout", if it was asked for."""
+        return base64.b64decode(self.document[form])
