@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from restr.config import PreprocessConfig
 from restr.data.photos import write_photos
 from restr.data.scene import Instance, Scene
 from restr.model.vision import VisionEncoder
@@ -157,3 +158,17 @@ def made_data(sentences: list[tuple[int, int, int, bool]], size: tuple[int, int]
     return packed.Data(
         torch.from_numpy(photos), torch.from_numpy(masks), area, there, packed.Table(**{**table, **changes})
     )
+
+
+def view(
+    x: tuple[float, float], y: tuple[float, float], mirror: bool, shape: tuple[int, int], sentences: int = 1
+) -> Any:
+    """One photograph's view with its first sentences."""
+    rows = np.arange(sentences)[None]
+    return module("draw").Drawn(
+        np.array([0]), rows, np.zeros((1, sentences), bool), np.array([x]), np.array([y]), np.array([mirror]), shape
+    )
+
+
+def batch_of(drawn: Any, data: Any, stride: int = 1) -> Any:
+    return module("views").collate(drawn, data, stride, PreprocessConfig(), train=False)

@@ -15,14 +15,11 @@ import os
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import numpy as np
 
 from restr.client.found import Found, ServerError
 

@@ -34,8 +34,7 @@ MOST_OVERLAP = 0.1  # of the smaller region: up to here two targets of an image 
 class Segmented(Protocol):
     """The part of ``restr.Result`` that is measured: prob, float (H W), score, presence and whether that is enough."""
 
-    # Any, as type checkers do not take Result's cached properties for plain ones in a protocol.
-    @property
+    @property  # Any: type checkers do not take Result's cached properties for plain ones in a protocol
     def prob(self) -> Any: ...
 
     @property
