@@ -33,9 +33,7 @@ class Halves:
         """deaf: it always marks the left half. faithful: it marks nothing for sentences that name no side."""
         self.deaf, self.faithful, self.images, self.texts = deaf, faithful, 0, 0
 
-    def __call__(
-        self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
-    ) -> list[Answer]:
+    def __call__(self, image: np.ndarray, text: list[str], **limits: float | None) -> list[Answer]:
         self.images += 1
         self.texts += len(text)
         return [Answer(self.mask(image.shape[:2], each)) for each in text]
@@ -53,9 +51,7 @@ class Halves:
 class Bright:
     """Marks the bright pixels, whatever the sentence."""
 
-    def __call__(
-        self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
-    ) -> list[Answer]:
+    def __call__(self, image: np.ndarray, text: list[str], **limits: float | None) -> list[Answer]:
         return [Answer(image.mean(-1) > 100)] * len(text)
 
 

@@ -68,7 +68,7 @@ def test_vectors_and_a_trained_model_are_what_it_begins_with(data: Path, tmp_pat
     assert setup.words.words == ("the", "circle", "zebra")
     assert setup.model.language.vectors.weight[setup.words.row("circle"), -1] == 1
     others = {"batch": 4, "measured": 2, "seed": 0}
-    with pytest.raises(ConfigError, match="vectors of width 32, restr_small takes 100"):
+    with pytest.raises(ConfigError, match="vectors of width 32, restr_small takes 384"):
         start = Start(preset="restr_small", vision=tmp_path / "x", vectors=tmp_path / "glove.txt")
         on_dataset(start, train, val, **others)
     with pytest.raises(ConfigError, match="restr_small's vision encoder is frozen; give its weights"):

@@ -98,6 +98,11 @@ def write_start(parts: Path, vocabulary: Vocabulary, path: Path) -> None:
     write_tensors(quantise(state), path)
 
 
+# What a photograph may well show without a mask, where its source annotates a few kinds of things alone.
+EVERYWHERE = tuple(
+    "person,chair,couch,bed,bench,bottle,cup,bowl,dining table,potted plant,car,truck,book,handbag,backpack,tie,cell phone,tv,"
+    "umbrella,bird,clock,vase".split(",")
+)
 Masks = dict[tuple[int, tuple[int, ...]], int]  # (photograph, annotation ids) -> number of their union
 
 
@@ -122,7 +127,7 @@ def write_sentences(
         columns["named"].append(index.get(named(text, {photographs[number].names.get(i, "") for i in ids}), -1))
     shows = np.zeros((len(photographs), len(categories)), bool)
     for i, photograph in enumerate(photographs):
-        shows[i, [index[name] for name in photograph.names.values()]] = True
+        shows[i, [index[name] for name in shown(photograph) & index.keys()]] = True
     table = Table(
         ids=np.array(columns["ids"], np.uint16),
         mirrored=np.array(columns["mirrored"], np.uint16),
@@ -145,6 +150,12 @@ def write_sentences(
     print(", ".join(f"{KINDS[k]} {n}" for k, n in sorted(kinds.items())) + f"; {len(masks)} masks")
     print(f"unknown words: {np.mean(table.ids == UNKNOWN):.4%} of all places")
     return masks
+
+
+def shown(photograph: Photograph) -> set[str]:
+    """The categories that a photograph shows, or may well show without a mask."""
+    annotated = set(photograph.names.values())
+    return annotated if photograph.where[1].startswith("coco_") else annotated | set(EVERYWHERE)
 
 
 def named(text: str, categories: set[str]) -> str:

@@ -59,7 +59,7 @@ class Table:
     """int16 (s): the category that the sentence names and means, or -1."""
 
     shows: np.ndarray
-    """bool (p c): which categories are annotated."""
+    """bool (p c): which categories are annotated, or may well be there without a mask."""
 
     complete: np.ndarray
     """bool (p): whether everything of the known categories is annotated."""
