@@ -226,4 +226,4 @@ def test_lists_of_jobs_survive_any_line_and_folder(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.iterdir", denied)
     (job,) = list_jobs([str(tmp_path)], ["x"])
-    assert "Permission denied" in job.error
+    assert "Permission denied" in str(job.error)

@@ -126,7 +126,6 @@ def test_a_part_that_covers_nothing_is_counted(tmp_path: Path) -> None:
         (annotation(2, "other", segmentation={"size": [4, 4], "counts": [3]}), "run lengths add up to 3 pixels"),
         (annotation(2, "other", expressions=[5]), "sentence 0 is int 5"),
         (annotation(..., "other"), "annotations 1 has no id"),
-        (annotation(2, "\ud800"), "text that UTF-8 can hold"),
     ],
 )
 def test_a_bad_annotation_is_named_beside_the_good_ones(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -163,4 +165,5 @@ def test_what_is_no_seed_is_told(seed):
 
 
 def test_a_seed_of_numpys_is_the_same_seed():
-    assert GeneratedScenes(1, np.int64(3))[0].id == GeneratedScenes(1, 3)[0].id
+    seed: Any = np.int64(3)
+    assert GeneratedScenes(1, seed)[0].id == GeneratedScenes(1, 3)[0].id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from restr.errors import TextError, WeightsError
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN, Vocabulary
 
+Form = Literal["NFC", "NFD"]
 WORDS = (
     "the left right man woman guy in on of and with shirt red dog cat skateboard picture bottom top middle second from "
     "front an umbrella sandwich zebra people t-shirt not do hand wear stripe baby most which sand hold sunglasses "
@@ -132,7 +134,7 @@ def test_vocabulary_refuses_duplicates_blanks_and_missing_files(tmp_path) -> Non
 @pytest.mark.parametrize("word", ["façade", "Ångström", "naïve", "Việt", "한국"])
 @pytest.mark.parametrize("listed", ["NFC", "NFD"])
 @pytest.mark.parametrize("typed", ["NFC", "NFD"])
-def test_a_word_is_the_same_however_its_accents_are_written(word: str, listed: str, typed: str) -> None:
+def test_a_word_is_the_same_however_its_accents_are_written(word: str, listed: Form, typed: Form) -> None:
     vocabulary = Vocabulary(["the", unicodedata.normalize(listed, word.lower())])
     tokenizer = Tokenizer(vocabulary)
     text = unicodedata.normalize(typed, f"the {word}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -77,7 +78,9 @@ def draw_reliability(records: Sequence[Judged], *, title: str) -> bytes | None:
     upper.set_ylabel("share of right masks")
     upper.legend(loc="upper left", frameon=False, fontsize=9)
     upper.set_title(
-        f"{title}\nexpected calibration error {expected_calibration_error(scores, right):.3f}", fontsize=11, loc="left"
+        f"{textwrap.shorten(title, 60, placeholder=' ...')}\nexpected calibration error {expected_calibration_error(scores, right):.3f}",
+        fontsize=11,
+        loc="left",
     )
     lower.bar(_middles(bins), [each.n for each in bins], _width(bins), color="#b0b4ba")
     lower.set_xlim(0, 1)

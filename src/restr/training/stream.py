@@ -19,6 +19,8 @@ from restr.training.signals import leave_signals_to_the_trainer
 
 logger = logging.getLogger("restr")
 
+# A process that died after it had announced a batch: its tensors' memory can no longer be fetched from it.
+HANDED_OVER_BY_THE_DEAD = (ConnectionError, EOFError, FileNotFoundError)
 MOST_DEATHS = 3  # of processes that prepare batches, in one run; more mean that it will not end
 
 
@@ -42,8 +44,9 @@ class Stream(Iterator[Batch]):
         while True:
             try:
                 batch = next(self._loaded)
-            except RuntimeError as error:
-                if "DataLoader worker" not in str(error):
+            except (RuntimeError, *HANDED_OVER_BY_THE_DEAD) as error:
+                own = isinstance(error, RuntimeError) and "DataLoader worker" not in str(error)
+                if not self.workers or own or str(error).startswith("Caught "):  # raised in a worker, which lives
                     raise
                 self.deaths += 1
                 if self.deaths > MOST_DEATHS:
