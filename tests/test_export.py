@@ -27,7 +27,7 @@ from restr.inference.backends.base import ExportedBackend
 from restr.inference.exported import FACTS, Exported
 from restr.inference.places import described
 from restr.model.weights import save_pretrained
-from small_exports import WORDS, shallow_config, shallow_model
+from small_exports import WORDS, shallow_config, shallow_model, with_presence
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (70, 110, 3), dtype=np.uint8)
 TEXTS = ["left", "the red circle on the left", "the blue zzqqxx"]
@@ -37,7 +37,7 @@ TEXTS = ["left", "the red circle on the left", "the blue zzqqxx"]
 def onnx_export(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Parity]:
     folder = tmp_path_factory.mktemp("export") / "onnx"
     said: list[str] = []
-    report = export(shallow_model(), WORDS, folder, Plan(), source={"hash": "abc"}, say=said.append)
+    report = export(shallow_model(with_presence(0.0)), WORDS, folder, Plan(), source={"hash": "abc"}, say=said.append)
     assert said == ["image_encoder to onnx", "expression to onnx", "comparing"]
     return folder, report
 
@@ -49,7 +49,7 @@ def folder(onnx_export: tuple[Path, Parity]) -> Path:
 
 @pytest.fixture(scope="module")
 def reference() -> Segmenter:
-    return Segmenter(shallow_model(), WORDS, device="cpu")
+    return Segmenter(shallow_model(with_presence(0.0)), WORDS, device="cpu")
 
 
 def test_parity_is_measured_and_holds(onnx_export: tuple[Path, Parity]) -> None:
@@ -129,7 +129,7 @@ def test_every_file_says_what_a_caller_must_know(folder: Path) -> None:
         each.name: [dim.dim_param or dim.dim_value for dim in each.type.tensor_type.shape.dim]
         for each in [*model.graph.input, *model.graph.output]
     }
-    assert shapes == {"patches": [1, "h", "w", 64], "ids": ["t", "l"], "logits": ["t", 1, "4*h", "4*w"]}
+    assert shapes == {"patches": [1, "h", "w", 64], "ids": ["t", "l"], "logits": ["t", 1, "4*h", "4*w"], "presence": ["t"]}
 
 
 def test_the_recipe_for_triton_fits_the_files(folder: Path) -> None:
@@ -145,7 +145,7 @@ def test_the_recipe_for_triton_fits_the_files(folder: Path) -> None:
         for (_, kind, dims), tensor in zip(said, [*graph.input, *graph.output], strict=True):
             shape = [dim.dim_value or -1 for dim in tensor.type.tensor_type.shape.dim]
             assert tensor.type.tensor_type.elem_type == types[kind]
-            assert [int(dim) for dim in dims.replace("256", "64").split(",")] == shape[batched:]
+            assert [int(dim) for dim in dims.replace("384", "64").split(",")] == shape[batched:]
 
 
 WITHOUT_TORCH = """
@@ -193,7 +193,7 @@ def test_int8_for_openvino_asks_for_photographs(tmp_path: Path) -> None:
 
 
 def test_it_is_measured_as_the_model_is(folder: Path, tmp_path: Path) -> None:
-    save_pretrained(shallow_model(), WORDS, tmp_path / "model")
+    save_pretrained(shallow_model(with_presence(0.0)), WORDS, tmp_path / "model")
     found = {}
     for name, model in (("export", folder), ("model", tmp_path / "model")):
         asked = ["eval", "--data", "generated", "--n", "8", "--model", str(model), "--out", str(tmp_path / name)]
