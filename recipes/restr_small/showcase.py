@@ -2,8 +2,8 @@
 
     python recipes/restr_small/showcase.py --out docs/images
 
-A row shows one photograph and what two sentences single out in it. Nothing is retouched. The README's rows were chosen
-among the examples because the model does well on them, the model card's because it does not.
+A row shows one photograph and what two sentences single out in it. Nothing is retouched. The README's rows have hits, a
+miss ("flag on the left" is there) and something that is not there; the model card's were chosen because the model fails on them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from restr.files import written_whole
 # photograph -> its sentences, as many for each
 Rows = tuple[tuple[str, tuple[str, ...]], ...]
 RESULTS: Rows = (
-    ("camera.jpg", ("man in the black coat", "the grass")),
-    ("chelsea.jpg", ("the cat", "animal with green eyes")),
-    ("rocket.jpg", ("the rocket", "the sky")),
+    ("camera.jpg", ("guy taking photos", "tall building on the right")),
+    ("astronaut.jpg", ("orange suit", "flag on the left")),
+    ("coffee.jpg", ("the cup", "a bicycle")),
 )
 FAILURES: Rows = (
-    ("astronaut.jpg", ("flag on the left", "the white rocket")),
-    ("coffee.jpg", ("the spoon", "the table")),
-    ("camera.jpg", ("the camera", "the tripod")),
+    ("chelsea.jpg", ("the dog", "cat's ear on the left")),
+    ("rocket.jpg", ("the rocket", "the sky")),
+    ("grace_hopper.jpg", ("her hat", "glasses")),
 )
 WIDTH, GAP, STRIP = 1200, 10, 40  # pixels: the picture, between cells, below a cell
 PAPER, INK, QUIET = (255, 255, 255), (24, 27, 34), (112, 119, 131)
@@ -64,7 +64,10 @@ def draw_rows(rows: list[Image.Image]) -> Image.Image:
 def draw_row(results: list[Result]) -> Image.Image:
     """A photograph, then each result's overlay, all of one size, with the sentences below."""
     cells = [Image.fromarray(results[0].image), *(result.overlay(caption=False) for result in results)]
-    captions = [("photograph", ""), *((f"\u201c{result.text}\u201d", f"{result.score:.0%}") for result in results)]
+    captions = [
+        ("photograph", ""),
+        *((f"\u201c{result.text}\u201d", f"{result.score:.0%}" if result.found else "not found") for result in results),
+    ]
     width = (WIDTH - GAP * (len(cells) - 1)) // len(cells)
     height = round(width * cells[0].height / cells[0].width)
     row = Image.new("RGB", (WIDTH, height + STRIP), PAPER)
@@ -73,7 +76,7 @@ def draw_row(results: list[Result]) -> Image.Image:
         left = i * (width + GAP)
         row.paste(cell.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), (left, 0))
         baseline = height + STRIP // 2 - 3
-        draw.text((left + 2, baseline), text, QUIET if i == 0 else INK, fitting(text, width - 60), anchor="lm")
+        draw.text((left + 2, baseline), text, QUIET if i == 0 else INK, fitting(text, width - 90), anchor="lm")
         draw.text((left + width - 2, baseline), score, QUIET, ImageFont.load_default(15), anchor="rm")
     return row
 
