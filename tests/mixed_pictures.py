@@ -46,6 +46,7 @@ FORMS: dict[str, tuple[str, ...]] = {  # Pillow's formats that lose nothing, and
 }
 OPENED = {
     "jsonl": ("jsonl:samples.jsonl",),
+    "csv": ("csv:samples.csv",),
     "coco": ("coco:instances.json",),
     "refer": ("refer:own/refs(own).p",),
     "webdataset": ("shards:.",),

@@ -129,7 +129,12 @@ def test_every_file_says_what_a_caller_must_know(folder: Path) -> None:
         each.name: [dim.dim_param or dim.dim_value for dim in each.type.tensor_type.shape.dim]
         for each in [*model.graph.input, *model.graph.output]
     }
-    assert shapes == {"patches": [1, "h", "w", 64], "ids": ["t", "l"], "logits": ["t", 1, "4*h", "4*w"], "presence": ["t"]}
+    assert shapes == {
+        "patches": [1, "h", "w", 64],
+        "ids": ["t", "l"],
+        "logits": ["t", 1, "4*h", "4*w"],
+        "presence": ["t"],
+    }
 
 
 def test_the_recipe_for_triton_fits_the_files(folder: Path) -> None:

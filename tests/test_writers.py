@@ -82,7 +82,7 @@ def test_the_command_never_writes_over_something(tmp_path: Path, capsys: pytest.
     ]
     assert main(arguments) == 0 and "1 expressions in" in capsys.readouterr().out
     assert main(arguments) == 1 and "is not empty; name a new folder" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="choose one of jsonl, coco, refer"):
+    with pytest.raises(ConfigError, match="choose one of jsonl, csv, coco, refer"):
         convert(open_dataset("refcoco:val", tmp_path), "voc", tmp_path / "x")
     with pytest.raises(DatasetError, match="is not empty"):
         convert(open_dataset("refcoco:val", tmp_path), "jsonl", tmp_path / "out")

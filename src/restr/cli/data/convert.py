@@ -26,7 +26,7 @@ class Convert:
     """The dataset, as for restr eval: NAME[:SPLITTER]:SPLIT or FORM:PATH[:SPLIT]; without a split, all of them. "photos:DIR":
     photographs with masks (images/ and instances.json), for which sentences are generated."""
 
-    to: Literal["jsonl", "coco", "refer", "webdataset", "parquet"]
+    to: Literal["jsonl", "csv", "coco", "refer", "webdataset", "parquet"]
     """The layout."""
 
     out: Path

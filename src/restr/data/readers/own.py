@@ -16,6 +16,10 @@ from restr.data.readers.listed import checked_region
 from restr.errors import DatasetError
 from restr.files import read_lines, read_text
 
+LONGEST_CELL = (
+    2**27
+)  # characters; the run lengths of a large, frayed mask are longer than the csv module takes by itself
+
 
 def read_jsonl(root: Path, path: Path) -> Iterator[Read]:
     """A line {"image": path, "text" or "expression": ..., "mask": path, run lengths, polygons or "bbox": ...} each."""
@@ -61,6 +65,7 @@ def read_csv(root: Path, path: Path) -> Iterator[Read]:
 
 
 def _table(path: Path) -> Iterator[Read]:
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
     try:
         with io.StringIO(read_text(path), newline="") as file:
             table = csv.DictReader(file)

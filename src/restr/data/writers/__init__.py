@@ -15,13 +15,14 @@ from pathlib import Path
 from restr.data.catalog import open_dataset
 from restr.data.index import FOLDER
 from restr.data.writers.census import compare
-from restr.data.writers.folders import write_coco, write_jsonl, write_refer
+from restr.data.writers.folders import write_coco, write_csv, write_jsonl, write_refer
 from restr.data.writers.packed import write_parquet, write_webdataset
 from restr.data.writers.pictures import Progress, Reading, Source
 from restr.errors import ConfigError, DatasetError
 
 WRITERS: dict[str, tuple[Callable[[Reading, Path], Path], str]] = {  # and how what they write is opened
     "jsonl": (write_jsonl, "jsonl:samples.jsonl"),
+    "csv": (write_csv, "csv:samples.csv"),
     "coco": (write_coco, "coco:instances.json"),
     "refer": (write_refer, "refer:own/refs(own).p"),
     "webdataset": (write_webdataset, "shards:."),

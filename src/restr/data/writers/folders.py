@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import pickle
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +22,43 @@ _BREAKS = re.compile(r"[\x7f-\x9f\u2028\u2029]")  # what some readers take for t
 
 def write_jsonl(reading: Reading, folder: Path) -> Path:
     """``samples.jsonl`` and ``images/``."""
-    pictures, lines = PictureFolder(reading, folder), []
-    for entry, sample in reading:
-        height, width = sample.mask.shape
-        row = {
-            "id": f"{entry.split}/{entry.id}" if entry.split else entry.id,
-            "image": f"images/{pictures.name(entry, sample)}",
-        }
-        row |= {"text": entry.text, "mask": rle_encode(sample.mask) if entry.regions else "none"}
-        row |= {"split": entry.split or "all", "kind": entry.kind, "height": height, "width": width}
-        lines.append(_BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False)) + "\n")
+    lines = [
+        _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False)) + "\n"
+        for row in _rows(reading, folder)
+    ]
     write_whole(folder / "samples.jsonl", "".join(lines))
     return folder / "samples.jsonl"
+
+
+def write_csv(reading: Reading, folder: Path) -> Path:
+    """``samples.csv``, its masks as run lengths in JSON, and ``images/``."""
+    table = io.StringIO()
+    writer: csv.DictWriter[str] | None = None
+    for row in _rows(reading, folder):
+        if writer is None:
+            writer = csv.DictWriter(table, row)
+            writer.writeheader()
+        mask = row["mask"]
+        writer.writerow(row | {"mask": mask if isinstance(mask, str) else json.dumps(mask)})
+    write_whole(folder / "samples.csv", table.getvalue())
+    return folder / "samples.csv"
+
+
+def _rows(reading: Reading, folder: Path) -> Iterator[dict[str, Any]]:
+    """A sample as ``jsonl:`` and ``csv:`` read it; its picture is copied."""
+    pictures = PictureFolder(reading, folder)
+    for entry, sample in reading:
+        height, width = sample.mask.shape
+        yield {
+            "id": f"{entry.split}/{entry.id}" if entry.split else entry.id,
+            "image": f"images/{pictures.name(entry, sample)}",
+            "text": entry.text,
+            "mask": rle_encode(sample.mask) if entry.regions else "none",
+            "split": entry.split or "all",
+            "kind": entry.kind,
+            "height": height,
+            "width": width,
+        }
 
 
 def write_coco(reading: Reading, folder: Path) -> Path:
