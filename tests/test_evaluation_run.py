@@ -94,7 +94,7 @@ def test_a_journal_of_other_settings_is_refused(tmp_path: Path) -> None:
         Journal(tmp_path, {})
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_killed_evaluation_gives_the_report_of_an_undisturbed_one(
     model: Path, tmp_path: Path, processes: int
 ) -> None:
