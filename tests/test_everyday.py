@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -72,13 +71,13 @@ def test_the_split_is_the_hash_of_the_name_and_never_that_of_a_networks_masks() 
     assert {split_of("photos_boxes", name) for name in names} == {"train"}
 
 
-def test_what_has_no_mask_is_counted_and_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_has_no_mask_is_counted_and_left_out(folder: Path) -> None:
     change_annotation(folder, 12, segmentation=None)
-    with caplog.at_level(logging.WARNING, logger="restr"):
-        samples = open_dataset("everyday:.:val", folder)
+    samples = open_dataset("everyday:.:val", folder)
     assert samples.texts() == ["left one", "the elephant"]
-    assert "1 of 6 sentences name an annotation without a mask" in caplog.text
-    assert "coco_000000000034.jpg, 'both'" in caplog.text
+    (left,) = samples.left_out()
+    assert (left.what, left.count) == ("sentence about an annotation without a mask", 1)
+    assert "coco_000000000034.jpg, 'both'" in left.detail
 
 
 @pytest.mark.parametrize(

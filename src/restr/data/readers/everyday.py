@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import logging
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -15,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restr.data.entry import Entry, Record
+from restr.data.left_out import LeftOut, Read, counted
 from restr.data.readers.own import json_lines
 from restr.data.readers.refer import instances, segmentation
 from restr.errors import DatasetError
-
-logger = logging.getLogger("restr")
 
 SETS = ("photos", "photos_more", "photos_boxes")
 DRAWN = "photos_boxes"  # a network drew its masks: nothing is measured on them
@@ -64,18 +62,21 @@ def sources(folder: Path) -> list[Path]:
     return files
 
 
-def read_everyday(root: Path, folder: Path) -> Iterator[Entry]:
-    """The entries of both splits, paths relative to ``root``. What names an annotation without a mask is counted, said and
-    left out."""
+def read_everyday(root: Path, folder: Path) -> Iterator[Read]:
+    """The entries of both splits, paths relative to ``root``. What names an annotation without a mask is left out and counted."""
+    return counted(_entries(root, folder))
+
+
+def _entries(root: Path, folder: Path) -> Iterator[Read]:
     within = folder.relative_to(root)
     told: Counter[str] = Counter()
-    lost: list[str] = []
     for sentence in read_sentences(folder):
         path = (within / sentence.photos / "images" / sentence.file_name).as_posix()
         told[path] += 1
         bare = [annotation for annotation in sentence.annotations if "segmentation" not in annotation]
         if bare:
-            lost.append(f"{sentence.file_name}, {sentence.text!r}: {bare[0].where}")
+            detail = f"{sentence.file_name}, {sentence.text!r}: {bare[0].where}"
+            yield LeftOut(what="sentence about an annotation without a mask", detail=detail)
             continue
         yield Entry(
             id=f"{sentence.photos}/{sentence.file_name}/{told[path]}",
@@ -87,11 +88,6 @@ def read_everyday(root: Path, folder: Path) -> Iterator[Entry]:
             kind=sentence.kind,
             image_id=f"{sentence.photos}/{sentence.file_name}",
         )
-    if lost:
-        logger.warning(
-            "%s: %d of %d sentences name an annotation without a mask and are left out; the first is %s",
-            folder, len(lost), told.total(), lost[0],
-        )  # fmt: skip
 
 
 def read_sentences(folder: Path) -> Iterator[Sentence]:
