@@ -18,6 +18,7 @@ import numpy as np
 
 from restr.data.entry import Entry
 from restr.data.left_out import Read
+from restr.files import cut_to_bytes
 
 LONGEST = 180  # bytes of a name in UTF-8; file systems take 255, but names get endings and temporary parts as well
 LONGEST_SUFFIX = 12
@@ -54,7 +55,7 @@ class Names:
         for mark in ("", *(f"-{digest[:length]}" for length in range(DIGITS, len(digest) + 1))):
             if not mark and _length(stem + suffix) > LONGEST:
                 continue  # two long names may begin alike: the digest goes with them
-            name = _cut(stem, LONGEST - _length(mark + suffix)) + mark + suffix
+            name = cut_to_bytes(stem, LONGEST - _length(mark + suffix)) + mark + suffix
             if _compared(name) not in self._taken:
                 self._taken.add(_compared(name))
                 return name
@@ -115,11 +116,6 @@ def _split(name: str) -> tuple[str, str]:
     if stem and ending.isalnum() and _length(ending) < LONGEST_SUFFIX:
         return stem, dot + ending
     return name, ""
-
-
-def _cut(text: str, most: int) -> str:
-    """As much of a text as fits into so many bytes of UTF-8, whole characters."""
-    return text.encode()[:most].decode("utf-8", "ignore")
 
 
 def _length(text: str) -> int:

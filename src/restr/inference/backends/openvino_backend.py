@@ -43,6 +43,5 @@ class OpenVinoBackend(ExportedBackend):
             except RuntimeError as error:
                 raise WeightsError(f"{path} cannot be opened by OpenVINO ({error}); export it again") from error
         found = self._compiled[graph](inputs)
-        return [
-            np.array(found[number]) for number in range(len(found))
-        ]  # copies: the next run writes to the same place
+        # copies: the next run writes to the same place
+        return [np.array(found[number]) for number in range(len(found))]
