@@ -12,9 +12,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from restr.data.expressions.description import Description, Garment, Relation
-from restr.data.expressions.lexicon import HYPERNYMS
-from restr.data.scene import Scene
+from restr.grammar.meaning.description import Description, Garment, Relation
+from restr.grammar.scene import Scene
+from restr.grammar.words.lexicon import HYPERNYMS
 
 SAME_NAME = (
     {"table", "dining table"},

@@ -16,7 +16,7 @@ import torch
 
 from restr.config import PreprocessConfig
 from restr.data.photos import write_photos
-from restr.data.scene import Instance, Scene
+from restr.grammar.scene import Instance, Scene
 from restr.model.vision import VisionEncoder
 from restr.model.weights import quantise, write_tensors
 from restr.presets import restr_small

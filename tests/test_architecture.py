@@ -38,13 +38,14 @@ ALLOWED: dict[str, set[str]] = {
     "losses": MODEL,
     "metrics": {"errors", "masks"},
     "protocol": {"errors", "config", "fields", "preprocess"},
-    "data": BASE,
-    "training": MODEL | {"losses", "metrics", "data", "overlay", "html_page"},
+    "grammar": {"errors", "text"},
+    "data": BASE | {"grammar"},
+    "training": MODEL | {"losses", "metrics", "grammar", "data", "overlay", "html_page"},
     "inference": MODEL,
     "export": MODEL | {"inference"},
     "server": MODEL | {"inference", "__init__"},
     "client": {"errors", "masks", "__init__"},
-    "evaluation": MODEL | {"metrics", "protocol", "data", "inference", "overlay", "html_page"},
+    "evaluation": MODEL | {"metrics", "protocol", "grammar", "data", "inference", "overlay", "html_page"},
     "ablation": MODEL | {"losses", "metrics", "data", "training"},
     "cli": MODEL
     | {
@@ -111,7 +112,7 @@ def test_direction_of_dependence(path: Path) -> None:
     "line",
     [
         "from restr.training.trainer import Trainer",
-        "def f():\n    import restr.data.scene",
+        "def f():\n    import restr.grammar.scene",
         "from restr import evaluation",
         "from restr.cli import main",
     ],

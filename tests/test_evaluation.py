@@ -10,13 +10,13 @@ import pytest
 import layouts
 from oracles import Oracle, make_samples, run
 from restr import masks
-from restr.data.expressions.description import Description, Reference
-from restr.data.scene import Instance, Scene
 from restr.errors import DataError, DatasetError
 from restr.evaluation import datasets
 from restr.evaluation.datasets import PhotoExpressions, choose, drawn_scenes
 from restr.evaluation.evaluate import other_targets
 from restr.evaluation.report import markdown
+from restr.grammar.meaning.description import Description, Reference
+from restr.grammar.scene import Instance, Scene
 
 
 def test_a_perfect_segmenter_scores_one_and_its_control_collapses():

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from expression_checker import Checker
-from restr.data.expressions import colours
-from restr.data.expressions.describe import descriptions
-from restr.data.expressions.description import Description, Garment
-from restr.data.expressions.facts import facts_of
-from restr.data.expressions.generate import references
-from restr.data.expressions.resolve import candidates, resolve
-from restr.data.scene import Instance, Scene
+from restr.grammar.generate import references
+from restr.grammar.meaning import colours
+from restr.grammar.meaning.describe import descriptions
+from restr.grammar.meaning.description import Description, Garment
+from restr.grammar.meaning.facts import facts_of
+from restr.grammar.meaning.resolve import candidates, resolve
+from restr.grammar.scene import Instance, Scene
 
 PAINT = {"red": (200, 30, 40), "green": (40, 150, 60), "blue": (40, 70, 200), "yellow": (235, 215, 50),
          "black": (15, 15, 18), "white": (245, 245, 245), "gray": (130, 130, 130), "purple": (110, 40, 140)}  # fmt: skip

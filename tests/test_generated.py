@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from restr.data.generated import GeneratedScenes, vocabulary
-from restr.data.shape_sentences import all_words, turn
-from restr.data.shapes import COLOURS, SHAPES
 from restr.errors import ConfigError, DataError
+from restr.grammar.drawn.sentences import all_words, turn
+from restr.grammar.drawn.shapes import COLOURS, SHAPES
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN
 

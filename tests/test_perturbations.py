@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restr.data.expressions import lexicon
 from restr.errors import ConfigError
 from restr.evaluation.robustness.corruptions import CORRUPTIONS, SEVERITIES
 from restr.evaluation.robustness.perturbations import PERTURBATIONS, chosen
@@ -24,6 +23,7 @@ from restr.evaluation.robustness.rewording import (
     slipped,
 )
 from restr.evaluation.robustness.synonyms import synonyms
+from restr.grammar.words import lexicon
 from test_robustness import make_samples
 
 # --- sentences -------------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from restr.data.photos import has_shard, join_shards, load_photos, with_wearer, write_photos, write_shard
-from restr.data.scene import PARTLY, Instance, Scene
 from restr.errors import DataError
+from restr.grammar.scene import PARTLY, Instance, Scene
 
 
 def block(shape: tuple[int, int], y0: int, y1: int, x0: int, x1: int) -> np.ndarray:

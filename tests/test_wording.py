@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from restr.data.expressions import lexicon, typing_style
-from restr.data.expressions.description import Description, Garment, Relation, RelationName, Side
-from restr.data.expressions.wording import word
 from restr.errors import DataError
+from restr.grammar.meaning.description import Description, Garment, Relation, RelationName, Side
+from restr.grammar.wording import typing_style
+from restr.grammar.wording.phrase import word
+from restr.grammar.words import lexicon
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import RESERVED, UNKNOWN, Vocabulary
 

@@ -20,9 +20,9 @@ import tyro
 from PIL import Image
 
 from restr.data.photos import ANNOTATIONS, IMAGES, PhotoSet, load_photos
-from restr.data.scene import Instance, Scene
-from restr.data.shape_sentences import ANY, choose
 from restr.errors import DataError
+from restr.grammar.drawn.sentences import ANY, choose
+from restr.grammar.scene import Instance, Scene
 from restr.inference.sources import read_image
 from restr.masks import rle_encode
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from restr.data.expressions.description import Reference
-from restr.data.expressions.generate import WEIGHTS, references
-from restr.data.scene import Scene
 from restr.evaluation.datasets import Scenes
 from restr.files import written_whole
+from restr.grammar.generate import WEIGHTS, references
+from restr.grammar.meaning.description import Reference
+from restr.grammar.scene import Scene
 
 COLUMNS = 8
 CELL = 250  # pixels, of the picture

@@ -19,12 +19,12 @@ import numpy as np
 import tyro
 from rich.progress import track
 
-from restr.data.expressions.description import Description, Reference
-from restr.data.expressions.facts import GARMENTS
-from restr.data.expressions.generate import references
-from restr.data.expressions.lexicon import HYPERNYMS
 from restr.data.photos import load_photos
-from restr.data.scene import PARTLY
+from restr.grammar.generate import references
+from restr.grammar.meaning.description import Description, Reference
+from restr.grammar.meaning.facts import GARMENTS
+from restr.grammar.scene import PARTLY
+from restr.grammar.words.lexicon import HYPERNYMS
 from restr.masks import rle_encode
 
 

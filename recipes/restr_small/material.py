@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from packed import SETS, SIDE
 
-from restr.data.expressions.facts import CARRIED
 from restr.errors import DataError
+from restr.grammar.meaning.facts import CARRIED
 
 VAL_SHARE = 33  # one photograph in so many with masks of its own is never trained on
 PLACES = frozenset(  # a sentence with one of these may be wrong of a part of the photograph

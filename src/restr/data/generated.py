@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from restr.data.expressions import generate
-from restr.data.expressions.description import Reference
 from restr.data.sample import Sample
-from restr.data.scene import Scene
-from restr.data.shape_sentences import all_words, choose, opposite, resolve, turn
-from restr.data.shapes import draw_scene
 from restr.errors import DataError
 from restr.fields import seed_of
+from restr.grammar import generate
+from restr.grammar.drawn.sentences import all_words, choose, opposite, resolve, turn
+from restr.grammar.drawn.shapes import draw_scene
+from restr.grammar.meaning.description import Reference
+from restr.grammar.scene import Scene
 
 if TYPE_CHECKING:
     from restr.text.vocabulary import Vocabulary
@@ -115,7 +115,7 @@ def vocabulary(grammar: Grammar = "plain") -> Vocabulary:
 
     Plain sentences have no other; everyday ones hold typos besides, which the vocabulary's own fallback reads.
     """
-    from restr.data.expressions import lexicon
+    from restr.grammar.words import lexicon
     from restr.text.tokenizer import Tokenizer
     from restr.text.vocabulary import Vocabulary
 

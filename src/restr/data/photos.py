@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from restr.data.expressions.facts import CARRIED
-from restr.data.scene import PARTLY, Instance, Scene
 from restr.errors import DataError, ImageError
 from restr.files import read_text, write_whole, written_whole
+from restr.grammar.meaning.facts import CARRIED
+from restr.grammar.scene import PARTLY, Instance, Scene
 from restr.masks import box_of, box_xywh, rle_decode, rle_encode
 from restr.pictures import read_picture
 

@@ -12,15 +12,15 @@ from typing import Protocol
 import numpy as np
 
 from restr.data.entry import Entry
-from restr.data.expressions.description import Reference
-from restr.data.expressions.generate import references
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes
 from restr.data.opener import Folder
 from restr.data.photos import IMAGES
 from restr.data.sample import Sample, SampleList, runs
-from restr.data.scene import Scene
 from restr.errors import DataError
 from restr.fields import seed_of
+from restr.grammar.generate import references
+from restr.grammar.meaning.description import Reference
+from restr.grammar.scene import Scene
 from restr.masks import rle_encode
 
 # Shares of the kinds of sentence; what the photographs cannot fill of one kind goes to the others.

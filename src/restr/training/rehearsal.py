@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from restr.data.batch import Batch, Batches
-from restr.data.expressions.description import Description
-from restr.data.expressions.lexicon import COLOURS, NOUNS
-from restr.data.expressions.wording import word
 from restr.data.features import FeatureStore
+from restr.grammar.meaning.description import Description
+from restr.grammar.wording.phrase import word
+from restr.grammar.words.lexicon import COLOURS, NOUNS
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
 from restr.text.tokenizer import Tokenizer

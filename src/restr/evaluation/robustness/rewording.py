@@ -10,9 +10,9 @@ import re
 
 import numpy as np
 
-from restr.data.expressions.lexicon import words_of
-from restr.data.expressions.typing_style import slip
 from restr.evaluation.robustness.synonyms import WORD, phrases, synonyms
+from restr.grammar.wording.typing_style import slip
+from restr.grammar.words.lexicon import words_of
 
 # Words that a sentence can lose without naming less.
 LITTLE = words_of(

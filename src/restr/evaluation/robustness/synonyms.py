@@ -6,8 +6,8 @@ import functools
 import re
 from collections.abc import Iterator
 
-from restr.data.expressions import lexicon
-from restr.data.expressions.lexicon import Choices
+from restr.grammar.words import lexicon
+from restr.grammar.words.lexicon import Choices
 
 WORD = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*")
 LONGEST = 3  # words of a compound

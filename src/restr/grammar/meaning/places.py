@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from restr.data.expressions.clothes import MAYBE, NO, YES
-from restr.data.expressions.description import Description, Side, Size
-from restr.data.expressions.facts import SceneFacts
+from restr.grammar.meaning.clothes import MAYBE, NO, YES
+from restr.grammar.meaning.description import Description, Side, Size
+from restr.grammar.meaning.facts import SceneFacts
 
 MARGIN = 0.07  # of the image's side: centres closer than this have no clear order
 ROW_MARGIN = 0.045  # the same between neighbours of a row that one counts along

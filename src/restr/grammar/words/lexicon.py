@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from restr.data.expressions import lexicon_frames, lexicon_people, lexicon_sides, lexicon_things
+from restr.grammar.words import frames, people, sides, things
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -107,17 +107,16 @@ def _read(*texts: str) -> dict[str, tuple[Choices, Choices]]:
 
 
 NOUNS: dict[str, tuple[Choices, Choices]] = _read(
-    lexicon_things.HYPERNYM_WORDS,
-    lexicon_things.THINGS,
-    lexicon_things.REGIONS,
-    lexicon_people.GARMENTS,
-    lexicon_people.PERSON,
+    things.HYPERNYM_WORDS,
+    things.THINGS,
+    things.REGIONS,
+    people.GARMENTS,
+    people.PERSON,
 )
-GARMENTS = frozenset(_read(lexicon_people.GARMENTS)) - lexicon_people.BAGS
-KINDS: dict[str, tuple[Choices, Choices]] = _read(lexicon_people.KINDS)
+GARMENTS = frozenset(_read(people.GARMENTS)) - people.BAGS
+KINDS: dict[str, tuple[Choices, Choices]] = _read(people.KINDS)
 DOERS: dict[str, dict[str, Choices]] = {
-    relation: {category: one for category, (one, _) in _read(text).items()}
-    for relation, text in lexicon_people.DOERS.items()
+    relation: {category: one for category, (one, _) in _read(text).items()} for relation, text in people.DOERS.items()
 }
 
 HYPERNYMS: dict[str, frozenset[str]] = {
@@ -132,13 +131,13 @@ HYPERNYMS: dict[str, frozenset[str]] = {
         "device": "tv, laptop, mouse, remote, keyboard, cell phone",
         "appliance": "microwave, oven, toaster, refrigerator",
         "utensil": "fork, knife, spoon",
-        "thing": ", ".join(_read(lexicon_things.THINGS)),
+        "thing": ", ".join(_read(things.THINGS)),
     }.items()
 }  # fmt: skip
 
 COLOURS: dict[str, Choices] = {
     name.replace("_", " "): Choices.of(words)
-    for name, _, words in (line.partition(": ") for line in lexicon_sides.COLOURS.strip().split("\n"))
+    for name, _, words in (line.partition(": ") for line in sides.COLOURS.strip().split("\n"))
 }
 HAIR_COLOURS = {
     "yellow": Choices.of("blonde:10 blond:7"), "tan": Choices.of("blonde:10 blond:7 light:2"),
@@ -163,11 +162,11 @@ SIZES: dict[str, tuple[Choices, Choices]] = {
 }  # fmt: skip
 
 SIDES: dict[str, dict[str, Choices]] = {
-    side: {form: Choices.of(phrases) for form, phrases in forms.items()} for side, forms in lexicon_sides.SIDES.items()
+    side: {form: Choices.of(phrases) for form, phrases in forms.items()} for side, forms in sides.SIDES.items()
 }
-PICTURE = Choices.of(lexicon_sides.PICTURE)
-ORDINALS: dict[int, Choices] = {k: Choices.of(words) for k, words in lexicon_sides.ORDINALS.items()}
-COUNTED_FROM = Choices.of(lexicon_sides.COUNTED_FROM)
+PICTURE = Choices.of(sides.PICTURE)
+ORDINALS: dict[int, Choices] = {k: Choices.of(words) for k, words in sides.ORDINALS.items()}
+COUNTED_FROM = Choices.of(sides.COUNTED_FROM)
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -196,7 +195,7 @@ def all_words() -> frozenset[str]:
     for table in (SIDES, DOERS):
         lists += [choices for forms in table.values() for choices in forms.values()]
     text = " ".join(phrase for choices in lists for phrase in choices.phrases)
-    frames = [value for name, value in vars(lexicon_frames).items() if name.isupper() and isinstance(value, str)]
-    text += " " + " ".join([*frames, *lexicon_frames.RELATIONS.values()]).replace("_", " ")
+    texts = [value for name, value in vars(frames).items() if name.isupper() and isinstance(value, str)]
+    text += " " + " ".join([*texts, *frames.RELATIONS.values()]).replace("_", " ")
     words = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.sub(r"\{[^}]*\}|:[0-9.]+", " ", text))
     return frozenset(word for word in words if len(word) > 1 and not word.isdigit()) | {"an", "and"}

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from restr.data.expressions.description import Description, Reference, Relation, Side
-from restr.data.scene import Scene
-from restr.data.shapes import COLOURS, SHAPES
+from restr.grammar.drawn.shapes import COLOURS, SHAPES
+from restr.grammar.meaning.description import Description, Reference, Relation, Side
+from restr.grammar.scene import Scene
 
 ANY = "thing"  # the noun for any shape: "the red one"
 MARGIN = 0.08  # of the image's side: centres closer than this along an axis are "level"

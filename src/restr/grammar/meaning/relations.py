@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from restr.data.expressions.clothes import MAYBE, NO, YES
-from restr.data.expressions.description import RelationName
-from restr.data.expressions.facts import SceneFacts
+from restr.grammar.meaning.clothes import MAYBE, NO, YES
+from restr.grammar.meaning.description import RelationName
+from restr.grammar.meaning.facts import SceneFacts
 
 TABLES = frozenset({"dining table", "table", "counter", "shelf", "cabinet", "desk"})
 SEATS = frozenset({"couch", "bed", "bench", "chair"})

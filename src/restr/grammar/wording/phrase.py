@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from restr.data.expressions import cues, lexicon, lexicon_frames
-from restr.data.expressions.description import Description
-from restr.data.expressions.lexicon import Choices
-from restr.data.expressions.lexicon_people import BAGS
 from restr.errors import DataError
+from restr.grammar.meaning.description import Description
+from restr.grammar.wording import cues
+from restr.grammar.words import frames, lexicon
+from restr.grammar.words.lexicon import Choices
+from restr.grammar.words.people import BAGS
 
 STYLES = Choices.of("terse:62 phrase:28 sentence:10")
 NOT_NAMED = frozenset({"person", "thing", "object", "one", "animal"})  # nouns that people leave out
@@ -216,7 +217,7 @@ def _counted_group(speaker: cues.Speaker, d: Description, before: list[str], nou
     count = lexicon.NUMBERS[d.plural] if d.plural < len(lexicon.NUMBERS) else str(d.plural)
     if speaker.chance(0.2):
         count = str(d.plural)
-    forms = lexicon_frames.BOTH if d.plural == 2 else lexicon_frames.ALL
+    forms = frames.BOTH if d.plural == 2 else frames.ALL
     counted = speaker.pick_text(forms).replace("{n}", "").replace("{count}", count)
     return [counted, *before], noun
 

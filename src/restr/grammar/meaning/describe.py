@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from restr.data.expressions.clothes import YES, garment_truth, lower_colour, upper_colour
-from restr.data.expressions.colours import COLOURS
-from restr.data.expressions.description import Description, Garment, Relation, Side, Size
-from restr.data.expressions.facts import BODY, GARMENTS, UPPER, SceneFacts, facts_of
-from restr.data.expressions.landmarks import LEAST_SHARE, UNCOLOURED, nameable_colour, relations_of
-from restr.data.expressions.lexicon import HYPERNYMS
-from restr.data.expressions.places import side_truths
-from restr.data.expressions.resolve import candidates, singles_out
-from restr.data.scene import Scene
+from restr.grammar.meaning.clothes import YES, garment_truth, lower_colour, upper_colour
+from restr.grammar.meaning.colours import COLOURS
+from restr.grammar.meaning.description import Description, Garment, Relation, Side, Size
+from restr.grammar.meaning.facts import BODY, GARMENTS, UPPER, SceneFacts, facts_of
+from restr.grammar.meaning.landmarks import LEAST_SHARE, UNCOLOURED, nameable_colour, relations_of
+from restr.grammar.meaning.places import side_truths
+from restr.grammar.meaning.resolve import candidates, singles_out
+from restr.grammar.scene import Scene
+from restr.grammar.words.lexicon import HYPERNYMS
 
 LEAST_ALONE = 0.06  # of the image, where others of the kind may have no mask
 LEAST_STUFF = 0.02

@@ -8,24 +8,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from restr.data.expressions import lexicon, lexicon_frames
-from restr.data.expressions.description import Description, Garment, Relation, Side
-from restr.data.expressions.lexicon import Choices, words_of
-from restr.data.expressions.lexicon_people import BAGS
+from restr.grammar.meaning.description import Description, Garment, Relation, Side
+from restr.grammar.words import frames, lexicon
+from restr.grammar.words.lexicon import Choices, words_of
+from restr.grammar.words.people import BAGS
 
-OPENERS = Choices.of(lexicon_frames.OPENERS)
-ASIDES = Choices.of(lexicon_frames.ASIDES)
-TAILS = Choices.of(lexicon_frames.TAILS)
-NEGATIONS = Choices.of(lexicon_frames.NEGATIONS)
-RELATIONS = {name: Choices.of(frames) for name, frames in lexicon_frames.RELATIONS.items()}
-WEARING = Choices.of(lexicon_frames.WEARING)
-ADORNED = Choices.of(lexicon_frames.ADORNED)
-CARRYING = Choices.of(lexicon_frames.CARRYING)
-HAVING = Choices.of(lexicon_frames.HAVING)
-COLOURED_CLOTHES = Choices.of(lexicon_frames.COLOURED_CLOTHES)
-STANDING = Choices.of(lexicon_frames.LOOSE_SIDE_STANDING)
+OPENERS = Choices.of(frames.OPENERS)
+ASIDES = Choices.of(frames.ASIDES)
+TAILS = Choices.of(frames.TAILS)
+NEGATIONS = Choices.of(frames.NEGATIONS)
+RELATIONS = {name: Choices.of(frames) for name, frames in frames.RELATIONS.items()}
+WEARING = Choices.of(frames.WEARING)
+ADORNED = Choices.of(frames.ADORNED)
+CARRYING = Choices.of(frames.CARRYING)
+HAVING = Choices.of(frames.HAVING)
+COLOURED_CLOTHES = Choices.of(frames.COLOURED_CLOTHES)
+STANDING = Choices.of(frames.LOOSE_SIDE_STANDING)
 GARMENTS = lexicon.GARMENTS
-BEING = Choices.of(lexicon_frames.LOOSE_SIDE_BEING)
+BEING = Choices.of(frames.LOOSE_SIDE_BEING)
 PART_FRAMES = {
     "worn": "of_{o}:6 on_{o}:8 {o}_is_wearing:4 worn_by_{o}:2 that_{o}_is_wearing:1.5 {o}_has_on:0.5",
     "body": "of_{o}:10 on_{o}:5",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from restr.data.expressions.clothes import MAYBE, NO, YES, garment_truth
-from restr.data.expressions.description import Description
-from restr.data.expressions.facts import GARMENTS, SceneFacts, facts_of
-from restr.data.expressions.lexicon import HYPERNYMS
-from restr.data.expressions.places import place_truths
-from restr.data.expressions.relations import relation_truth
-from restr.data.scene import Scene
+from restr.grammar.meaning.clothes import MAYBE, NO, YES, garment_truth
+from restr.grammar.meaning.description import Description
+from restr.grammar.meaning.facts import GARMENTS, SceneFacts, facts_of
+from restr.grammar.meaning.places import place_truths
+from restr.grammar.meaning.relations import relation_truth
+from restr.grammar.scene import Scene
+from restr.grammar.words.lexicon import HYPERNYMS
 
 UNSEEN = -1  # stands for an object that may be in the picture without having a mask
 

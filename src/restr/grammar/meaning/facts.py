@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from restr.data.expressions import colours
-from restr.data.scene import Scene
+from restr.grammar.meaning import colours
+from restr.grammar.scene import Scene
 
 if TYPE_CHECKING:
-    from restr.data.expressions.description import Description
-    from restr.data.expressions.resolve import Candidates
+    from restr.grammar.meaning.description import Description
+    from restr.grammar.meaning.resolve import Candidates
 
 SMALL_SIDE = 128  # relations are measured on masks of about this longest side
 COLOUR_SIDE = 256  # and colours on a picture of about this one

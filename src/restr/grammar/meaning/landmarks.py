@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from restr.data.expressions.clothes import YES, upper_colour
-from restr.data.expressions.description import Description, Garment, Relation, RelationName
-from restr.data.expressions.facts import GARMENTS, SceneFacts
-from restr.data.expressions.relations import TABLES, relation_truth
-from restr.data.expressions.resolve import candidates
+from restr.grammar.meaning.clothes import YES, upper_colour
+from restr.grammar.meaning.description import Description, Garment, Relation, RelationName
+from restr.grammar.meaning.facts import GARMENTS, SceneFacts
+from restr.grammar.meaning.relations import TABLES, relation_truth
+from restr.grammar.meaning.resolve import candidates
 
 LEAST_SHARE = 0.001  # of the image: smaller instances are rivals, never targets
 # Nobody says "the green broccoli", and glass has the colour of what is behind it.

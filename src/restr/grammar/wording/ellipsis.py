@@ -6,11 +6,11 @@ import functools
 import re
 from dataclasses import replace
 
-from restr.data.expressions.clothes import YES
-from restr.data.expressions.description import Description
-from restr.data.expressions.facts import GARMENTS, SceneFacts
-from restr.data.expressions.lexicon import DOERS, KINDS, NOUNS
-from restr.data.expressions.places import place_truths
+from restr.grammar.meaning.clothes import YES
+from restr.grammar.meaning.description import Description
+from restr.grammar.meaning.facts import GARMENTS, SceneFacts
+from restr.grammar.meaning.places import place_truths
+from restr.grammar.words.lexicon import DOERS, KINDS, NOUNS
 
 EMPTY = frozenset({"one", "ones", "someone", "thing", "things", "object", "it"})
 LESS_SEEN = 0.3  # of the target's area: what is smaller than this nobody takes a sentence without a noun for

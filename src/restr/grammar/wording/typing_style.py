@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from restr.data.expressions import lexicon
-from restr.data.expressions.lexicon import Choices
+from restr.grammar.words import lexicon
+from restr.grammar.words.lexicon import Choices
 from restr.text.vocabulary import NEIGHBOUR_KEYS
 
 TYPO_A_WORD = 0.012

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from restr.data.scene import Instance, Scene
+from restr.grammar.scene import Instance, Scene
 
 SHAPES = ("circle", "square", "triangle", "star", "ring", "cross")
 COLOURS: dict[str, tuple[int, int, int]] = {

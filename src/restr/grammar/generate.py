@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from restr.data.expressions.describe import Candidate, absences, descriptions
-from restr.data.expressions.description import Reference
-from restr.data.expressions.ellipsis import fair_without_noun, tells_its_noun
-from restr.data.expressions.facts import SceneFacts, facts_of
-from restr.data.expressions.typing_style import roughen
-from restr.data.expressions.wording import word
-from restr.data.scene import Scene
+from restr.grammar.meaning.describe import Candidate, absences, descriptions
+from restr.grammar.meaning.description import Reference
+from restr.grammar.meaning.facts import SceneFacts, facts_of
+from restr.grammar.scene import Scene
+from restr.grammar.wording.ellipsis import fair_without_noun, tells_its_noun
+from restr.grammar.wording.phrase import word
+from restr.grammar.wording.typing_style import roughen
 
 # How often each kind is drawn where a scene offers it, after the mix of RefCOCO's sentences.
 WEIGHTS: Mapping[str, float] = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from restr.data.expressions import colours
-from restr.data.expressions.description import Garment
-from restr.data.expressions.facts import BODY, LOWER, UPPER, WORN, SceneFacts, rivals
+from restr.grammar.meaning import colours
+from restr.grammar.meaning.description import Garment
+from restr.grammar.meaning.facts import BODY, LOWER, UPPER, WORN, SceneFacts, rivals
 
 YES, MAYBE, NO = 1, 0, -1  # what can be said of a cue and an instance
 
