@@ -18,9 +18,9 @@ import tyro
 import yaml
 from starlette.routing import Route
 
-from restr.server.app import create_app
+from restr.server.http.routes import create_app
+from restr.server.processes.several import GRACE
 from restr.server.settings import ServerSettings
-from restr.server.workers import GRACE
 from served import listening, model_in
 
 ROOT = Path(__file__).parents[1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from restr.server.memory_shelf import MemoryShelf
-from restr.server.shelf import Shelved
+from restr.server.files.folder import Shelved
+from restr.server.files.memory import MemoryShelf
 
 
 class Clock:

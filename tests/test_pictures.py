@@ -29,7 +29,7 @@ from restr.inference.sources import read_image
 from restr.masks import rle_encode
 from restr.model.build import build_model
 from restr.model.weights import save_pretrained
-from restr.server import intake
+from restr.server.intake.decode import decode
 from restr.text.vocabulary import Vocabulary
 
 EXACT, NEAR, REFUSED = picture_files.exact(), picture_files.near(), picture_files.refused()
@@ -94,10 +94,10 @@ def test_a_dataset_shows_what_prediction_sees(folder):
 def test_the_server_sees_what_prediction_sees(folder):
     seen = 0
     for name, content in TAKEN.items():
-        if intake.kind_of(content) is None or name == "turned-6.mpo":
+        if decode.kind_of(content) is None or name == "turned-6.mpo":
             continue
-        head = intake.header(content, most_bytes=2**24, most_pixels=2**24)
-        np.testing.assert_array_equal(intake.decode(content, head), read_image(folder / name), err_msg=name)
+        head = decode.header(content, most_bytes=2**24, most_pixels=2**24)
+        np.testing.assert_array_equal(decode.decode(content, head), read_image(folder / name), err_msg=name)
         seen += 1
     assert seen > 40
 

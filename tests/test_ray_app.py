@@ -30,9 +30,9 @@ with warnings.catch_warnings(action="ignore"):  # Ray's own, of pydantic
     from ray import serve
     from ray.cluster_utils import Cluster
 
-    from restr.server import ray_app
-    from restr.server.ray_app import NAME, app, settings_of
-    from restr.server.ray_images import COPIES, Copies
+    from restr.server.files.ray_copies import COPIES, Copies
+    from restr.server.processes import ray_app
+    from restr.server.processes.ray_app import NAME, app, settings_of
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's too: sockets and files that are open at the end of a cluster
 
 PORT = 8471

@@ -14,8 +14,8 @@ from typing import Any
 import httpcore
 import pytest
 
-from restr.server.addresses import is_public
-from restr.server.fetch import Fetcher, parsed
+from restr.server.intake.addresses import is_public
+from restr.server.intake.fetch import Fetcher, parsed
 from restr.server.problems import Problem
 from served import assert_problem, base64_of, photograph, serving
 

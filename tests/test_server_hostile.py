@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from hostile import hostile, spoilt
-from restr.server.intake import decode, header
+from restr.server.intake.decode import decode, header
 from restr.server.problems import PROBLEMS, Problem
 from served import PREFIX, listening, model_in, photograph
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from restr.errors import ConfigError
+from restr.server.http.security import ApiKeys, RateLimit
 from restr.server.problems import PROBLEMS
-from restr.server.security import ApiKeys, RateLimit
 from restr.server.settings import ServerSettings
 from served import assert_problem, base64_of, model_in, photograph, serving, wait_until
 

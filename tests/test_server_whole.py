@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from restr.server.intake.trailing_data import check_whole, end_of
 from restr.server.problems import Problem
-from restr.server.whole import check_whole, end_of
 from served import assert_problem, photograph
 
 KINDS = ["PNG", "JPEG", "WEBP", "GIF", "BMP"]

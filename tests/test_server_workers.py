@@ -16,10 +16,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from restr.client import Client, ServerError
-from restr.server.app import create_app
+from restr.server.files.folder import Shelf
+from restr.server.http.routes import create_app
+from restr.server.processes.several import IMAGES, METRICS, shared_out
 from restr.server.settings import ServerSettings
-from restr.server.shelf import Shelf
-from restr.server.workers import IMAGES, METRICS, shared_out
 from served import assert_problem, base64_of, model_in, photograph, process, wait_until
 
 PHOTO = photograph()
@@ -159,7 +159,7 @@ def test_a_full_disk_is_a_typed_problem_and_keeps_nothing(folder, tmp_path, monk
     app = create_app(ServerSettings(models=(f"tiny={folder}",), device="cpu", log="off", workers=2), shared=tmp_path)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         assert client.post("/v1/images", json={"image": base64_of(PHOTO)}).status_code == 201
-        monkeypatch.setattr("restr.server.shelf.write_whole", full)
+        monkeypatch.setattr("restr.server.files.folder.write_whole", full)
         answer = client.post("/v1/images", json={"image": base64_of(PHOTO)})
         assert_problem(answer, "overloaded", 503)
         assert answer.headers["retry-after"] == "30" and len(app.state.service.images) == 1

@@ -22,7 +22,7 @@ from restr.data.shards.address import pattern_and_split
 from restr.errors import ConfigError, DatasetError, WeightsError
 from restr.evaluation.predictions import read_predictions
 from restr.model.weights import read_config
-from restr.server.security import ApiKeys
+from restr.server.http.security import ApiKeys
 from restr.text.vectors import read_word_vectors
 from restr.text.vocabulary import Vocabulary
 

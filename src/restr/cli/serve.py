@@ -18,13 +18,13 @@ def main(arguments: Sequence[str]) -> int:
     for name in NEEDED:
         if find_spec(name) is None:
             raise ConfigError(f"{name} is not installed; pip install 'restr[serve]'")
-    from restr.server.workers import listen, supervise
+    from restr.server.processes.several import listen, supervise
 
     if settings.workers > 1:
         return supervise(settings)
     listen(settings).close()  # a wrong address is said in a line, before models are loaded
     from restr.inference.places import described, model_folder  # torch loads here
-    from restr.server.running import run
+    from restr.server.processes.one import run
 
     for place in settings.places().values():
         described(model_folder(place))  # a wrong path is said at once, not by a server that never becomes ready

@@ -183,7 +183,7 @@ def work(settings: ServerSettings, listening: socket.socket, shared: Path, paren
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared / METRICS)  # read when prometheus_client is first imported
     threading.Thread(target=_end_with_the_parent, args=(shared,), daemon=True).start()
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor says what there is to say
-    from restr.server.running import run  # torch loads here
+    from restr.server.processes.one import run  # torch loads here
 
     sys.exit(run(settings, listening=listening, shared=shared, ready=lambda: parent.send(True)))
 

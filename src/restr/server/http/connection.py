@@ -8,8 +8,8 @@ import sys
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from restr.server.http.security import HEADERS
 from restr.server.problems import Problem
-from restr.server.security import HEADERS
 
 
 class PatientNoMore(H11Protocol):

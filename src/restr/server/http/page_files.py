@@ -8,7 +8,7 @@ from starlette.responses import FileResponse
 
 from restr.server.problems import Problem
 
-FOLDER = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parents[1] / "page"
 INDEX = "index.html"
 TYPES = {
     ".html": "text/html; charset=utf-8",

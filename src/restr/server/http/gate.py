@@ -10,13 +10,13 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from restr.server.http.security import HEADERS, ApiKeys, RateLimit, check_host, check_site
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem
-from restr.server.security import HEADERS, ApiKeys, RateLimit, check_host, check_site
 from restr.server.settings import ServerSettings
 
 logger = logging.getLogger("restr.server")
-requests_logger = logging.getLogger("restr.server.requests")
+requests_logger = logging.getLogger("restr.server.http.bodies")
 
 HEADER_BYTES = 2**14  # of all headers; the protocol itself only counts those that come in pieces
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]

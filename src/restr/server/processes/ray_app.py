@@ -1,6 +1,6 @@
 """The server on more than one machine: an application for Ray Serve (extra ``ray``).
 
-    serve run restr.server.ray_app:app replicas=4 cpus=2 model=dogs=runs/dogs rate-limit=600
+    serve run restr.server.processes.ray_app:app replicas=4 cpus=2 model=dogs=runs/dogs rate-limit=600
 
 What is behind it is ``create_app``, in every replica; the machines share the files of kept images (``ray_images``).
 """
@@ -22,11 +22,11 @@ from ray.serve.config import DeploymentActorConfig
 from ray.serve.schema import LoggingConfig
 
 from restr.errors import ConfigError
-from restr.server.app import create_app
-from restr.server.memory_shelf import MemoryShelf
-from restr.server.ray_images import COPIES, Copies
-from restr.server.ray_routing import Evenly
-from restr.server.running import DRAIN_EXTRA, log_requests
+from restr.server.files.memory import MemoryShelf
+from restr.server.files.ray_copies import COPIES, Copies
+from restr.server.http.routes import create_app
+from restr.server.processes.one import DRAIN_EXTRA, log_requests
+from restr.server.processes.ray_routing import Evenly
 from restr.server.settings import ServerSettings
 
 NAME = "restr"  # of the deployment, for a Serve config file

@@ -11,18 +11,19 @@ from typing import Any, TypeVar
 
 from restr.errors import TextError
 from restr.inference.result import Result
-from restr.server import answers, intake
-from restr.server.admission import Admission
-from restr.server.engine import Encoded, EncodeJob, SegmentJob, Timed
-from restr.server.fetch import Fetcher
-from restr.server.images import ImageStore, Kept, unknown
+from restr.server.files.folder import Shelf
+from restr.server.intake.decode import decode
+from restr.server.intake.fetch import Fetcher
 from restr.server.metrics import Metrics
-from restr.server.models import ServedModel
 from restr.server.problems import Problem, draining, shown
 from restr.server.schemas import Question
 from restr.server.settings import ServerSettings
-from restr.server.shelf import Shelf
-from restr.server.visit import Visit
+from restr.server.work import answers
+from restr.server.work.admission import Admission
+from restr.server.work.deadline import Visit
+from restr.server.work.engine import Encoded, EncodeJob, SegmentJob, Timed
+from restr.server.work.kept_images import ImageStore, Kept, unknown
+from restr.server.work.models import ServedModel
 
 logger = logging.getLogger("restr.server")
 T = TypeVar("T")
@@ -206,12 +207,12 @@ class Service:
         image = {"id": None, **_size(encode.value)}
         return Outcome(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
 
-    def _header(self, data: bytes) -> intake.Header:
+    def _header(self, data: bytes) -> decode.Header:
         settings = self.settings
-        return intake.header(data, most_bytes=settings.image_bytes, most_pixels=settings.image_pixels)
+        return decode.header(data, most_bytes=settings.image_bytes, most_pixels=settings.image_pixels)
 
-    async def _encode(self, visit: Visit, model: ServedModel, data: bytes, header: intake.Header) -> Timed:
-        pixels = await self.helped(visit, intake.decode, data, header)
+    async def _encode(self, visit: Visit, model: ServedModel, data: bytes, header: decode.Header) -> Timed:
+        pixels = await self.helped(visit, decode.decode, data, header)
         return await visit.wait(model.engine.submit(EncodeJob(pixels=pixels, deadline=visit.deadline)))
 
     async def _segment(

@@ -9,9 +9,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from restr.server.fetch import Fetcher
-from restr.server.forms import parse_form
-from restr.server.intake import BASE64_OVERHEAD, from_base64, read_body
+from restr.server.http.forms import parse_form
+from restr.server.intake.decode import BASE64_OVERHEAD, from_base64, read_body
+from restr.server.intake.fetch import Fetcher
 from restr.server.problems import Problem, shown
 from restr.server.schemas import ImageFields, ImageUpload, Pictured, Question, SegmentFields, SegmentUpload, invalid
 from restr.server.settings import ServerSettings

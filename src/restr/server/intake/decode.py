@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from restr.errors import ImageError, ImageTooLargeError
 from restr.pictures import from_pil, open_picture
+from restr.server.intake.trailing_data import check_whole
 from restr.server.problems import Problem
-from restr.server.whole import check_whole
 
 # What the data itself must begin with; nobody's word is taken for it. Pillow's other decoders never see the data.
 KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")

@@ -17,13 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from restr import __version__
-from restr.server import openapi
-from restr.server.answers import picture
-from restr.server.gate import Gate
-from restr.server.metrics import Metrics
-from restr.server.page import INDEX, page_file
-from restr.server.problems import Problem, of_status
-from restr.server.requests import (
+from restr.server.files.folder import Shelf
+from restr.server.http import openapi
+from restr.server.http.bodies import (
     NDJSON,
     json_line,
     read_image_upload,
@@ -33,12 +29,16 @@ from restr.server.requests import (
     read_segment_upload,
     wants_png,
 )  # fmt: skip
+from restr.server.http.gate import Gate
+from restr.server.http.page_files import INDEX, page_file
+from restr.server.metrics import Metrics
+from restr.server.problems import Problem, of_status
+from restr.server.processes.several import IMAGES, METRICS
 from restr.server.schemas import Answer, KeptImage, Models, Picture
-from restr.server.service import Service
 from restr.server.settings import ServerSettings
-from restr.server.shelf import Shelf
-from restr.server.visit import Visit
-from restr.server.workers import IMAGES, METRICS
+from restr.server.work.answers import picture
+from restr.server.work.deadline import Visit
+from restr.server.work.service import Service
 
 NO_STORE = {"Cache-Control": "no-store"}
 TIDY_S = 5.0  # seconds after which an image that has expired, or was forgotten through another worker, is gone

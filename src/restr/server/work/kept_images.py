@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from restr.inference.cache import Bounded, size_of
-from restr.server.engine import Encoded
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, shown
+from restr.server.work.engine import Encoded
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from restr.inference.cache import Bounded
-from restr.server.shelf import Shelved
+from restr.server.files.folder import Shelved
 
 
 class MemoryShelf:

@@ -12,8 +12,8 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from restr.server.files.folder import Shelved
 from restr.server.problems import Problem
-from restr.server.shelf import Shelved
 
 logger = logging.getLogger("restr.server")
 

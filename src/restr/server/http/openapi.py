@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from restr.server.http.bodies import FORM, JSON, NDJSON
 from restr.server.problems import MEDIA_TYPE, PREFIX, PROBLEMS
-from restr.server.requests import FORM, JSON, NDJSON
 from restr.server.schemas import ImageFields, ImageUpload, ProblemDocument, Question, SegmentFields, SegmentUpload
 
 DESCRIPTION = (

@@ -11,8 +11,8 @@ from urllib.parse import quote, urljoin, urlsplit
 import httpcore
 
 from restr import __version__
-from restr.server.addresses import is_public
-from restr.server.intake import too_large
+from restr.server.intake.addresses import is_public
+from restr.server.intake.decode import too_large
 from restr.server.problems import Problem
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]

@@ -12,11 +12,11 @@ from restr.errors import RestrError
 from restr.inference.backends.base import Backend
 from restr.inference.places import model_folder
 from restr.inference.segmenter import Segmenter
-from restr.server.admission import Admission
-from restr.server.engine import Engine
 from restr.server.metrics import Metrics
 from restr.server.schemas import ModelInfo, Scoring
 from restr.server.settings import ServerSettings
+from restr.server.work.admission import Admission
+from restr.server.work.engine import Engine
 
 logger = logging.getLogger("restr.server")
 
