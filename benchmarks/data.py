@@ -29,10 +29,10 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from restr.data.batch import Batch, collate
-from restr.data.catalog import open_dataset
 from restr.data.dataset import Samples
 from restr.data.fitted import FittedSamples
 from restr.files import write_whole
+from restr.formats.catalog import open_dataset
 from restr.model.memory import keep_freed_memory
 from restr.presets import restr_base
 from restr.text.tokenizer import Tokenizer
@@ -132,7 +132,7 @@ def opened(root: Path) -> dict[str, float]:
     """In a process of its own: seconds until the first sample's entry, and the memory that the dataset takes."""
     code = (
         "import json, resource, sys, time\n"
-        "from restr.data.catalog import open_dataset\n"
+        "from restr.formats.catalog import open_dataset\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "start = time.perf_counter()\n"
         "samples = open_dataset('refcoco:unc:train', sys.argv[1])\n"

@@ -29,12 +29,12 @@ from unittest import mock
 import torch
 from data import REGIONS, SENTENCES, make_dataset, samples_per_second
 
-from restr.data import writers
-from restr.data.catalog import open_dataset
 from restr.data.dataset import Samples
 from restr.data.order import Uniform
-from restr.data.shards.samples import open_shards
 from restr.files import write_whole
+from restr.formats import writers
+from restr.formats.catalog import open_dataset
+from restr.formats.shards.samples import open_shards
 
 PER_SHARD, CACHE_MIB = 50, 16
 

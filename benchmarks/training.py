@@ -30,10 +30,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from data import WORDS, make_dataset
 
 from restr.data.batch import Batch, SampleBatches
-from restr.data.catalog import open_dataset
 from restr.data.fitted import FittedSamples
 from restr.data.generated import GeneratedScenes, vocabulary
 from restr.files import write_whole
+from restr.formats.catalog import open_dataset
 from restr.losses import segmentation_loss
 from restr.model.build import build_model
 from restr.model.memory import keep_freed_memory

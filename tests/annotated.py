@@ -12,9 +12,9 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from PIL import Image
 
-from restr.data.catalog import open_dataset
 from restr.data.dataset import Samples
 from restr.errors import RestrError
+from restr.formats.catalog import open_dataset
 
 HEIGHT, WIDTH = 40, 60
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from restr.data.catalog import open_dataset
 from restr.data.dataset import Samples
+from restr.formats.catalog import open_dataset
 from restr.masks import rle_encode
 
 RED, GREEN, BLUE = (220, 0, 0), (0, 160, 0), (0, 0, 220)

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restr.data.catalog import open_dataset
-from restr.data.shards.samples import ShardSamples
+from restr.formats.catalog import open_dataset
+from restr.formats.shards.samples import ShardSamples
 from restr.masks import rle_encode
 
 SIDE = 32  # of every picture, in pixels
@@ -147,8 +147,8 @@ def written(folder: Path, content: bytes, name: str = "train-000.tar") -> str:
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Indices of remote shards go to a cache of the test's own, nobody waits between tries, and blocks are small."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("restr.data.shards.storage.PAUSE", 0.0)
-    monkeypatch.setattr("restr.data.shards.tar.BLOCK", 20_000)
+    monkeypatch.setattr("restr.formats.shards.storage.PAUSE", 0.0)
+    monkeypatch.setattr("restr.formats.shards.tar.BLOCK", 20_000)
 
 
 @pytest.fixture

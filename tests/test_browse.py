@@ -22,11 +22,11 @@ from layouts import LEFT, NAMES, SIZE
 from restr.cli.data import browse as data_browse
 from restr.cli.data.browse import is_checked
 from restr.cli.main import main
-from restr.data.catalog import open_dataset
-from restr.data.inspection import browse
-from restr.data.inspection.browse import Server, Site
-from restr.data.inspection.style import STYLE
 from restr.errors import DataError
+from restr.formats.catalog import open_dataset
+from restr.inspection import browse
+from restr.inspection.browse import Server, Site
+from restr.inspection.style import STYLE
 
 HOSTILE = "<script>alert('\"&')</script>"
 

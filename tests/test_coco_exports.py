@@ -11,8 +11,8 @@ import pytest
 
 from annotated import HEIGHT, WIDTH, area, left, opened, picture
 from restr.cli.main import main
-from restr.data.catalog import open_dataset
 from restr.errors import DatasetError
+from restr.formats.catalog import open_dataset
 from restr.masks import rle_encode
 
 SQUARE = [5, 6, 25, 6, 25, 26, 5, 26]

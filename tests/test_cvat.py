@@ -9,9 +9,9 @@ import pytest
 
 from annotated import BOX, accidents, area, cvat, image, left, opened, picture, shape
 from restr.cli.main import main
-from restr.data.catalog import open_dataset
-from restr.data.entry import Entry
+from restr.data.entries.entry import Entry
 from restr.errors import DatasetError
+from restr.formats.catalog import open_dataset
 
 SPEC = "cvat:annotations.xml"
 

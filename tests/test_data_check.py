@@ -13,8 +13,8 @@ from PIL import Image
 import layouts
 from layouts import NAMES, SIZE
 from restr.cli.main import main
-from restr.data.catalog import open_dataset
-from restr.data.inspection.check import KINDS, check
+from restr.formats.catalog import open_dataset
+from restr.inspection.check import KINDS, check
 from restr.masks import rle_encode
 from restr.text.vocabulary import Vocabulary
 

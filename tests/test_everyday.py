@@ -16,10 +16,10 @@ import pytest
 from everyday_layout import EVERYDAY, make_everyday
 from layouts import LEFT, RIGHT, SIZE
 from restr.cli.main import main
-from restr.data.catalog import open_dataset
 from restr.data.generated import vocabulary
-from restr.data.readers.everyday import split_of
 from restr.errors import DatasetError
+from restr.formats.catalog import open_dataset
+from restr.formats.readers.everyday import split_of
 from restr.model.build import build_model
 from restr.model.weights import save_pretrained
 from restr.presets import restr_tiny

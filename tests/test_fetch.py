@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from mirrors import Answers, Mirror, archive, everything_below, mirrors
-from restr.data.published import fetch as fetching
-from restr.data.published.fetch import fetch
-from restr.data.published.unpack import unfinished, unpack
 from restr.errors import DatasetError
+from restr.published import fetch as fetching
+from restr.published.fetch import fetch
+from restr.published.unpack import unfinished, unpack
 
 CONTENT = bytes(range(256)) * 4000  # about a megabyte
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -15,10 +15,10 @@ from drawn import make_drawn
 from restr.cli.finetune_report import measured
 from restr.cli.main import main
 from restr.data import dataset
-from restr.data.catalog import open_dataset
 from restr.data.generated import vocabulary
 from restr.errors import ConfigError, DataError
 from restr.evaluation.evaluate import evaluate
+from restr.formats.catalog import open_dataset
 from restr.inference.segmenter import Segmenter
 from restr.masks import rle_encode
 from restr.model.build import build_model

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import mixed_pictures
-from restr.data.entry import Entry
-from restr.data.identity import LONGEST, Names, digest_of_array, file_name, stamp_of, told_apart
-from restr.data.index import index_name
+from restr.data.entries.entry import Entry
+from restr.data.entries.identity import LONGEST, Names, digest_of_array, file_name, stamp_of, told_apart
+from restr.data.entries.index import index_name
 
 
 @pytest.mark.parametrize("seed", range(5))

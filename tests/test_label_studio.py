@@ -11,9 +11,9 @@ import pytest
 
 from annotated import RECTANGLE, accidents, area, brushed, label_studio, left, opened, packed, picture, result, task
 from restr.cli.main import main
-from restr.data.catalog import open_dataset
-from restr.data.readers.drawing import unpacked
 from restr.errors import DatasetError
+from restr.formats.catalog import open_dataset
+from restr.formats.readers.drawing import unpacked
 
 SPEC = "labelstudio:export.json"
 UPRIGHT = area(15, 10, 45, 30)  # what RECTANGLE marks

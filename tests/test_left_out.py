@@ -15,10 +15,10 @@ from annotated import area, left, opened, picture
 from restr.cli.main import main
 from restr.cli.notices import LOOKED_AT, empty_masks
 from restr.cli.train import Train, setup_of
-from restr.data.catalog import open_dataset
-from restr.data.left_out import BAD, LeftOut, summary
-from restr.data.regions import check_region
+from restr.data.entries.left_out import BAD, LeftOut, summary
+from restr.data.entries.regions import check_region
 from restr.errors import DatasetError
+from restr.formats.catalog import open_dataset
 from restr.masks import rle_encode
 
 GOOD = {"image": "a.png", "text": "good", "bbox": [5, 6, 20, 20]}

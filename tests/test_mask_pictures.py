@@ -12,8 +12,8 @@ from PIL import Image, ImageFilter
 
 from annotated import area, picture
 from restr.cli.main import main
-from restr.data.catalog import open_dataset
 from restr.errors import DatasetError
+from restr.formats.catalog import open_dataset
 
 MASK = area(12, 9, 41, 30)
 OTHER = area(45, 3, 58, 20)

@@ -17,19 +17,19 @@ from PIL import Image
 import picture_files
 from restr import pictures, presets
 from restr.cli.main import main
-from restr.data import catalog
-from restr.data.inspection.check import check
-from restr.data.inspection.check_page import thumbnail
 from restr.data.opener import Folder
 from restr.data.photos import load_photos
 from restr.data.pictures import read_picture
 from restr.errors import DataError, DatasetError, ImageError, ImageTooLargeError
+from restr.formats import catalog
 from restr.inference.segmenter import Segmenter
 from restr.inference.sources import read_image
+from restr.inspection.check import check
+from restr.inspection.check_page import thumbnail
 from restr.masks import rle_encode
 from restr.model.build import build_model
 from restr.model.weights import save_pretrained
-from restr.server.intake.decode import decode
+from restr.server.intake import decode
 from restr.text.vocabulary import Vocabulary
 
 EXACT, NEAR, REFUSED = picture_files.exact(), picture_files.near(), picture_files.refused()

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from mixed_pictures import BLUE, BOX, GREEN, RED, colours_fit, flat
-from restr.data.catalog import open_dataset
 from restr.evaluation.evaluate import by_image
+from restr.formats.catalog import open_dataset
 
 
 def parquet_rows(path: Path, pictures: list[tuple[str, bytes, str]]) -> None:

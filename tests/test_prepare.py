@@ -13,10 +13,10 @@ import pytest
 import layouts
 from mirrors import Mirror, archive, everything_below, mirrors
 from restr.cli.main import main
-from restr.data.catalog import LAYOUTS, open_dataset
-from restr.data.published import releases
-from restr.data.published.prepare import complete, look
-from restr.data.published.releases import RELEASES, Published, Release
+from restr.formats.catalog import LAYOUTS, open_dataset
+from restr.published import releases
+from restr.published.prepare import complete, look
+from restr.published.releases import RELEASES, Published, Release
 
 PICTURES = Published(name="train2014.zip", into="train2014", elsewhere=("images",), holds=(("COCO_*.jpg", 2),))
 

@@ -15,9 +15,9 @@ from PIL import Image
 import everyday_layout
 import layouts
 from layouts import LEFT, MIDDLE, NAMES, SIZE
-from restr.data.catalog import open_dataset
-from restr.data.safe_pickle import read_pickle
 from restr.errors import DatasetError
+from restr.formats.catalog import open_dataset
+from restr.formats.readers.safe_pickle import read_pickle
 
 LAYOUTS = layouts.LAYOUTS | everyday_layout.LAYOUTS
 

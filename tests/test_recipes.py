@@ -12,7 +12,7 @@ import pytest
 import layouts
 from restr.cli.config_file import options_of
 from restr.cli.train import main
-from restr.data.catalog import open_dataset
+from restr.formats.catalog import open_dataset
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*/config.toml"))
 QUICK = [

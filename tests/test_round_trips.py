@@ -13,11 +13,11 @@ from PIL import Image
 import mixed_pictures
 from mixed_pictures import BLUE, BOX, GREEN, OPENED, RED, colours_fit, contents, dataset, flat
 from restr.cli.main import main
-from restr.data import writers
-from restr.data.catalog import open_dataset
-from restr.data.writers import convert
 from restr.errors import DatasetError
 from restr.evaluation.evaluate import by_image
+from restr.formats import writers
+from restr.formats.catalog import open_dataset
+from restr.formats.writers import convert
 
 # --- everything that is written --------------------------------------------------------------------------------------
 

@@ -12,9 +12,9 @@ import torch
 from drawn import make_drawn
 from restr import Segmenter
 from restr.cli.main import main
-from restr.data.catalog import open_dataset
 from restr.data.fitted import FittedSamples
 from restr.errors import ConfigError, DataError
+from restr.formats.catalog import open_dataset
 from restr.model.weights import load_pretrained
 from restr.preprocess import fit_mask
 from restr.presets import restr_tiny

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from restr.data.catalog import open_dataset
-from restr.data.shards import storage
 from restr.errors import DatasetError
+from restr.formats.catalog import open_dataset
+from restr.formats.shards import storage
 from sharded import ShardServer, facts, members, picture, served, tar, written
 
 pytestmark = pytest.mark.usefixtures("alone")

@@ -18,13 +18,13 @@ import layouts
 from restr.cli.eval import Eval, open_samples
 from restr.cli.main import main
 from restr.data.batch import SampleBatches
-from restr.data.catalog import open_dataset
 from restr.data.fitted import FittedSamples
 from restr.data.order import BlockOrder, Uniform
-from restr.data.shards import address
-from restr.data.shards.samples import open_shards
-from restr.data.writers import convert
 from restr.errors import DataError, DatasetError, UnreachableError
+from restr.formats.catalog import open_dataset
+from restr.formats.shards import address
+from restr.formats.shards.samples import open_shards
+from restr.formats.writers import convert
 from restr.presets import restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
@@ -162,7 +162,7 @@ def test_batches_are_the_same_for_any_number_of_processes_and_after_resuming(ser
 
 
 def test_what_a_process_keeps_is_bounded(server: ShardServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("restr.data.shards.tar.BLOCK", 300_000)
+    monkeypatch.setattr("restr.formats.shards.tar.BLOCK", 300_000)
     server.files = {"/a-0.tar": tar([(name, data) for name, data in members(range(400))])}
     samples = open_shards(f"{server.address}/a-0.tar", Path(), cache_mib=1)
     assert len(samples.order(0).sizes) >= 5

@@ -13,14 +13,14 @@ from PIL import Image
 
 from restr.cli.config_file import options_of
 from restr.cli.jobs import list_jobs
-from restr.data import index
-from restr.data.catalog import open_dataset, path_and_split
-from restr.data.entry import Record
-from restr.data.index import index_paths
-from restr.data.readers.cvat import read_cvat
-from restr.data.shards.address import pattern_and_split
+from restr.data.entries import index
+from restr.data.entries.entry import Record
+from restr.data.entries.index import index_paths
 from restr.errors import ConfigError, DatasetError, WeightsError
 from restr.evaluation.predictions import read_predictions
+from restr.formats.catalog import open_dataset, path_and_split
+from restr.formats.readers.cvat import read_cvat
+from restr.formats.shards.address import pattern_and_split
 from restr.model.weights import read_config
 from restr.server.http.security import ApiKeys
 from restr.text.vectors import read_word_vectors

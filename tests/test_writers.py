@@ -12,9 +12,9 @@ from PIL import Image
 
 import layouts
 from restr.cli.main import main
-from restr.data.catalog import open_dataset
-from restr.data.writers import convert
 from restr.errors import ConfigError, DatasetError
+from restr.formats.catalog import open_dataset
+from restr.formats.writers import convert
 from restr.masks import rle_decode
 
 OPENED = {

@@ -21,10 +21,10 @@ from typing import Any
 
 import tyro
 
-from restr.data.entry import Record, read_json
-from restr.data.readers.everyday import DRAWN, KINDS, SETS, Sentence, read_sentences
+from restr.data.entries.entry import Record, read_json
 from restr.errors import DataError
 from restr.files import write_whole
+from restr.formats.readers.everyday import DRAWN, KINDS, SETS, Sentence, read_sentences
 
 HERE = Path(__file__).parent
 FILE, DATASHEET = "everyday.jsonl.gz", "README.md"

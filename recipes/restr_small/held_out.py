@@ -12,11 +12,11 @@ import numpy as np
 import tyro
 
 from restr import Segmenter
-from restr.data.catalog import open_dataset
 from restr.data.sample import SampleList
 from restr.evaluation.cases import draw_cases
 from restr.evaluation.evaluate import evaluate
 from restr.files import written_whole
+from restr.formats.catalog import open_dataset
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -220,8 +220,8 @@ def chosen_protocol(settings: Eval) -> Protocol:
 def open_samples(settings: Eval, *, size: int) -> SampleSource:
     """The samples that ``settings.data`` names. size: of drawn scenes, in pixels. Raises ``DatasetError``."""
     from restr.cli.notices import announce
-    from restr.data.catalog import open_dataset
     from restr.evaluation.datasets import PhotoExpressions, drawn_scenes
+    from restr.formats.catalog import open_dataset
 
     source, _, where = settings.data.partition(":")
     if source == "photos" and where:

@@ -15,7 +15,7 @@ LOOKED_AT = 50  # masks, in which a dataset without any pixel shows
 
 def announce(samples: Samples, data: str) -> Samples:
     """Say in a line each what is to be known before a number of ``samples`` is believed; returns them. data: their name."""
-    from restr.data.left_out import summary
+    from restr.data.entries.left_out import summary
 
     left = summary(samples.left_out())
     if left:

@@ -41,9 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Score, "restr score", arguments)
     from restr.cli.notices import announce
-    from restr.data.catalog import open_dataset
     from restr.evaluation.predictions import read_predictions, score
     from restr.evaluation.report import markdown, write_report
+    from restr.formats.catalog import open_dataset
     from restr.protocol import protocol
 
     samples = announce(open_dataset(settings.data, settings.root), settings.data)

@@ -184,7 +184,7 @@ def keep(folder: Path, model: ReSTR, setup: Setup, result: TrainResult) -> None:
 def setup_of(settings: Train) -> Setup:
     """What to train on, and from where."""
     from restr.cli.notices import announce
-    from restr.data.catalog import open_dataset
+    from restr.formats.catalog import open_dataset
     from restr.training.setups import Start, on_dataset, on_scenes
 
     start = Start(preset=settings.preset, folder=settings.model, vision=settings.vision, vectors=settings.vectors)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from restr.data.entry import Entry
-from restr.data.identity import told_apart
-from restr.data.index import Index, index_paths, key_of, opened
-from restr.data.left_out import LeftOut, Read
+from restr.data.entries.entry import Entry
+from restr.data.entries.identity import told_apart
+from restr.data.entries.index import Index, index_paths, key_of, opened
+from restr.data.entries.left_out import LeftOut, Read
+from restr.data.entries.regions import mask_of
 from restr.data.opener import Folder, Opener
 from restr.data.order import Order
 from restr.data.pictures import read_picture
-from restr.data.regions import mask_of
 from restr.data.sample import Sample, runs
 from restr.errors import DatasetError
 
@@ -29,7 +29,7 @@ class Samples(Sequence[Sample]):
         self, root: Path, index: Index, split: str | None = None, *, summed: bool = False, files: Opener | None = None
     ) -> None:
         """files: where pictures and masks come from, if not from below ``root``. summed: with the REFER reader's bug for
-        overlapping polygons, see ``restr.data.regions.mask_of``."""
+        overlapping polygons, see ``restr.data.entries.regions.mask_of``."""
         self.root, self.entries, self.split, self.summed = root, index, split, summed
         self.files = files or Folder(root)
         self.rows = index.rows_of(split)

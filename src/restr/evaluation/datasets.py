@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from restr.data.entry import Entry
+from restr.data.entries.entry import Entry
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes
 from restr.data.opener import Folder
 from restr.data.photos import IMAGES

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from restr.data.entry import Record as Fields
-from restr.data.readers.own import json_lines
+from restr.data.entries.entry import Record as Fields
 from restr.data.sample import Sample
 from restr.errors import DataError, DatasetError
 from restr.evaluation.evaluate import EvaluationResult, Record, judged, summarise
+from restr.formats.readers.own import json_lines
 from restr.masks import rle_decode
 from restr.protocol import Protocol
 

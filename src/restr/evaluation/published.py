@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from restr.data.catalog import LAYOUTS
 from restr.evaluation.evaluate import EvaluationResult
+from restr.formats.catalog import LAYOUTS
 from restr.metrics import PRECISION_AT
 
 SPLITS: dict[str, str] = {  # a dataset's name here: its name in the papers

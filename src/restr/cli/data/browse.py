@@ -49,7 +49,7 @@ class Browse:
 def main(arguments: Sequence[str]) -> int:
     """Run the verb until Ctrl-C; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Browse, "restr data browse", arguments)
-    from restr.data.inspection.browse import Server, Site
+    from restr.inspection.browse import Server, Site
 
     samples = open_whole(settings.data, settings.root)
     if settings.check and not is_checked(samples, settings.data, settings.out):

@@ -15,7 +15,7 @@ from restr.files import write_whole
 
 if TYPE_CHECKING:
     from restr.data.dataset import Samples
-    from restr.data.inspection.check import Report
+    from restr.inspection.check import Report
 
 LISTED = 20  # bad annotations that are printed; the report has all
 
@@ -44,8 +44,8 @@ class Check:
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Check, "restr data check", arguments)
-    from restr.data.inspection.check import KINDS
-    from restr.data.left_out import BAD, summary
+    from restr.data.entries.left_out import BAD, summary
+    from restr.inspection.check import KINDS
 
     report = write_check(open_whole(settings.data, settings.root), settings.data, settings.out)
     for split, values in report.splits.items():
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def open_whole(data: str, root: Path) -> Samples:
     """A dataset with all its splits: NAME[:SPLITTER] or FORM:PATH."""
-    from restr.data.catalog import LAYOUTS, open_dataset
+    from restr.formats.catalog import LAYOUTS, open_dataset
 
     name, *rest = data.split(":")
     return open_dataset(f"{name}:{(rest or [''])[0]}:" if name in LAYOUTS else data, root)
@@ -74,8 +74,8 @@ def write_check(samples: Samples, data: str, out: Path) -> Report:
     from importlib import resources
 
     from restr.cli.progress import progress_bar
-    from restr.data.inspection.check import check
-    from restr.data.inspection.check_page import page
+    from restr.inspection.check import check
+    from restr.inspection.check_page import page
     from restr.text.vocabulary import Vocabulary
 
     words = Vocabulary.from_file(Path(str(resources.files("restr") / "assets" / "restr_small" / "vocab.txt")))

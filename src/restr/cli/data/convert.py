@@ -12,7 +12,7 @@ import tyro
 from restr.cli.options import parsed
 
 if TYPE_CHECKING:
-    from restr.data.writers import Source
+    from restr.formats.writers import Source
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Convert, "restr data convert", arguments)
     from restr.cli.progress import progress_bar
-    from restr.data import writers
+    from restr.formats import writers
 
     samples = source_of(settings)
     with progress_bar() as progress:
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
 def source_of(settings: Convert) -> Source:
     """What to write."""
     from restr.cli.notices import announce
-    from restr.data.catalog import open_dataset
+    from restr.formats.catalog import open_dataset
 
     if settings.data.startswith("photos:"):
         from restr.data.photos import load_photos

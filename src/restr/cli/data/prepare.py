@@ -14,7 +14,7 @@ from restr.cli.options import parsed
 from restr.errors import DatasetError
 
 if TYPE_CHECKING:
-    from restr.data.published.prepare import Found
+    from restr.published.prepare import Found
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class Prepare:
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Prepare, "restr data prepare", arguments)
-    from restr.data.published.fetch import address_of
-    from restr.data.published.prepare import look, release
+    from restr.published.fetch import address_of
+    from restr.published.prepare import look, release
 
     known = release(settings.name)
     for mirror in settings.mirror:
@@ -93,7 +93,7 @@ def to_do(found: Sequence[Found], root: Path) -> str:
 def _completed(found: Found, settings: Prepare) -> Found:
     """A file, fetched and unpacked if need be, with a bar or, without a terminal, a line."""
     from restr.cli.progress import progress_bar
-    from restr.data.published.prepare import complete
+    from restr.published.prepare import complete
 
     by_hand = not settings.mirror or found.file.name.endswith("/")
     if found.state != "packed" and (found.state != "missing" or by_hand):

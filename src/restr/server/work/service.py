@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from restr.errors import TextError
 from restr.inference.result import Result
 from restr.server.files.folder import Shelf
-from restr.server.intake.decode import decode
+from restr.server.intake import decode
 from restr.server.intake.fetch import Fetcher
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, draining, shown

@@ -1,0 +1,108 @@
+"""COCO's form whose annotations have ``expressions``, as many tools export it once sentences are added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from restr.data.entries.entry import Entry, Record, read_json
+from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one
+from restr.errors import DatasetError
+from restr.formats.readers.drawing import size_of
+from restr.formats.readers.found import Pictures, folders, subset_of
+from restr.formats.readers.listed import checked_region, sentences_of
+
+
+def read_coco(root: Path, path: Path) -> Iterator[Read]:
+    """The entries of a file. Its annotations have ``expressions`` (texts, or objects with a text) or, as CVAT exports them,
+    ``attributes`` with an ``expression``. Pictures are looked for as ``restr.formats.readers.found`` says."""
+    return counted(_read(root, path))
+
+
+def _read(root: Path, path: Path) -> Iterator[Read]:
+    content = Record(read_json(path), str(path))
+    images, problems, unusable = _images(content)
+    yield from unusable
+    pictures = Pictures(
+        root, [name for image in images.values() if isinstance(name := image.values.get("file_name"), str)]
+    )
+    places = folders(root, path, subset_of(path))
+    seen: set[str] = set()
+    asked = 0
+
+    def read(annotation: Record) -> Iterator[Read]:
+        nonlocal asked
+        texts = _texts(annotation)
+        if not texts:
+            yield LeftOut(what="annotation without expressions", detail=annotation.where)
+            return
+        asked += 1
+        identity, image_id = _id(annotation, "id"), _id(annotation, "image_id")
+        if image_id in problems:
+            raise annotation.wrong("image_id", image_id, f"the id of one image in {path}; {problems[image_id]}")
+        if image_id not in images:
+            raise annotation.wrong("image_id", image_id, f"the id of an image in {path}")
+        if identity in seen:
+            raise annotation.wrong("id", identity, "an id that no annotation before has")
+        image, region = images[image_id], checked_region(annotation)
+        name, size = pictures.path(image.text("file_name"), places), _size(image)
+        split = image.text("split", default=path.stem)
+        for number, text in enumerate(texts):
+            yield Entry(
+                id=f"{identity}/{number}",
+                image=name,
+                text=text,
+                regions=(region,),
+                size=size,
+                split=split,
+                image_id=image_id,
+            )
+        seen.add(identity)
+
+    yield from one_by_one(each_record(content.items("annotations"), f"{path}, annotations"), read)
+    if not asked:
+        raise DatasetError(
+            f"no annotation of {path} has expressions; expected a list of texts in each annotation's field 'expressions', or let "
+            "restr generate sentences (docs/own-data.md)"
+        )
+
+
+def _images(content: Record) -> tuple[dict[str, Record], dict[str, str], list[LeftOut]]:
+    """The images by id, what is wrong with the ids that cannot be used, and the images that have none."""
+    unusable: list[LeftOut] = []
+    images: dict[str, Record] = {}
+    problems: dict[str, str] = {}
+    for image in each_record(content.items("images"), f"{content.where}, images"):
+        try:
+            if isinstance(image, DatasetError):
+                raise image
+            identity = _id(image, "id")
+        except DatasetError as error:
+            unusable.append(bad(error))
+            continue
+        other = images.setdefault(identity, image)
+        if other.values.get("file_name") != image.values.get("file_name"):
+            both = [str(each.values.get("file_name")) for each in (other, image)]
+            problems[identity] = f"{' and '.join(both)} both have the id {identity}"
+    return images, problems, unusable
+
+
+def _id(record: Record, name: str) -> str:
+    """An id as text. 1, 1.0 and "1" are one id: programs that go through a table turn numbers into others."""
+    found = record.text(name)
+    whole, _, rest = found.partition(".")
+    return whole if whole.lstrip("-").isdecimal() and rest and not rest.strip("0") else found
+
+
+def _size(image: Record) -> tuple[int, int] | None:
+    return size_of(image) if "height" in image and "width" in image else None
+
+
+def _texts(annotation: Record) -> list[str]:
+    if isinstance(annotation.values.get("expressions"), str):
+        return [annotation.text("expressions")]
+    if "expressions" in annotation:
+        return sentences_of(annotation)
+    attributes = annotation.values.get("attributes")
+    text = attributes.get("expression") if isinstance(attributes, dict) else None
+    return [text] if isinstance(text, str) and text.strip() else []

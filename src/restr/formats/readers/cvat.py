@@ -1,0 +1,139 @@
+"""CVAT's export "CVAT for images 1.1": boxes, polygons, ellipses and brush masks become regions; what marks none is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from restr.data.entries.entry import Entry, Record
+from restr.data.entries.left_out import LeftOut, Read, bad, counted
+from restr.errors import DatasetError
+from restr.files import read_text
+from restr.formats.readers import drawing
+from restr.formats.readers.drawing import Region, Size, number_of, numbers_of, size_of
+from restr.formats.readers.found import Pictures, folders
+
+# shapes that enclose nothing, as they are counted
+NO_REGION = {"points": "set of points", "tag": "tag of a whole picture"}
+TEXTS = ("expression", "text")  # names of attributes
+
+
+def read_cvat(root: Path, path: Path) -> Iterator[Read]:
+    """Each shape with an attribute ``expression`` (else its label) is an entry. Raises ``DatasetError`` for a file that is no
+    such export; a damaged shape is left out beside the others."""
+    return counted(_read(root, path))
+
+
+def _read(root: Path, path: Path) -> Iterator[Read]:
+    tree = _tree(path)
+    images = list(tree.iter("image"))
+    tracks = len(tree.findall("track"))
+    if tracks and not images:
+        raise DatasetError(
+            f"{path} is an export 'CVAT for video', {tracks} tracks; expected 'CVAT for images 1.1': export it as that"
+        )
+    if tracks:
+        yield LeftOut(what="track", detail=f"{path}: a video's", count=tracks)
+    pictures = Pictures(root, [image.get("name", "") for image in images])
+    places: dict[str, list[str]] = {}  # by subset
+    used: Counter[str] = Counter()
+    for image in images:
+        record = Record(dict(image.attrib), f"{path}, image {image.get('name')}")
+        try:
+            name, size = record.text("name"), size_of(record)
+            # in a project's export each task counts its pictures from 0
+            identity = "/".join(each for each in (image.get("task_id"), record.text("id", default=name)) if each)
+        except DatasetError as error:
+            yield bad(error)
+            continue
+        used[identity] += 1
+        if used[identity] > 1:  # exports that were put together
+            identity = f"{identity}#{used[identity]}"
+        subset = record.text("subset", default="")
+        if subset not in places:
+            places[subset] = folders(root, path, subset)
+        whole = Entry(
+            id=identity,
+            image=pictures.path(name, places[subset]),
+            text="",
+            regions=(),
+            size=size,
+            split=subset or "all",
+            image_id=identity,
+        )
+        yield from _shapes(image, record, whole, size)
+
+
+def _shapes(image: Element, record: Record, whole: Entry, size: Size) -> Iterator[Read]:
+    """The entries of an image's shapes. whole: what they have in common."""
+    for number, shape in enumerate(image):
+        where = Record(dict(shape.attrib), f"{record.where}, {shape.tag} {number}")
+        if shape.tag == "attribute":
+            continue
+        if shape.tag not in SHAPES:
+            yield LeftOut(what=NO_REGION.get(shape.tag, shape.tag), detail=where.where)
+            continue
+        try:
+            region, texts = SHAPES[shape.tag](where, size), _texts(shape, where)
+        except DatasetError as error:
+            yield bad(error)
+            continue
+        for index, text in enumerate(texts):
+            yield Entry(
+                id=f"{whole.id}/{number}/{index}",
+                image=whole.image,
+                text=text,
+                regions=(region,),
+                size=whole.size,
+                split=whole.split,
+                image_id=whole.image_id,
+            )
+
+
+def _texts(shape: Element, where: Record) -> list[str]:
+    given = [(each.text or "").strip() for each in shape.iter("attribute") if each.get("name") in TEXTS]
+    return [text for text in given if text] or [where.text("label").strip()]
+
+
+def _box(where: Record, size: Size) -> Region:
+    x0, y0, x1, y1 = (number_of(where, name) for name in ("xtl", "ytl", "xbr", "ybr"))
+    if x1 < x0 or y1 < y0:
+        raise where.wrong("xtl, ytl, xbr, ybr", [x0, y0, x1, y1], "the upper left corner, then the lower right one")
+    return drawing.box(x0, y0, x1 - x0, y1 - y0, number_of(where, "rotation", default=0), "centre")
+
+
+def _polygon(where: Record, size: Size) -> Region:
+    pairs = [pair.split(",") for pair in where.text("points").split(";")]
+    if len(pairs) < 3 or any(len(pair) != 2 for pair in pairs):
+        raise where.wrong("points", where.text("points"), "x,y;x,y;x,y of three points at least")
+    return {"polygons": [numbers_of(where, "points", [value for pair in pairs for value in pair])]}
+
+
+def _ellipse(where: Record, size: Size) -> Region:
+    cx, cy, rx, ry = (number_of(where, name) for name in ("cx", "cy", "rx", "ry"))
+    return drawing.ellipse(cx, cy, rx, ry, number_of(where, "rotation", default=0), size, where.where)
+
+
+def _mask(where: Record, size: Size) -> Region:
+    left, top, width, height = (round(number_of(where, name)) for name in ("left", "top", "width", "height"))
+    counts = numbers_of(where, "rle", where.text("rle").split(","))
+    return drawing.row_runs(counts, (left, top, width, height), size, where.where)
+
+
+SHAPES = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
+
+
+def _tree(path: Path) -> Element:
+    try:
+        # Python's parser resolves no external entities; a document type, which could define internal ones, is refused
+        content = read_text(path)
+        if "<!DOCTYPE" in content or "<!ENTITY" in content:
+            raise DatasetError(f"{path} defines a document type, which CVAT never does; it is refused")
+        return ElementTree.fromstring(content)
+    except (OSError, ValueError, LookupError, ElementTree.ParseError) as error:
+        raise DatasetError(
+            f"{path} is not readable XML ({error}); expected CVAT's export 'CVAT for images 1.1'"
+        ) from error

@@ -1,0 +1,127 @@
+"""The everyday sentences: a folder of three sets of photographs with masks, and one file of sentences about them.
+
+``photos/``, ``photos_more/`` and ``photos_boxes/`` each hold ``images/`` and ``instances.json`` in COCO's form;
+``expressions/everyday_train.jsonl`` has a line ``{"photos": set, "image": file name, "instances": [annotation ids], "text":
+..., "kind": "one" | "group" | "absent"}`` a sentence. The annotations that a sentence lists are what it means, together.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from restr.data.entries.entry import Entry, Record
+from restr.data.entries.left_out import LeftOut, Read, counted
+from restr.errors import DatasetError
+from restr.formats.readers.own import json_lines
+from restr.formats.readers.refer import instances, segmentation
+
+SETS = ("photos", "photos_more", "photos_boxes")
+DRAWN = "photos_boxes"  # a network drew its masks: nothing is measured on them
+SENTENCES = Path("expressions", "everyday_train.jsonl")
+KINDS = ("one", "group", "absent")
+ALL = "all"  # as a split: train and val
+VAL_SHARE = 33  # one photograph in so many is held out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A sentence with its photograph (of ``photos``, one of ``SETS``) and the annotations that it means, none if absent."""
+
+    photos: str
+    image: Record
+    file_name: str
+    annotations: tuple[Record, ...]
+    text: str
+    kind: str
+
+    @property
+    def split(self) -> str:
+        """ "train" or "val"."""
+        return split_of(self.photos, self.file_name)
+
+
+def split_of(photos: str, file_name: str) -> str:
+    """The split of a photograph, by its name alone: "val" was never trained on, and its masks are not a network's."""
+    held_out = photos != DRAWN and zlib.crc32(file_name.encode(errors="replace")) % VAL_SHARE == 0
+    return "val" if held_out else "train"
+
+
+def sources(folder: Path) -> list[Path]:
+    """The files that say everything but the pixels. Raises ``DatasetError`` naming those that are not there."""
+    files = [*(folder / name / "instances.json" for name in SETS), folder / SENTENCES]
+    missing = [path.relative_to(folder).as_posix() for path in files if not path.is_file()]
+    if missing:
+        raise DatasetError(
+            f"{folder} has no {', '.join(missing)}; expected a folder with {', '.join(SETS)} (each images/ and "
+            f"instances.json) and {SENTENCES.as_posix()}"
+        )
+    return files
+
+
+def read_everyday(root: Path, folder: Path) -> Iterator[Read]:
+    """The entries of both splits, paths relative to ``root``. What names an annotation without a mask is left out and counted."""
+    return counted(_entries(root, folder))
+
+
+def _entries(root: Path, folder: Path) -> Iterator[Read]:
+    within = folder.relative_to(root)
+    told: Counter[str] = Counter()
+    for sentence in read_sentences(folder):
+        path = (within / sentence.photos / "images" / sentence.file_name).as_posix()
+        told[path] += 1
+        bare = [annotation for annotation in sentence.annotations if "segmentation" not in annotation]
+        if bare:
+            detail = f"{sentence.file_name}, {sentence.text!r}: {bare[0].where}"
+            yield LeftOut(what="sentence about an annotation without a mask", detail=detail)
+            continue
+        yield Entry(
+            id=f"{sentence.photos}/{sentence.file_name}/{told[path]}",
+            image=path,
+            text=sentence.text,
+            regions=tuple(segmentation(annotation) for annotation in sentence.annotations),
+            size=sentence.image.size(),
+            split=sentence.split,
+            kind=sentence.kind,
+            image_id=f"{sentence.photos}/{sentence.file_name}",
+        )
+
+
+def read_sentences(folder: Path) -> Iterator[Sentence]:
+    """All sentences, in the file's order. Raises ``DatasetError`` naming the line that fits neither itself nor the photographs."""
+    images: dict[str, dict[str, Record]] = {}
+    annotations: dict[str, dict[int, Record]] = {}
+    for name in SETS:
+        by_id, annotations[name] = instances(folder / name / "instances.json")
+        images[name] = {image.text("file_name"): image for image in by_id.values()}
+    for line in json_lines(folder / SENTENCES):
+        photos, file_name, kind = line.text("photos"), line.text("image"), line.text("kind")
+        if photos not in SETS:
+            raise line.wrong("photos", photos, f"one of {', '.join(SETS)}")
+        image = images[photos].get(file_name)
+        if image is None:
+            raise line.wrong("image", file_name, f"an image in {folder / photos / 'instances.json'}")
+        meant = tuple(_annotation(line, each, image, annotations[photos]) for each in line.items("instances"))
+        if kind not in KINDS:
+            raise line.wrong("kind", kind, f"one of {', '.join(KINDS)}")
+        if (kind == "absent") == bool(meant):
+            raise line.wrong("instances", line.values["instances"], "none where the kind is absent, else at least one")
+        yield Sentence(
+            photos=photos,
+            image=image,
+            file_name=file_name,
+            annotations=meant,
+            text=line.text("text"),
+            kind=kind,
+        )
+
+
+def _annotation(line: Record, identity: object, image: Record, annotations: dict[int, Record]) -> Record:
+    """The annotation of an id, which must be of the sentence's photograph."""
+    found = annotations.get(identity) if isinstance(identity, int) and not isinstance(identity, bool) else None
+    if found is None or found.integer("image_id") != image.integer("id"):
+        raise line.wrong("instances", identity, f"the id of an annotation of {image.text('file_name')}")
+    return found

@@ -1,0 +1,204 @@
+"""Label Studio's JSON export: outlines, boxes, ellipses and brush strokes become regions; what marks none is counted.
+
+A region is what the results of one annotation with one ``id`` say together: one has the shape, another may have its labels
+(<Polygon> with <Labels>), another its text (<TextArea perRegion="true">).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from restr.data.entries.entry import Entry, Record, read_json
+from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one, storable
+from restr.errors import DatasetError
+from restr.formats.readers import drawing
+from restr.formats.readers.drawing import Region, Size, number_of, numbers_of, size_of
+from restr.formats.readers.found import Pictures, folders
+
+PICTURE_KEYS = ("image", "img", "photo")  # of a task's data, tried before any other
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+NOT_USED = {"predictions": "prediction of a model", "drafts": "draft"}
+# types of results that mark no region, as they are counted
+NO_REGION = {"keypoint": "key point", "keypointlabels": "key point", "vectorlabels": "vector", "choices": "choice"}
+OTHER_FORMS = ("bitmask", "bitmasklabels", "magicwand", "cuboidlabels")  # that do mark one
+UNSAID = "region without text or label"
+
+
+@dataclass
+class Marked:
+    """What the results of one id say. shape: the result that has one, and its value."""
+
+    shape: tuple[Record, Record] | None = None
+    texts: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    explained: bool = False  # that there is no shape
+
+
+def read_label_studio(root: Path, path: Path) -> Iterator[Read]:
+    """Each region with a text area's text (else its labels) is an entry. Raises ``DatasetError`` for a file that is no such
+    export; a damaged region is left out beside the others."""
+    return counted(_read(root, path))
+
+
+def _read(root: Path, path: Path) -> Iterator[Read]:
+    listed = list(each_record(read_json(path), f"{path}, record"))
+    tasks = [task for task in listed if isinstance(task, Record)]
+    if tasks and not any("annotations" in task or "completions" in task for task in tasks):
+        raise DatasetError(
+            f"{path}: none of its {len(tasks)} tasks has annotations; expected Label Studio's export 'JSON', not 'JSON-MIN' nor the "
+            "tasks alone"
+        )
+    pictures = Pictures(root, [name for task in tasks if (name := _address(task))])
+    places = folders(root, path)
+    used: Counter[str] = Counter()
+
+    def read(task: Record) -> Iterator[Read]:
+        identity = task.text("id", default=task.where.rpartition(" ")[2])
+        used[identity] += 1
+        if used[identity] > 1:  # exports that were put together
+            identity = f"{identity}#{used[identity]}"
+        yield from _task(task, identity, path.stem, pictures, places)
+
+    yield from one_by_one(listed, read)
+
+
+def _task(task: Record, identity: str, split: str, pictures: Pictures, places: Sequence[str]) -> Iterator[Read]:
+    for name, what in NOT_USED.items():
+        if isinstance(found := task.values.get(name), list) and found:
+            yield LeftOut(what=what, detail=task.where, count=len(found))
+    annotations = list(each_record(task.items("annotations", "completions"), f"{task.where}, annotations"))
+    if not annotations:
+        return
+    address = _address(task)
+    if not address:
+        raise Record(task.values.get("data"), f"{task.where}, data").wrong(
+            "image", task.values.get("data"), "a picture's address"
+        )
+    image = pictures.path(address, places)
+    for number, annotation in enumerate(annotations):
+        whole = Entry(id=f"{identity}/{number}", image=image, text="", regions=(), split=split, image_id=identity)
+        yield from one_by_one([annotation], lambda each, whole=whole: _annotation(each, whole))
+
+
+def _annotation(annotation: Record, whole: Entry) -> Iterator[Read]:
+    """The entries of an annotation's regions. whole: what they have in common."""
+    if annotation.values.get("was_cancelled"):
+        yield LeftOut(what="cancelled annotation", detail=annotation.where)
+        return
+    regions: dict[str, Marked] = {}
+    for number, each in enumerate(annotation.items("result")):
+        try:
+            result = Record(each, f"{annotation.where}, result {number}")
+            yield from _gather(result, regions.setdefault(result.text("id", default=f"#{number}"), Marked()))
+        except DatasetError as error:
+            yield bad(error)
+    for name, marked in regions.items():
+        if marked.shape is None:
+            if marked.texts and not marked.explained:
+                yield LeftOut(what="text of no region", detail=f"{annotation.where}: {storable(marked.texts[0])}")
+            continue
+        yield from one_by_one(
+            [marked.shape[0]], lambda each, name=name, marked=marked: _entries(each, name, marked, whole)
+        )
+
+
+def _gather(result: Record, marked: Marked) -> Iterator[Read]:
+    """Add what a result says to what is known of its region."""
+    kind = storable(result.text("type", default=""))
+    if kind == "relation":
+        yield LeftOut(what=kind, detail=result.where)
+        return
+    value = Record(result.values.get("value"), f"{result.where}, value")
+    if kind in OTHER_FORMS:
+        marked.explained = True
+        raise result.wrong("type", kind, "a rectangle, polygon, ellipse or brush; this form cannot be read")
+    if kind in NO_REGION and kind != "choices":
+        marked.explained = True
+        yield LeftOut(what=NO_REGION[kind], detail=result.where)
+        return
+    labels = [
+        storable(str(label)) for name in value.values if str(name).endswith("labels") for label in value.items(name)
+    ]
+    marked.labels += [label for label in labels if label not in marked.labels]
+    if _has_shape(value):
+        marked.shape = marked.shape or (result, value)
+    if "text" in value:
+        listed = value.values["text"]
+        texts = [str(each).strip() for each in (listed if isinstance(listed, list) else [listed])]
+        marked.texts += [text for text in texts if text]
+    elif not labels and (not _has_shape(value) or kind == "choices"):
+        yield LeftOut(what=NO_REGION.get(kind, kind) or "result of no type", detail=result.where)
+
+
+def _has_shape(value: Record) -> bool:
+    return "rle" in value or "points" in value or "radiusX" in value or ("width" in value and "x" in value)
+
+
+def _entries(result: Record, name: str, marked: Marked, whole: Entry) -> Iterator[Read]:
+    """The entries of one region."""
+    texts = marked.texts or marked.labels
+    if not texts:
+        yield LeftOut(what=UNSAID, detail=result.where)
+        return
+    assert marked.shape is not None
+    size = size_of(result, "original_height", "original_width")
+    region = in_pixels(result, marked.shape[1], size)
+    for index, text in enumerate(texts):
+        yield Entry(
+            id=f"{whole.id}/{name}/{index}",
+            image=whole.image,
+            text=text,
+            regions=(region,),
+            size=size,
+            split=whole.split,
+            image_id=whole.image_id,
+        )
+
+
+def in_pixels(result: Record, value: Record, size: Size) -> Region:
+    """A shape in percent of the picture as a region in pixels. Raises ``DatasetError`` naming the result."""
+    if result.values.get("image_rotation"):
+        raise result.wrong(
+            "image_rotation", result.values["image_rotation"], "0; turn the picture itself before it is annotated"
+        )
+    down, across = size[0] / 100, size[1] / 100
+    if "rle" in value:
+        return drawing.packed_runs(value.items("rle"), size, value.where)
+    if "points" in value:
+        points = value.items("points")
+        if len(points) < 3 or not all(isinstance(point, list) and len(point) == 2 for point in points):
+            raise value.wrong("points", points, "[x, y] of three points at least")
+        pairs = [numbers_of(value, "points", point) for point in points]
+        return {"polygons": [[number for x, y in pairs for number in (x * across, y * down)]]}
+    x, y = number_of(value, "x") * across, number_of(value, "y") * down
+    angle = number_of(value, "rotation", default=0)
+    if "radiusX" in value:
+        rx, ry = number_of(value, "radiusX") * across, number_of(value, "radiusY") * down
+        return drawing.ellipse(x, y, rx, ry, angle, size, value.where)
+    width, height = number_of(value, "width") * across, number_of(value, "height") * down
+    if width < 0 or height < 0:
+        raise value.wrong("width, height", [width, height], "numbers from 0 on")
+    return drawing.box(x, y, width, height, angle, "corner")
+
+
+def _address(task: Record) -> str:
+    """The address of a task's picture, as a path where Label Studio stores it; nothing where there is none."""
+    data = task.values.get("data")
+    if not isinstance(data, dict):
+        return ""
+    texts = {key: value for key, value in data.items() if isinstance(value, str) and value}
+    named = [texts[key] for key in PICTURE_KEYS if key in texts]
+    named += [each for each in texts.values() if each.partition("&")[0].rpartition("?d=")[2].lower().endswith(SUFFIXES)]
+    return local_image(named[0]) if named else ""
+
+
+def local_image(address: str) -> str:
+    """The path in Label Studio's address of an uploaded or locally stored picture; any other address as it is."""
+    for mark in ("/data/local-files/?d=", "?d=", "/data/upload/"):
+        before, found, after = address.partition(mark)
+        if found:
+            return after
+    return address.removeprefix("/data/")

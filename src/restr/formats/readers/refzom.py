@@ -1,0 +1,36 @@
+"""Ref-ZOM: the REFER layout with several annotations to a ref, one, or (``source`` "zero") none, on COCO's train2014 and val2014.
+
+Given out as ``Ref-ZOM(final).p`` beside ``instances.json``; its authors rename it ``refs(final).p``, others ``ref_zom.p``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from restr.data.entries.entry import Entry
+from restr.errors import DatasetError
+from restr.formats.readers.refer import IMAGE_FOLDERS, read_refs
+
+FOLDERS = ("refzom", "ref-zom")
+NAMES = ("refs(final).p", "Ref-ZOM(final).p", "ref_zom.p", "Ref_ZOM.p")
+COCO_FOLDERS = (
+    *IMAGE_FOLDERS,
+    "images/mscoco/images/val2014",
+    "images/val2014",
+    "val2014",
+    "trainval2014",
+    "images/trainval2014",
+)
+
+
+def read_refzom(root: Path) -> Iterator[Entry]:
+    """The entries of all splits (train, test). root: the folder that holds ``refzom/`` and the images."""
+    for folder in FOLDERS:
+        for name in NAMES:
+            if (root / folder / name).is_file():
+                yield from read_refs(root, root / folder / name, root / folder / "instances.json", COCO_FOLDERS)
+                return
+    raise DatasetError(
+        f"{root / FOLDERS[0]} has no {' nor '.join(NAMES)}; restr data prepare says which files to put where"
+    )

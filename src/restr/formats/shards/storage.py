@@ -1,0 +1,246 @@
+"""Bytes of shards: from files, or through fsspec from whatever it knows, with a bounded number of tries."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from restr.data.entries.identity import stamp_of
+from restr.errors import DatasetError, UnreachableError
+from restr.formats.shards.address import ENDINGS, expanded, is_remote, name_of, shown
+
+logger = logging.getLogger("restr")
+
+TRIES = 4
+PAUSE = 0.5  # seconds before the second try, twice as many before each one after it
+AT_ONCE = 16  # requests for the sizes of shards
+AHEAD = (
+    4 << 20
+)  # bytes: what lies between two headers is read with them where that costs less than a request of its own
+TAGS = (  # what fsspec's backends call what changes with the content, the surest first
+    "ETag", "etag", "md5Hash", "Content-MD5", "mtime", "LastModified", "last_modified", "Last-Modified", "updated", "created",
+)  # fmt: skip
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A file of samples. url: a path, or an address as fsspec takes it; size: bytes; tag: another one for another content."""
+
+    url: str
+    size: int
+    tag: str
+
+    @property
+    def name(self) -> str:
+        return name_of(self.url)
+
+    @property
+    def shown(self) -> str:
+        return shown(self.url)
+
+
+def shards_of(pattern: str, root: Path) -> list[Shard]:
+    """The shards that a pattern means: a path, relative to ``root``, or address, with globs and braces; a folder means every
+    .tar (or, without one, every .parquet) in it. Raises ``DatasetError`` where there is none, or not what it should be."""
+    urls = [url for each in expanded(pattern) for url in _found(each, root)]
+    for url in urls:
+        if not name_of(url).endswith(ENDINGS):
+            raise DatasetError(
+                f"the shard {shown(url)} ends in neither {' nor '.join(ENDINGS)}; of a compressed archive no part can be read "
+                "alone: unpack it to a plain .tar"
+            )
+    if len({Path(name_of(url)).suffix for url in urls}) > 1:
+        raise DatasetError(f"{shown(pattern)} means .tar and .parquet files; name one kind")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(_looked_up, urls))
+
+
+def read_range(shard: Shard, start: int, stop: int) -> bytes:
+    """The bytes from ``start`` to before ``stop``. Raises ``DatasetError`` naming the shard, ``UnreachableError`` for a remote one."""
+    what = f"{shard.shown}, bytes {start:,} to {stop:,}"
+    if is_remote(shard.url):
+        return _tried(lambda: _fetched(shard, start, stop), shard.url, what)
+    try:
+        with open(shard.url, "rb", buffering=0) as file:
+            file.seek(start)
+            content = file.read(stop - start)
+    except OSError as error:
+        raise DatasetError(f"{what} cannot be read ({error}); is the dataset complete?") from error
+    if len(content) != stop - start:
+        raise DatasetError(f"{what}: only {len(content):,} are there; the shard is cut off: copy it again")
+    return content
+
+
+class ShardFile(io.RawIOBase):
+    """A shard as a file that can be read from any place, without one being open: each read is a request.
+
+    ahead: bytes that a request brings at least, where more would be needed soon; what the last one brought is kept. (Of a local
+    shard it brings little more than is asked for: there a request costs little.) most: bytes that may be read at once, so that a
+    damaged header cannot ask for all memory; more is an ``OSError``.
+    """
+
+    def __init__(self, shard: Shard, ahead: int = 0, most: int | None = None) -> None:
+        self.most = most
+        self.shard, self.ahead = shard, ahead if is_remote(shard.url) else 1 << 16
+        self.place, self.first, self.kept = 0, 0, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self.place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: self.shard.size}[whence]
+        return self.place
+
+    def read(self, size: int = -1, /) -> bytes:
+        left = max(self.shard.size - self.place, 0)
+        size = left if size is None or size < 0 else min(size, left)
+        if self.most is not None and size > self.most:
+            raise OSError(f"{size:,} bytes of it are said to be one header")
+        return super().read(size) or b""
+
+    def readinto(self, buffer: Any, /) -> int:
+        stop = min(self.place + len(buffer), self.shard.size)
+        done = 0
+        while self.place < stop:
+            skip = self.place - self.first
+            if not 0 <= skip < len(self.kept):
+                last = min(max(stop, self.place + self.ahead), self.shard.size)
+                self.first, self.kept, skip = self.place, read_range(self.shard, self.place, last), 0
+            part = self.kept[skip : skip + stop - self.place]
+            buffer[done : done + len(part)] = part
+            done, self.place = done + len(part), self.place + len(part)
+        return done
+
+
+def _found(url: str, root: Path) -> list[str]:
+    """The files that a path or an address with its braces written out means, by name."""
+    if not is_remote(url):
+        path = root / url
+        if path.is_dir():
+            found = sorted(path.glob("*.tar")) or sorted(path.glob("*.parquet"))
+        elif not path.is_file() and any(mark in url for mark in "*?["):
+            anchor = Path(url).anchor
+            found = sorted((Path(anchor) if anchor else root).glob(url[len(anchor) :]))
+        else:
+            found = [path]
+        if not found:
+            raise DatasetError(f"there is no shard {path}; expected .tar or .parquet files there")
+        return [str(each) for each in found]
+    address = url.partition("?")[0]
+    if "*" not in address and "[" not in address and not address.endswith("/"):
+        return [url]
+
+    def listed() -> list[str]:
+        system, path = _system(url)
+        patterns = [f"{path.rstrip('/')}/*{ending}" for ending in ENDINGS] if address.endswith("/") else [path]
+        found = next(filter(None, (system.glob(pattern) for pattern in patterns)), [])
+        return sorted(str(system.unstrip_protocol(each)) for each in found)
+
+    found = _tried(listed, url, shown(url))
+    if not found:
+        raise DatasetError(
+            f"there is no shard {shown(url)}; not every address can be listed: name a range, {{000..012}}"
+        )
+    return found
+
+
+def _looked_up(url: str) -> Shard:
+    if not is_remote(url):
+        try:
+            facts = Path(url).stat()
+        except OSError as error:
+            raise DatasetError(f"there is no shard {url} ({error.strerror}); is the dataset complete?") from error
+        return Shard(url, facts.st_size, stamp_of(facts))
+
+    def info() -> dict[str, Any]:
+        system, path = _system(url)
+        return system.info(path)
+
+    facts = _tried(info, url, shown(url))
+    if not isinstance(facts.get("size"), int):
+        raise DatasetError(
+            f"the size of {shown(url)} is not told; expected a server that sends Content-Length: serve it by another one"
+        )
+    return Shard(url, facts["size"], next((str(facts[tag]) for tag in TAGS if facts.get(tag) is not None), ""))
+
+
+def _fetched(shard: Shard, start: int, stop: int) -> bytes:
+    system, path = _system(shard.url)
+    content = system.cat_file(path, start=start, end=stop)
+    if len(content) > stop - start:
+        raise UnreachableError(
+            f"{shard.shown}: {len(content):,} bytes came where {stop - start:,} were asked for; expected a server that answers "
+            "Range requests: serve the shards by another one, or copy them here"
+        )
+    if len(content) < stop - start:
+        raise OSError(
+            f"only {len(content):,} of {stop - start:,} bytes came; is the shard cut off, or changed since it was opened?"
+        )
+    return content
+
+
+def _system(url: str) -> tuple[Any, str]:
+    """The file system of an address and the path there; fsspec keeps one for each process and kind."""
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise DatasetError(f"{shown(url)} needs fsspec; run: pip install 'restr[stream]'") from error
+    try:
+        return url_to_fs(url)
+    except ImportError as error:
+        raise DatasetError(f"{shown(url)} needs another package: {error}; install it with pip") from error
+    except ValueError as error:
+        raise DatasetError(f"{shown(url)} is no address that fsspec knows ({error})") from error
+
+
+def _tried(act: Callable[[], Answer], url: str, what: str) -> Answer:
+    """What ``act`` gives, tried again after a pause where the network may be to blame. Raises ``UnreachableError``."""
+    for number in range(1, TRIES + 1):
+        try:
+            return act()
+        except DatasetError:
+            raise
+        except Exception as error:  # each of fsspec's backends has its own kinds of errors
+            reason, final = _reason(error)
+            missing = isinstance(reason, FileNotFoundError) or getattr(reason, "status", None) in (404, 410)
+            text = "there is no such file" if missing else _without_secrets(reason, url)
+            if final or number == TRIES:
+                tries = "" if final else f" after {TRIES} tries"
+                raise UnreachableError(
+                    f"{what} cannot be read{tries} ({text}); check address, network and credentials, then run it again "
+                    "(training: with --resume)"
+                ) from None  # the original names the whole address
+            logger.warning("%s: %s; trying again", what, text)
+            time.sleep(PAUSE * 2 ** (number - 1))
+    raise AssertionError("unreachable")
+
+
+def _without_secrets(error: BaseException, url: str) -> str:
+    """What an error says, without the query of an address, however the backend may have written that."""
+    text = str(error).replace(url, shown(url)) or type(error).__name__
+    return re.sub(r"\?[^\s'\"]*", "?...", text) if "?" in url else text
+
+
+def _reason(error: Exception) -> tuple[BaseException, bool]:
+    """The error itself, and whether another try is no use. fsspec calls whatever fails over HTTP a missing file."""
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and cause is not None and not isinstance(cause, FileNotFoundError):
+        error = cause if isinstance(cause, Exception) else error
+    status = getattr(error, "status", None)
+    refused = isinstance(status, int) and 400 <= status < 500 and status not in (408, 429)
+    return error, refused or isinstance(error, (FileNotFoundError, PermissionError, NotImplementedError))

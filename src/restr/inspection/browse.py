@@ -1,0 +1,219 @@
+"""A dataset served to a browser on this machine: the check's page, and a list of samples with their masks.
+
+Only GET and HEAD are answered. Nothing that a client sends ever becomes a path: it names rows of the index and pages by number.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sys
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+from PIL import Image
+
+from restr.data.dataset import Samples
+from restr.errors import DataError, DatasetError
+from restr.inspection.browse_page import View, error_page, list_page, sample_page
+from restr.inspection.check_page import SIDE, jpeg
+from restr.inspection.style import STYLE
+
+ON_A_PAGE = 48
+LARGE = 1400  # pixels of the longer side
+LONGEST = 200  # characters of a search
+HTML, JPEG = "text/html; charset=utf-8", "image/jpeg"
+SIDES = {"": 2 * SIDE, "large": LARGE, "bare": LARGE}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors "
+    f"'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back."""
+
+    status: HTTPStatus
+    kind: str
+    content: bytes
+
+
+class Site:
+    """The answers, without the network. check: the page of ``restr data check``, if there is one."""
+
+    def __init__(self, samples: Samples, title: str, check: str = "") -> None:
+        self.samples, self.title = samples, title
+        self.check = _with_way_back(check)
+        self._one_at_a_time = threading.Lock()  # ``Samples`` keeps the last image for whoever asks next
+        self.rows = lru_cache(16)(self._rows)
+        self.picture = lru_cache(256)(self._picture)
+
+    def answer(self, address: str) -> Answer:
+        """The answer to a GET of an address."""
+        parts = urlsplit(address)
+        match parts.path.split("/")[1:]:
+            case [""]:
+                return self._list(_view(parts.query))
+            case ["check"] if self.check:
+                return Answer(HTTPStatus.OK, HTML, self.check.encode())
+            case ["sample", row] if self._is_row(row):
+                return self._sample(int(row), _view(parts.query))
+            case ["picture", row, *rest] if self._is_row(row) and len(rest) < 2 and "".join(rest) in SIDES:
+                try:
+                    return Answer(HTTPStatus.OK, JPEG, self.picture(int(row), "".join(rest)))
+                except DatasetError as error:
+                    return self._error(HTTPStatus.NOT_FOUND, str(error))
+        return self._error(HTTPStatus.NOT_FOUND, "There is no such page")
+
+    def _list(self, view: View) -> Answer:
+        rows = self.rows(view.split, view.text)
+        pages = max(1, -(-len(rows) // ON_A_PAGE))
+        if view.page > pages:
+            return self._error(HTTPStatus.NOT_FOUND, f"There are {pages:,} pages")
+        start = (view.page - 1) * ON_A_PAGE
+        shown = [(int(row), self.samples.entries.entry(row)) for row in rows[start : start + ON_A_PAGE]]
+        splits = (
+            self.samples.entries.splits() if self.samples.split is None else {self.samples.split: len(self.samples)}
+        )
+        return _html(list_page(self.title, view, splits, shown, len(rows), pages, bool(self.check)))
+
+    def _sample(self, row: int, view: View) -> Answer:
+        entry = self.samples.entries.entry(row)
+        rows = self.rows(view.split, view.text)
+        place = int(np.searchsorted(rows, row))
+        here = place < len(rows) and rows[place] == row
+        before = int(rows[place - 1]) if here and place else None
+        after = int(rows[place + 1]) if here and place + 1 < len(rows) else None
+        facts = {"split": entry.split, "kind": entry.kind, "id": entry.id, "picture": entry.image}
+        facts["means"] = {0: "nothing in the picture", 1: "one region"}.get(
+            len(entry.regions), f"{len(entry.regions)} regions"
+        )
+        try:
+            with self._one_at_a_time:
+                mask = self.samples.sample(entry).mask
+            facts |= {
+                "pixels": f"{mask.shape[1]} x {mask.shape[0]}",
+                "share of the picture": f"{100 * mask.mean():.1f}%",
+            }
+        except DatasetError as error:
+            facts["problem"] = str(error)
+        facts = {name: value for name, value in facts.items() if value}
+        # back to the page on which it is listed
+        view = View(split=view.split, text=view.text, page=place // ON_A_PAGE + 1 if here else 1)
+        return _html(sample_page(f"{entry.text} - {self.title}", view, row, entry, facts, before, after))
+
+    def _picture(self, row: int, how: str) -> bytes:
+        """A sample's picture as JPEG, with its mask unless it is to be bare. Raises ``DatasetError``."""
+        with self._one_at_a_time:
+            sample = self.samples.sample(self.samples.entries.entry(row))
+        return jpeg(Image.fromarray(sample.image), None if how == "bare" else sample.mask, SIDES[how])
+
+    def _rows(self, split: str, text: str) -> np.ndarray:
+        return self.samples.entries.rows_with(split or self.samples.split, text.split())
+
+    def _is_row(self, text: str) -> bool:
+        if not text.isascii() or not text.isdecimal() or len(text) > 12:
+            return False
+        place = int(np.searchsorted(self.samples.rows, int(text)))
+        return place < len(self.samples.rows) and self.samples.rows[place] == int(text)
+
+    def _error(self, status: HTTPStatus, text: str) -> Answer:
+        return Answer(status, HTML, error_page(self.title, text).encode())
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a site. host: only what this machine's own browsers reach, unless another is asked for."""
+
+    daemon_threads = True
+
+    def __init__(self, site: Site, host: str = "127.0.0.1", port: int = 0) -> None:
+        """port: 0 for a free one. Raises ``DataError`` where it cannot be had."""
+        self.site, self.host = site, host
+        try:
+            super().__init__((host, port), Handler)
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise DataError(f"{host}:{port} cannot be listened on ({error}); --port 0 takes a free port") from error
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that hangs up, as it does when one leaves a page, is no error."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds it."""
+        return f"http://{self.host}:{self.server_port}/"
+
+    def is_meant(self, host: str) -> bool:
+        """Whether a request's Host header is this server's: another site's name, bound to this address, must not read it."""
+        local = self.host in ("127.0.0.1", "localhost")
+        return not local or host in (f"127.0.0.1:{self.server_port}", f"localhost:{self.server_port}")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET and HEAD."""
+
+    server: Server  # type: ignore[assignment]
+    server_version, sys_version, protocol_version = "restr", "", "HTTP/1.1"
+    timeout = 30
+
+    def do_GET(self) -> None:
+        """Answer with the content."""
+        self._send(with_content=True)
+
+    def do_HEAD(self) -> None:
+        """Answer without it."""
+        self._send(with_content=False)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is logged."""
+
+    def _send(self, *, with_content: bool) -> None:
+        if self.server.is_meant(self.headers.get("Host", "")):
+            answer = self.server.site.answer(self.path)
+        else:
+            answer = Answer(HTTPStatus.MISDIRECTED_REQUEST, HTML, b"this is another host\n")
+        self.send_response(answer.status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        if with_content:
+            self.wfile.write(answer.content)
+
+
+def _html(page: str) -> Answer:
+    return Answer(HTTPStatus.OK, HTML, page.encode())
+
+
+def _with_way_back(check: str) -> str:
+    """The check's page with a link to the samples, and in today's style: another is not let through, see ``HEADERS``."""
+    head, _, rest = check.partition("<style>")
+    body = rest.partition("</style>")[2]
+    link = "<nav class='bar'><a href='/'>All samples</a></nav>"
+    return f"{head}<style>{STYLE}</style>{link}{body}" if body else ""
+
+
+def _view(query: str) -> View:
+    """The view that an address asks for; what cannot be meant is left out."""
+    try:
+        values = {name: found[-1] for name, found in parse_qs(query, max_num_fields=8).items()}
+    except ValueError:
+        return View()
+    page = values.get("page", "")
+    return View(
+        split=values.get("split", ""),
+        text=values.get("text", "")[:LONGEST].strip(),
+        page=max(1, int(page)) if page.isascii() and page.isdecimal() and len(page) < 10 else 1,
+    )

@@ -1,0 +1,236 @@
+"""Looks a dataset over before anybody trains on it or quotes a number of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from restr.data.dataset import Samples
+from restr.data.entries.entry import Entry
+from restr.data.entries.left_out import BAD, LeftOut
+from restr.data.entries.regions import mask_of
+from restr.data.opener import Opener
+from restr.errors import DatasetError, ImageError, UnreachableError
+from restr.pictures import read_picture
+from restr.text.vocabulary import Vocabulary
+from restr.text.words import find_words, normal
+
+BITS = np.array([byte.bit_count() for byte in range(256)], np.int16)
+_LETTERS = re.compile(r"[^\W\d_]+")
+LONGEST = 20  # words that the model reads
+NEAR = 4  # differing bits of 64, up to which two pictures count as the same
+FOREIGN = 0.5  # share of unknown words from which an expression of three words or more is reported
+
+# kind -> what it means, in the order in which a report shows them
+KINDS = {
+    BAD: "it cannot be read; the others are used",
+    "missing picture": "the file is not there",
+    "unreadable": "the picture or its mask cannot be read",
+    "size mismatch": "picture and annotation are not of one size",
+    "empty mask": "a region is named, but no pixel belongs to it",
+    "whole picture": "the mask covers nearly everything",
+    "leak by name": "a picture is in two splits",
+    "leak by look": "two splits have pictures that look the same",
+    "duplicate": "a split has the same picture under two names",
+    "same sentence": "one sentence names two different regions of a picture",
+    "no words": "the expression holds no letters",
+    "too long": f"the expression has more than {LONGEST} words; the rest is not read",
+    "not English": "most of its words are unknown, or its letters are not Latin",
+    "turned": "EXIF data turns the picture; do its masks know?",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One finding. split, entry: where; image: the picture, relative to the root; detail: what exactly."""
+
+    kind: str
+    split: str
+    entry: str
+    image: str
+    detail: str = ""
+
+
+@dataclass(kw_only=True)
+class Report:
+    """Counts for each split, and every problem. numbers: which sample the entry of a problem is, by split and id. left_out:
+    what is no sample and no problem either, such as key points."""
+
+    splits: dict[str, dict[str, float]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """How often each kind of problem was found, in the order of ``KINDS``."""
+        found = Counter(problem.kind for problem in self.problems)
+        return {kind: found[kind] for kind in KINDS if found[kind]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report in JSON's types."""
+        return {
+            "splits": self.splits,
+            "counts": self.counts(),
+            "problems": [asdict(each) for each in self.problems],
+            "left_out": [asdict(each) for each in self.left_out],
+        }
+
+
+def check(samples: Samples, vocabulary: Vocabulary, *, progress: Callable[[int], None] | None = None) -> Report:
+    """Read every picture and every mask once and report what is wrong. progress: called with the entries of each picture."""
+    report = Report()
+    entries: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))  # split -> image -> entries
+    numbers: dict[tuple[str, str], int] = {}
+    for number in range(len(samples)):
+        entry = samples.entry(number)
+        entries[entry.split][entry.image].append(entry)
+        numbers[entry.split, entry.id] = number
+    hashes: dict[tuple[str, str], int] = {}
+    for split, images in entries.items():
+        areas: list[float] = []
+        words: list[int] = []
+        for image, group in images.items():
+            looks, problems = _picture(samples.files, group, areas)
+            report.problems += problems
+            if looks is not None:
+                hashes[split, image] = looks
+            for entry in group:
+                words.append(len(entry.text.split()))
+                report.problems += _expression(entry, vocabulary)
+            report.problems += _same_sentence(group)
+            if progress:
+                progress(len(group))
+        report.splits[split] = {
+            "pictures": len(images),
+            "expressions": sum(len(group) for group in images.values()),
+            "mean words": float(np.mean(words)),
+            "median share of the picture": float(np.median(areas)) if areas else 0.0,
+            "no target": sum(not entry.regions for group in images.values() for entry in group),
+        }
+    left_out = samples.left_out()
+    report.left_out = [each for each in left_out if not each.bad]
+    report.problems += [
+        Problem(kind=BAD, split="", entry="", image="", detail=each.detail) for each in left_out if each.bad
+    ]
+    report.problems += _leaks_by_name(entries)
+    report.problems += _same_looks(hashes)
+    order = list(KINDS)
+    report.problems.sort(key=lambda problem: order.index(problem.kind))
+    named = {(problem.split, problem.entry) for problem in report.problems if problem.entry}
+    report.numbers = {each: numbers[each] for each in named}
+    return report
+
+
+def looks_of(picture: Image.Image) -> int:
+    """A difference hash of 64 bits: whether each of 8 x 8 cells is darker than its right neighbour, once it is small."""
+    small = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS), np.int16)
+    bits = (small[:, 1:] > small[:, :-1]).flatten()
+    return int(np.packbits(bits).view(">u8")[0])
+
+
+def _picture(files: Opener, group: list[Entry], areas: list[float]) -> tuple[int | None, list[Problem]]:
+    """A picture's hash and what is wrong with it and its masks; adds the masks' shares of it to ``areas``."""
+    first, problems = group[0], []
+
+    def problem(kind: str, entry: Entry, detail: str = "") -> None:
+        problems.append(Problem(kind=kind, split=entry.split, entry=entry.id, image=entry.image, detail=detail))
+
+    try:
+        with files.open(first.image) as file:
+            picture = read_picture(file, files.where(first.image))
+    except FileNotFoundError:
+        problem("missing picture", first, files.where(first.image))
+        return None, problems
+    except UnreachableError:
+        raise
+    except (DatasetError, ImageError, OSError) as error:
+        problem("unreadable", first, str(error))
+        return None, problems
+    looks = looks_of(Image.fromarray(picture.upright))
+    stored, upright = picture.stored.shape[:2], picture.upright.shape[:2]
+    if picture.orientation != 1:
+        problem("turned", first, f"orientation {picture.orientation}")
+    for entry in group:
+        size = stored if entry.size == stored else upright
+        if entry.size not in (None, stored, upright):
+            problem("size mismatch", entry, f"the picture is {stored}, the annotation {entry.size}")
+            continue
+        try:
+            mask = mask_of(entry.regions, size, files, entry.id)
+        except UnreachableError:
+            raise
+        except DatasetError as error:
+            kind = "size mismatch" if "a region is of a picture of" in str(error) else "unreadable"
+            problem(kind, entry, str(error))
+            continue
+        share = float(mask.mean())
+        if entry.regions:
+            areas.append(share)
+        if entry.regions and not mask.any():
+            problem("empty mask", entry, entry.text)
+        elif share > 0.99:
+            problem("whole picture", entry, entry.text)
+    return looks, problems
+
+
+def _expression(entry: Entry, vocabulary: Vocabulary) -> Iterator[Problem]:
+    words = find_words(_LETTERS, normal(entry.text))
+
+    def problem(kind: str, detail: str) -> Problem:
+        return Problem(kind=kind, split=entry.split, entry=entry.id, image=entry.image, detail=detail)
+
+    if not words:
+        yield problem("no words", repr(entry.text))
+        return
+    if len(entry.text.split()) > LONGEST:
+        yield problem("too long", entry.text)
+    latin = all(ord(letter) < 0x250 for word in words for letter in word)
+    unknown = sum(word not in vocabulary and len(word) > 1 for word in words)
+    if not latin or (len(words) >= 3 and unknown >= FOREIGN * len(words)):
+        yield problem("not English", entry.text)
+
+
+def _same_sentence(group: list[Entry]) -> Iterator[Problem]:
+    known: dict[str, Entry] = {}
+    for entry in group:
+        other = known.setdefault(" ".join(normal(entry.text).split()), entry)
+        if other.regions != entry.regions:
+            detail = f"{entry.text!r}, also of {other.id}"
+            yield Problem(kind="same sentence", split=entry.split, entry=entry.id, image=entry.image, detail=detail)
+
+
+def _leaks_by_name(entries: dict[str, dict[str, list[Entry]]]) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for split, images in entries.items():
+        for image, group in images.items():
+            other = seen.setdefault(image, split)
+            if other != split:
+                yield Problem(
+                    kind="leak by name", split=split, entry=group[0].id, image=image, detail=f"also in {other}"
+                )
+
+
+def _same_looks(hashes: dict[tuple[str, str], int]) -> Iterator[Problem]:
+    """Pairs of different pictures whose hashes are near; the later of a pair is reported."""
+    unique: dict[str, tuple[str, str]] = {}
+    for split, image in hashes:
+        unique.setdefault(image, (split, image))  # in another split too: reported by name
+    keys = list(unique.values())
+    values = np.array([hashes[key] for key in keys], np.uint64)
+    for place in range(1, len(keys)):
+        differing = BITS[(values[:place] ^ values[place]).view(np.uint8)].reshape(place, 8).sum(1)
+        split, image = keys[place]
+        for earlier in np.flatnonzero(differing <= NEAR):
+            other_split, other = keys[int(earlier)]
+            kind = "duplicate" if other_split == split else "leak by look"
+            detail = f"{int(differing[earlier])} of 64 bits differ from {other}" + (
+                f" in {other_split}" if other_split != split else ""
+            )
+            yield Problem(kind=kind, split=split, entry="", image=image, detail=detail)
+            break

@@ -1,0 +1,109 @@
+"""What of a published dataset is there, and how the rest gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from restr.errors import DatasetError
+from restr.published.fetch import Progress, fetch, mismatch
+from restr.published.releases import RELEASES, Published, Release
+from restr.published.unpack import unfinished, unpack
+
+State = Literal["there", "part", "packed", "missing", "wrong"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A file and how things stand with it.
+
+    state: "there"; "part" (some of an archive's files, which may be all that is wanted); "packed" (an archive that lies there
+    and is not unpacked yet); "missing"; "wrong" (of another size or hash). detail: in words.
+    """
+
+    file: Published
+    state: State
+    detail: str = ""
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a reader cannot do without it and has not got it."""
+        return self.state in ("missing", "wrong", "packed") and not self.file.optional
+
+
+def release(name: str) -> Release:
+    """The files of a dataset. Raises ``DatasetError`` with the names that there are."""
+    if name not in RELEASES:
+        raise DatasetError(
+            f"there is no published dataset {name!r}; choose from {', '.join(RELEASES)}. Data of your own needs no preparing: "
+            "restr data check FORM:PATH"
+        )
+    return RELEASES[name]
+
+
+def look(file: Published, root: Path) -> Found:
+    """How things stand with a file below a root."""
+    if file.into:
+        return _archive(file, root)
+    if file.name.endswith("/"):
+        return _contents(file, [root / file.name])
+    path = next((root / name for name in (file.name, *file.also) if (root / name).is_file()), None)
+    if path is None:
+        return Found(file=file, state="missing")
+    problem = mismatch(path, file.size, file.sha256)
+    if problem:
+        return Found(file=file, state="wrong", detail=f"{path} is {problem}")
+    return Found(file=file, state="there", detail=path.relative_to(root).as_posix())
+
+
+def complete(found: Found, root: Path, mirrors: Sequence[str], progress: Progress | None = None) -> Found:
+    """Fetch and unpack what is missing, as far as that can be done; returns how things stand then.
+
+    What is there stays as it is. A file of another size or hash is never written over. Raises ``DatasetError`` where no mirror
+    has the file as it should be.
+    """
+    file, path = found.file, root / found.file.name
+    if found.state == "missing" and mirrors and not file.name.endswith("/"):
+        names = [name for full in (file.name, *file.also) for name in dict.fromkeys((full, Path(full).name))]
+        fetch(names, path, mirrors, size=file.size, sha256=file.sha256, progress=progress)
+        found = Found(file=file, state="packed") if file.into else Found(file=file, state="there", detail=file.name)
+    if found.state == "packed":
+        unpack(path, root / file.into, progress=progress)
+        return _unpacked(file, root)
+    return found
+
+
+def _archive(file: Published, root: Path) -> Found:
+    """An archive counts as there when its files are; it may be gone itself by then."""
+    found = _unpacked(file, root)
+    path = root / file.name
+    if not path.is_file() or (found.state == "there" and not unfinished(path)):
+        return found
+    problem = mismatch(path, file.size, file.sha256)
+    if problem:
+        return Found(file=file, state="wrong", detail=f"{path} is {problem}")
+    return Found(file=file, state="packed", detail=f"{file.name} is there and not unpacked")
+
+
+def _unpacked(file: Published, root: Path) -> Found:
+    return _contents(file, [root / folder for folder in (file.into, *file.elsewhere)])
+
+
+def _contents(file: Published, folders: Sequence[Path]) -> Found:
+    """What the best of some folders holds of the files that are needed."""
+    best, most = Found(file=file, state="missing"), 0
+    for folder in folders:
+        counts = [sum(1 for _ in folder.glob(pattern)) for pattern, _ in file.holds] if folder.is_dir() else []
+        if not counts or not all(counts):
+            continue
+        needed = zip(counts, file.holds, strict=True)
+        words = ", ".join(
+            name if wanted == 1 else f"{count:,} of {wanted:,} {name}" for count, (name, wanted) in needed
+        )
+        if all(count >= wanted for count, (_, wanted) in zip(counts, file.holds, strict=True)):
+            return Found(file=file, state="there", detail=f"{folder}: {words}")
+        if sum(counts) > most:
+            best, most = Found(file=file, state="part", detail=f"{folder}: {words}"), sum(counts)
+    return best
