@@ -23,8 +23,8 @@ import torch
 from fault_table import Fault, table
 
 from restr.data.generated import GeneratedScenes
-from restr.training import checkpoint
-from restr.training.log import read
+from restr.training.loop import checkpoint
+from restr.training.run.log import read
 
 SCENES = ["--scenes", "16", "--per-scene", "4", "--batch", "8", "--validation-scenes", "4", "--log-every", "1",
           "--threads", "1", "--save-every", "5"]  # fmt: skip

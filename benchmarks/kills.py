@@ -28,8 +28,8 @@ from typing import Any
 
 import torch
 
-from restr.training import checkpoint
-from restr.training.log import read
+from restr.training.loop import checkpoint
+from restr.training.run.log import read
 
 STEPS = 240
 MOMENTS = 4.0  # seconds of training within which a run is killed

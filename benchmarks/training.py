@@ -41,10 +41,10 @@ from restr.presets import restr_small, restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
 from restr.training.config import TrainConfig
-from restr.training.forward import forward_batch
-from restr.training.log import read
-from restr.training.optim import build_optimizer, learning_rate, set_learning_rate
-from restr.training.trainer import Trainer
+from restr.training.loop.forward import forward_batch
+from restr.training.loop.optim import build_optimizer, learning_rate, set_learning_rate
+from restr.training.loop.trainer import Trainer
+from restr.training.run.log import read
 
 QUIET = {"save_every": 10**9, "save_minutes": 1e9, "evaluate_every": 10**9}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from restr.model.weights import save_pretrained
-from restr.training import distributed
 from restr.training.config import TrainConfig
-from restr.training.trainer import Trainer
-from restr.training.validate import measure
+from restr.training.loop import distributed
+from restr.training.loop.trainer import Trainer
+from restr.training.loop.validate import measure
 from small_runs import WORDS, batches, samples, seeded, small_config, steady
 
 STEPS = 50

@@ -14,7 +14,7 @@ from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.text.tokenizer import Tokenizer
 from restr.training.config import TrainConfig
-from restr.training.trainer import Trainer
+from restr.training.loop.trainer import Trainer
 
 WORDS = vocabulary()
 

@@ -118,7 +118,7 @@ def test_direction_of_dependence(path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "from restr.training.trainer import Trainer",
+        "from restr.training.loop.trainer import Trainer",
         "def f():\n    import restr.grammar.scene",
         "from restr import evaluation",
         "from restr.cli import main",
@@ -129,9 +129,7 @@ def test_the_test_sees_a_wrong_import(line: str) -> None:
 
 
 def test_type_checking_imports_are_free() -> None:
-    text = (
-        "if TYPE_CHECKING:\n    from restr.training.trainer import Trainer\nelse:\n    from restr.model import build\n"
-    )
+    text = "if TYPE_CHECKING:\n    from restr.training.loop.trainer import Trainer\nelse:\n    from restr.model import build\n"
     assert forbidden(SOURCE / "inference" / "new.py", text) == []
 
 

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 
 import distributed_run
 from restr.errors import ConfigError
-from restr.training import checkpoint, distributed
-from restr.training.log import read
+from restr.training.loop import checkpoint, distributed
+from restr.training.run.log import read
 from small_runs import trainer
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]

@@ -18,10 +18,10 @@ from restr.losses import LossTerms, segmentation_loss
 from restr.model.build import build_model
 from restr.model.restr import ReSTROutput
 from restr.text.tokenizer import Tokenizer
-from restr.training import checkpoint
-from restr.training.log import read
-from restr.training.optim import learning_rate
-from restr.training.trainer import Trainer
+from restr.training.loop import checkpoint
+from restr.training.loop.optim import learning_rate
+from restr.training.loop.trainer import Trainer
+from restr.training.run.log import read
 from small_runs import SETTINGS, WORDS, batches, samples, small_config, trainer
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from restr.data.batch import Batch
-from restr.data.features import INDEX, TOKENS, FeatureStore, cache_features, fingerprint_of
-from restr.data.loader import CachedBatches, Photograph, Sentence
 from restr.errors import DataError
 from restr.masks import rle_encode
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
+from restr.training.cached.features import INDEX, TOKENS, FeatureStore, cache_features, fingerprint_of
+from restr.training.cached.loader import CachedBatches, Photograph, Sentence
 
 WIDTH = 4
 

@@ -26,12 +26,12 @@ from restr.model.weights import load_pretrained, save_pretrained
 from restr.presets import restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
+from restr.training.cached.rehearsal import InTurn, Rehearsal
 from restr.training.config import TrainConfig
 from restr.training.finetune import divide, open_pictures
-from restr.training.forward import forward_batch
+from restr.training.loop.forward import forward_batch
+from restr.training.loop.optim import parameter_groups
 from restr.training.new_words import add_words, new_words, settle
-from restr.training.optim import parameter_groups
-from restr.training.rehearsal import InTurn, Rehearsal
 from scripts import ROOT, load_script
 
 

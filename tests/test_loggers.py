@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from restr.errors import ConfigError
-from restr.training.loggers import open_loggers
+from restr.training.run.loggers import open_loggers
 
 SETTINGS = {"data": "generated", "train": {"lr": 0.1}}
 

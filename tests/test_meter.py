@@ -11,8 +11,8 @@ from restr.data.batch import collate
 from restr.model.build import build_model
 from restr.nn.attention import Attention, written_out
 from restr.text.tokenizer import Tokenizer
-from restr.training.forward import forward_batch
-from restr.training.meter import Meter, peak_flops, peak_memory, training_flops, weight_norm, without_values
+from restr.training.loop.forward import forward_batch
+from restr.training.run.meter import Meter, peak_flops, peak_memory, training_flops, weight_norm, without_values
 from small_runs import WORDS, samples, small_config
 
 TOKENIZER = Tokenizer(WORDS, 16)

@@ -19,12 +19,12 @@ from restr.errors import DataError
 from restr.model.build import build_model
 from restr.overlay import FOUND, TRUTH, overlay
 from restr.text.tokenizer import Tokenizer
-from restr.training import sheet, watch
 from restr.training.config import TrainConfig
-from restr.training.live import LiveView, sparkline
-from restr.training.log import read
-from restr.training.meter import Meter
-from restr.training.report import write_report
+from restr.training.run import reporter, sheet
+from restr.training.run.live import LiveView, sparkline
+from restr.training.run.log import read
+from restr.training.run.meter import Meter
+from restr.training.run.report import write_report
 from small_runs import WORDS, samples, small_config
 
 TOKENIZER = Tokenizer(WORDS, 16)
@@ -90,14 +90,14 @@ def test_a_watch_tells_the_log_the_people_and_the_loggers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept, asked = Kept(), []
-    monkeypatch.setattr(watch, "open_loggers", lambda *words, **named: asked.append((words, named)) or [kept])
+    monkeypatch.setattr(reporter, "open_loggers", lambda *words, **named: asked.append((words, named)) or [kept])
     config = TrainConfig(steps=9, loggers=("tensorboard",))
     (tmp_path / "run.json").write_text('{"settings": {"data": "x"}}')
     (tmp_path / "log.jsonl").write_text('{"step": 4, "loss": 2.0}\n{"step": 6, "loss": 1.0}\n')
     sheet.path_of(tmp_path, 6).parent.mkdir()
     Image.new("RGB", (4, 4)).save(sheet.path_of(tmp_path, 6))
     meter = Meter(torch.device("cpu"))
-    with watch.Watch(config, tmp_path, meter, start=4) as told:
+    with reporter.Watch(config, tmp_path, meter, start=4) as told:
         told.advance(5)
         meter.step(3)
         told.trained(5, {"loss": 0.5})
@@ -116,7 +116,7 @@ def test_a_watch_tells_the_log_the_people_and_the_loggers(
 
 def test_a_silent_watch_says_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = TrainConfig(steps=2, loggers=("tensorboard",))
-    with watch.Watch(config, tmp_path / "run", Meter(torch.device("cpu")), silent=True) as told:
+    with reporter.Watch(config, tmp_path / "run", Meter(torch.device("cpu")), silent=True) as told:
         told.trained(1, {"loss": 0.5})
         told.evaluated(1, {"miou": 0.25}, None)
     assert not (tmp_path / "run").exists() and capsys.readouterr().err == ""
@@ -168,7 +168,7 @@ def test_a_long_sentence_stays_in_its_card() -> None:
 
 def test_curves_get_a_second_row_where_the_log_knows_more(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from restr.training.curves import plot_curves
+    from restr.training.run.curves import plot_curves
 
     log = tmp_path / "log.jsonl"
     heights = []

@@ -10,7 +10,7 @@ import pytest
 from restr.cli.config_file import options_of, with_config
 from restr.cli.main import main
 from restr.errors import ConfigError, DataError
-from restr.training.record import revision, runs
+from restr.training.run.record import revision, runs
 
 SETTINGS = {
     ".json": '{"lr": 0.002, "train": {"steps": 7, "resume": false, "betas": [0.9, 0.95]}, "patch_share": null}',

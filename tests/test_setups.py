@@ -18,7 +18,7 @@ from restr.formats.catalog import open_dataset
 from restr.model.weights import load_pretrained
 from restr.preprocess import fit_mask
 from restr.presets import restr_tiny
-from restr.training.setups import Start, on_dataset, spread, words_of
+from restr.training.tasks import Start, on_dataset, spread, words_of
 
 
 @pytest.fixture

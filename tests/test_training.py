@@ -19,12 +19,12 @@ from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.presets import restr_tiny
 from restr.text.tokenizer import Tokenizer
-from restr.training import checkpoint
 from restr.training.config import TrainConfig
-from restr.training.log import read
-from restr.training.optim import learning_rate, parameter_groups, trained
-from restr.training.trainer import Trainer, forward_batch
-from restr.training.validate import measure, measure_swaps
+from restr.training.loop import checkpoint
+from restr.training.loop.optim import learning_rate, parameter_groups, trained
+from restr.training.loop.trainer import Trainer, forward_batch
+from restr.training.loop.validate import measure, measure_swaps
+from restr.training.run.log import read
 from small_runs import SETTINGS, WORDS, batches, small_config, trainer
 
 
@@ -224,7 +224,7 @@ def test_an_epoch_visits_every_sample_once_and_keeps_scenes_together() -> None:
 
 def test_curves_are_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from restr.training.curves import plot_curves
+    from restr.training.run.curves import plot_curves
 
     with pytest.raises(DataError, match="no lines"):
         plot_curves(tmp_path / "log.jsonl", tmp_path / "curves.png")

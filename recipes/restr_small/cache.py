@@ -17,12 +17,12 @@ import torch
 import tyro
 from rich.progress import track
 
-from restr.data.features import cache_features, fingerprint_of
 from restr.inference.sources import read_image
 from restr.model.vision import VisionEncoder
 from restr.model.weights import dequantise, load_state, read_tensors
 from restr.preprocess import prepare
 from restr.presets import restr_small
+from restr.training.cached.features import cache_features, fingerprint_of
 
 
 @dataclass(frozen=True)

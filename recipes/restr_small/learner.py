@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from views import Batch
 
 from restr.errors import CheckpointError
-from restr.training import checkpoint
+from restr.training.loop import checkpoint
 
 AVERAGE = 0.998  # of the averaged weights is kept at each step; less in the first steps
 LARGEST_NORM = 1.0

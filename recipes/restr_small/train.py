@@ -36,7 +36,7 @@ from restr.errors import ConfigError, DivergedError
 from restr.files import write_whole
 from restr.model.memory import keep_freed_memory
 from restr.text.vocabulary import Vocabulary
-from restr.training.signals import caught_signals
+from restr.training.loop.signals import caught_signals
 
 MARKS = (1 / 3, 2 / 3)  # shares of the run after which it is validated on a few photographs
 MARK_PHOTOS = 40

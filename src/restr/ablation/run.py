@@ -15,9 +15,9 @@ from restr.ablation.tasks import Task
 from restr.errors import ConfigError, DataError
 from restr.files import write_whole
 from restr.losses import segmentation_loss
-from restr.training import checkpoint
 from restr.training.config import TrainConfig
-from restr.training.trainer import Trainer
+from restr.training.loop import checkpoint
+from restr.training.loop.trainer import Trainer
 
 FACTS, SCORES, COSTS = "ablation.json", "scores.json", "costs.json"
 logger = logging.getLogger("restr")

@@ -9,9 +9,7 @@ import torch
 
 from restr.config import ModelConfig
 from restr.data.batch import SampleBatches
-from restr.data.features import FeatureStore
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes, vocabulary
-from restr.data.loader import CachedBatches, read_photographs
 from restr.metrics import length_bin
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
@@ -19,8 +17,10 @@ from restr.model.weights import read_tensors
 from restr.presets import preset
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
-from restr.training.trainer import Batches
-from restr.training.validate import measure, measure_cached
+from restr.training.cached.features import FeatureStore
+from restr.training.cached.loader import CachedBatches, read_photographs
+from restr.training.loop.trainer import Batches
+from restr.training.loop.validate import measure, measure_cached
 
 
 class Task(Protocol):

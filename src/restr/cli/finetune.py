@@ -95,9 +95,10 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     from restr.cli.progress import progress_bar
     from restr.inference.segmenter import Segmenter
     from restr.model.weights import save_pretrained
-    from restr.training import checkpoint, record
     from restr.training.finetune import divide, finetuner, open_pictures
+    from restr.training.loop import checkpoint
     from restr.training.new_words import settle
+    from restr.training.run import record
 
     if settings.threads:
         torch.set_num_threads(settings.threads)

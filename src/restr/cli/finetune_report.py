@@ -13,7 +13,6 @@ import torch
 
 from restr.cli.progress import progress_bar
 from restr.data.dataset import Samples
-from restr.data.features import FeatureStore
 from restr.errors import DataError
 from restr.evaluation.comparison import compare
 from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
@@ -25,8 +24,9 @@ from restr.inference.segmenter import EncodedImage, Segmenter
 from restr.model.vision import PatchFeatures
 from restr.protocol import protocol
 from restr.text.vocabulary import Vocabulary
-from restr.training.curves import plot_curves
+from restr.training.cached.features import FeatureStore
 from restr.training.finetune import Picture
+from restr.training.run.curves import plot_curves
 
 
 class Encoded:

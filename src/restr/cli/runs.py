@@ -12,7 +12,7 @@ import tyro
 from restr.cli.options import parsed
 
 if TYPE_CHECKING:
-    from restr.training.record import Run
+    from restr.training.run.record import Run
 
 KEEP = "restr", "git", "torch", "machine", "gpu"
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from restr.training.record import runs
+    from restr.training.run.record import runs
 
     found = [run for folder in settings.folders for run in runs(folder)]
     table = Table(box=None, pad_edge=False)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         for line in differences(found):
             print(line)
     if settings.out:
-        from restr.training.curves import plot_runs
+        from restr.training.run.curves import plot_runs
 
         plot_runs({str(run.folder): run.folder / "log.jsonl" for run in found}, settings.out)
         print(settings.out)

@@ -20,8 +20,8 @@ from restr.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from restr.model.restr import ReSTR
-    from restr.training.setups import Setup
-    from restr.training.standing import TrainResult
+    from restr.training.run.run_state import TrainResult
+    from restr.training.tasks import Setup
 
 logger = logging.getLogger("restr")
 
@@ -107,7 +107,7 @@ class Train:
 def main(arguments: Sequence[str]) -> int:
     """Parse, train, report; 0 when finished or out of time, 128 + n when stopped by signal n."""
     settings = parsed(Train, "restr train", arguments)
-    from restr.training import distributed
+    from restr.training.loop import distributed
 
     with distributed.joined(settings.train.device):
         result = train(settings, command=shlex.join(["restr", "train", *arguments]))
@@ -130,8 +130,9 @@ def train(settings: Train, *, command: str = "") -> TrainResult:
     import torch
 
     from restr.losses import segmentation_loss
-    from restr.training import distributed, record
-    from restr.training.trainer import Trainer
+    from restr.training.loop import distributed
+    from restr.training.loop.trainer import Trainer
+    from restr.training.run import record
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -167,9 +168,9 @@ def keep(folder: Path, model: ReSTR, setup: Setup, result: TrainResult) -> None:
     import json
 
     from restr.model.weights import save_pretrained
-    from restr.training import record
-    from restr.training.curves import plot_curves
-    from restr.training.report import write_report
+    from restr.training.run import record
+    from restr.training.run.curves import plot_curves
+    from restr.training.run.report import write_report
 
     save_pretrained(model, setup.words, folder / "model")
     record.end(folder, step=result.step, stopped=result.stopped, metrics=result.metrics)
@@ -185,7 +186,7 @@ def setup_of(settings: Train) -> Setup:
     """What to train on, and from where."""
     from restr.cli.notices import announce
     from restr.formats.catalog import open_dataset
-    from restr.training.setups import Start, on_dataset, on_scenes
+    from restr.training.tasks import Start, on_dataset, on_scenes
 
     start = Start(preset=settings.preset, folder=settings.model, vision=settings.vision, vectors=settings.vectors)
     if settings.data == "generated":

@@ -12,8 +12,6 @@ import numpy as np
 import torch
 
 from restr.data.dataset import Samples
-from restr.data.features import FeatureStore, cache_features, fingerprint_of
-from restr.data.loader import CachedBatches, Photograph, Sentence
 from restr.data.sample import Sample
 from restr.errors import DataError
 from restr.losses import segmentation_loss
@@ -22,11 +20,13 @@ from restr.model.restr import ReSTR
 from restr.preprocess import prepare
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
+from restr.training.cached.features import FeatureStore, cache_features, fingerprint_of
+from restr.training.cached.loader import CachedBatches, Photograph, Sentence
+from restr.training.cached.rehearsal import InTurn, Rehearsal
 from restr.training.config import TrainConfig
+from restr.training.loop.trainer import Trainer
+from restr.training.loop.validate import measure_cached
 from restr.training.new_words import add_words, new_words
-from restr.training.rehearsal import InTurn, Rehearsal
-from restr.training.trainer import Trainer
-from restr.training.validate import measure_cached
 
 HELD_OUT = 8  # every so-many-th picture, where the data has no val split
 EVERY = 2  # every so-many-th row and column of patches: what is new are things and their names, not how borders run
@@ -167,7 +167,7 @@ def finetuner(
     """A trainer of everything but the vision encoder, that measures on ``val`` and keeps the best; and the vocabulary.
 
     Words that are new to the model get rows in its table (``restr.training.new_words``); where ``settings.accumulate`` is 2
-    every second batch is about ordinary sentences (``restr.training.rehearsal``).
+    every second batch is about ordinary sentences (``restr.training.cached.rehearsal``).
     """
     model.vision.requires_grad_(False)
     model.decoder.coarse = min(COARSE, model.config.vision.patch.bit_length() - 1)

@@ -14,7 +14,7 @@ from restr.files import written_whole
 from restr.model.restr import ReSTR
 from restr.overlay import INK, PAPER, QUIET, legend, overlay, resized
 from restr.text.tokenizer import Tokenizer
-from restr.training.validate import iou, predict
+from restr.training.loop.validate import iou, predict
 
 MOST = 8
 COLUMNS = 2

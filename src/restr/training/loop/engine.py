@@ -17,10 +17,10 @@ from restr.losses import LossTerms
 from restr.model.build import build_model
 from restr.model.restr import ReSTR, ReSTROutput
 from restr.nn.transformer import Transformer
-from restr.training import distributed
 from restr.training.config import TrainConfig
-from restr.training.forward import mean_iou
-from restr.training.optim import Ema, build_optimizer, learning_rate, set_learning_rate, trained
+from restr.training.loop import distributed
+from restr.training.loop.forward import mean_iou
+from restr.training.loop.optim import Ema, build_optimizer, learning_rate, set_learning_rate, trained
 
 Loss = Callable[[ReSTROutput, Tensor], LossTerms]
 Forward = Callable[[ReSTR, Batch], ReSTROutput]

@@ -28,9 +28,9 @@ from restr.presets import preset
 from restr.text.tokenizer import Tokenizer
 from restr.text.vectors import WordVectors, read_word_vectors
 from restr.text.vocabulary import Vocabulary
-from restr.training.sheet import MOST, draw_sheet
-from restr.training.trainer import Batches, Evaluate
-from restr.training.validate import measure, measure_swaps
+from restr.training.loop.trainer import Batches, Evaluate
+from restr.training.loop.validate import measure, measure_swaps
+from restr.training.run.sheet import MOST, draw_sheet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import torch
 
 from restr.errors import DataError
 from restr.files import write_whole
-from restr.training.log import read
+from restr.training.run.log import read
 
 NAME = "run.json"
 
@@ -56,7 +56,7 @@ def surroundings() -> dict[str, Any]:
 
 def revision() -> str | None:
     """The commit of the source that runs, "+" behind it where that was changed; None where it is no checkout."""
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[2]  # the package
     try:
         commit, changed = (
             subprocess.run(

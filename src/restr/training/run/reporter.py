@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from restr.training import record, sheet
 from restr.training.config import TrainConfig
-from restr.training.live import LiveView
-from restr.training.log import RunLog
-from restr.training.loggers import RunLogger, open_loggers
-from restr.training.meter import Meter
+from restr.training.run import record, sheet
+from restr.training.run.live import LiveView
+from restr.training.run.log import RunLog
+from restr.training.run.loggers import RunLogger, open_loggers
+from restr.training.run.meter import Meter
 
 
 class Watch:

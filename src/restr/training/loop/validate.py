@@ -9,13 +9,13 @@ import torch
 
 from restr.data.batch import Samples, collate
 from restr.data.generated import GeneratedScenes
-from restr.data.loader import CachedBatches
 from restr.data.sample import Sample
 from restr.metrics import SegmentationMetrics
 from restr.model.restr import ReSTR
 from restr.text.tokenizer import Tokenizer
-from restr.training import distributed
-from restr.training.forward import forward_batch
+from restr.training.cached.loader import CachedBatches
+from restr.training.loop import distributed
+from restr.training.loop.forward import forward_batch
 
 RIGHT = 0.5  # IoU from which a mask counts as the right object
 

@@ -16,9 +16,9 @@ from torch.nn.utils import get_total_norm
 
 from restr.data.batch import Batch
 from restr.model.restr import ReSTR, ReSTROutput
-from restr.training.distributed import whole
-from restr.training.forward import forward_batch
-from restr.training.optim import trained
+from restr.training.loop.distributed import whole
+from restr.training.loop.forward import forward_batch
+from restr.training.loop.optim import trained
 
 logger = logging.getLogger("restr")
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from restr.errors import DataError
 from restr.files import written_whole
-from restr.training.log import read
+from restr.training.run.log import read
 
 
 class Panel(NamedTuple):

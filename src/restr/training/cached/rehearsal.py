@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from restr.data.batch import Batch, Batches
-from restr.data.features import FeatureStore
 from restr.grammar.meaning.description import Description
 from restr.grammar.wording.phrase import word
 from restr.grammar.words.lexicon import COLOURS, NOUNS
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
 from restr.text.tokenizer import Tokenizer
+from restr.training.cached.features import FeatureStore
 
 EACH = 12  # sentences a picture
 MOST = 100  # pictures that are asked about: more would only take longer before training begins

@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restr.data.batch import Batch
-from restr.data.features import FeatureStore
 from restr.errors import DataError
 from restr.files import read_lines
 from restr.masks import rle_decode
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN
+from restr.training.cached.features import FeatureStore
 
 KEPT_BYTES = 1 << 30  # of resized masks, in each process that prepares batches
 

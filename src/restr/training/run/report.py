@@ -14,9 +14,9 @@ from typing import Any
 from restr.errors import DataError
 from restr.files import write_whole
 from restr.html_page import document, figure, number_tiles, section
-from restr.training.log import read
-from restr.training.loggers import flat
-from restr.training.record import NAME, Run
+from restr.training.run.log import read
+from restr.training.run.loggers import flat
+from restr.training.run.record import NAME, Run
 
 STYLE = """
 td { overflow-wrap: anywhere; } .halves { display: grid; gap: 0 3rem; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }

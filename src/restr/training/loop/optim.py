@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from restr.errors import ConfigError
 from restr.training.config import TrainConfig
-from restr.training.distributed import here
+from restr.training.loop.distributed import here
 
 NEVER_DECAYED = (
     "pos_embed",

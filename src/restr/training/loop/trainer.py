@@ -17,15 +17,16 @@ from restr.errors import CheckpointError, ConfigError, DataError, DivergedError
 from restr.losses import segmentation_loss
 from restr.model.memory import keep_freed_memory
 from restr.model.restr import ReSTR
-from restr.training import checkpoint, distributed, sheet
 from restr.training.config import WATCHING, TrainConfig
-from restr.training.engine import DTYPES, Engine, Forward, Gradient, Loss
-from restr.training.forward import forward_batch
-from restr.training.meter import Meter, weight_norm
-from restr.training.signals import caught_signals
-from restr.training.standing import Standing, TrainResult
-from restr.training.stream import Stream
-from restr.training.watch import Watch
+from restr.training.loop import checkpoint, distributed
+from restr.training.loop.engine import DTYPES, Engine, Forward, Gradient, Loss
+from restr.training.loop.forward import forward_batch
+from restr.training.loop.signals import caught_signals
+from restr.training.loop.stream import Stream
+from restr.training.run import sheet
+from restr.training.run.meter import Meter, weight_norm
+from restr.training.run.reporter import Watch
+from restr.training.run.run_state import Standing, TrainResult
 
 logger = logging.getLogger("restr")
 
