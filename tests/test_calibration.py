@@ -19,12 +19,12 @@ from restr.data.sample import Sample
 from restr.errors import ConfigError, DataError
 from restr.evaluation.calibration import draw_reliability, scored
 from restr.evaluation.evaluate import EvaluationResult, evaluate
+from restr.evaluation.protocol import protocol
 from restr.evaluation.report import markdown
 from restr.metrics import area_under_curve, calibration_bins, expected_calibration_error
 from restr.model.build import build_model
 from restr.model.weights import save_pretrained
 from restr.presets import restr_tiny
-from restr.protocol import protocol
 
 # text -> (what it means, what is answered, score, presence); the picture's left half is L, its right half R, nothing N.
 ANSWERS = {
@@ -140,7 +140,7 @@ def test_the_reliability_plot_is_drawn_where_there_are_scores() -> None:
 
 @pytest.mark.parametrize("kind", ["region", "none"])
 def test_restr_eval_reports_it_for_a_model(kind, tmp_path: Path, capsys) -> None:
-    from restr.cli.eval import main
+    from restr.cli.verbs.eval import main
 
     pytest.importorskip("matplotlib")
     words = vocabulary()

@@ -147,7 +147,7 @@ def test_drawn_scenes_are_unseen_by_training_seeds():
 
 
 def test_eval_verb_measures_a_model_folder(tmp_path, capsys):
-    from restr.cli.eval import main
+    from restr.cli.verbs.eval import main
     from restr.data.generated import vocabulary
     from restr.model.build import build_model
     from restr.model.weights import save_pretrained
@@ -163,7 +163,7 @@ def test_eval_verb_measures_a_model_folder(tmp_path, capsys):
 
 
 def test_eval_verb_reads_a_published_layout(tmp_path, capsys):
-    from restr.cli.eval import main
+    from restr.cli.verbs.eval import main
     from restr.data.generated import vocabulary
     from restr.model.build import build_model
     from restr.model.weights import save_pretrained
@@ -184,7 +184,7 @@ def test_eval_verb_reads_a_published_layout(tmp_path, capsys):
 
 @pytest.mark.parametrize("data", ["photos:", "coco", "jsonl", "refcocoo:val"])
 def test_eval_verb_names_the_choices(data):
-    from restr.cli.eval import Eval, open_samples
+    from restr.cli.verbs.eval import Eval, open_samples
 
     with pytest.raises(DatasetError, match="expected NAME:SPLIT"):
         open_samples(Eval(data=data), size=64)

@@ -17,11 +17,11 @@ from restr.data.generated import vocabulary
 from restr.errors import ConfigError, DataError, DatasetError
 from restr.evaluation.datasets import drawn_scenes
 from restr.evaluation.journal import NAME, Journal
+from restr.evaluation.protocol import PROTOCOLS
 from restr.evaluation.run import Setup, measure_all
 from restr.model.build import build_model
 from restr.model.weights import save_pretrained
 from restr.presets import restr_tiny
-from restr.protocol import PROTOCOLS
 
 
 @pytest.fixture(scope="module")

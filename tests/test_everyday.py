@@ -133,7 +133,7 @@ def test_eval_tells_the_splits_apart_and_counts_what_is_absent(
 
 
 def test_a_split_in_the_spec_is_the_one_measured(folder: Path) -> None:
-    from restr.cli.eval import Eval, open_samples, title_of
+    from restr.cli.verbs.eval import Eval, open_samples, title_of
 
     settings = Eval(data=f"everyday:{folder}:train")
     assert [sample.text for sample in open_samples(settings, size=64)] == [

@@ -25,7 +25,7 @@ from restr.export.quiet import quiet
 from restr.export.run import Plan, export
 from restr.inference.backends.base import ExportedBackend
 from restr.inference.exported import FACTS, Exported
-from restr.inference.places import described
+from restr.inference.locate import described
 from restr.model.weights import save_pretrained
 from small_exports import WORDS, shallow_config, shallow_model, with_presence
 

@@ -179,7 +179,7 @@ def test_the_verb_gains_on_what_it_can_learn_and_leaves_a_model(
         moved[part] = max(change, moved.get(part, 0.0))
     assert moved["vision"] < 0.02 < moved["fusion"], moved  # the vision encoder is only rounded to int8
     with pytest.raises(ConfigError, match="batch is 3; it must be even"):
-        from restr.cli.finetune import Finetune, train_config
+        from restr.cli.verbs.finetune import Finetune, train_config
 
         train_config(Finetune(data="x", out=tmp_path, batch=3), pictures=4)
 

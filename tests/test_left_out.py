@@ -14,7 +14,7 @@ from PIL import Image
 from annotated import area, left, opened, picture
 from restr.cli.main import main
 from restr.cli.notices import LOOKED_AT, empty_masks
-from restr.cli.train import Train, setup_of
+from restr.cli.verbs.train import Train, setup_of
 from restr.data.entries.left_out import BAD, LeftOut, summary
 from restr.data.entries.regions import check_region
 from restr.errors import DatasetError

@@ -17,7 +17,7 @@ from clock import Clock
 from html_pages import Page
 from restr.errors import DataError
 from restr.model.build import build_model
-from restr.overlay import FOUND, TRUTH, overlay
+from restr.report.overlay import FOUND, TRUTH, overlay
 from restr.text.tokenizer import Tokenizer
 from restr.training.config import TrainConfig
 from restr.training.run import reporter, sheet

@@ -15,11 +15,11 @@ from restr.cli.main import main
 from restr.errors import DataError, DatasetError
 from restr.evaluation.comparison import compare
 from restr.evaluation.predictions import read_predictions, read_records, score
+from restr.evaluation.protocol import protocol
 from restr.evaluation.report import write_report
 from restr.formats.catalog import open_dataset
 from restr.masks import rle_encode
-from restr.overlay import TRUTH
-from restr.protocol import protocol
+from restr.report.overlay import TRUTH
 
 
 @pytest.fixture

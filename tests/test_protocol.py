@@ -11,7 +11,7 @@ from restr.config import PreprocessConfig
 from restr.data.sample import Sample
 from restr.errors import ConfigError
 from restr.evaluation.evaluate import evaluate
-from restr.protocol import PROTOCOLS, Protocol, protocol
+from restr.evaluation.protocol import PROTOCOLS, Protocol, protocol
 
 OWN = PreprocessConfig(size=480)
 

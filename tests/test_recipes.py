@@ -11,7 +11,7 @@ import pytest
 
 import layouts
 from restr.cli.config_file import options_of
-from restr.cli.train import main
+from restr.cli.verbs.train import main
 from restr.formats.catalog import open_dataset
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*/config.toml"))

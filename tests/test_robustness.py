@@ -16,11 +16,11 @@ from oracles import Answer
 from restr.config import PreprocessConfig
 from restr.data.sample import Sample, SampleList
 from restr.errors import DataError
+from restr.evaluation.protocol import PROTOCOLS
 from restr.evaluation.robustness.measure import SIDED, Measured, RobustnessResult, measure, passes, summarise
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, sentences_of_others
 from restr.evaluation.robustness.report import markdown, write_robustness
 from restr.evaluation.robustness.synonyms import named
-from restr.protocol import PROTOCOLS
 
 SIZE = (20, 30)
 SENTENCES = [name for name, each in PERTURBATIONS.items() if each.family == "sentence"]
@@ -277,7 +277,7 @@ def test_the_report_holds_every_row(tmp_path: Path) -> None:
 
 
 def test_the_verb_measures_a_model_and_the_table_grows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from restr.cli.robustness import main
+    from restr.cli.verbs.robustness import main
     from restr.data.generated import vocabulary
     from restr.model.build import build_model
     from restr.model.weights import save_pretrained

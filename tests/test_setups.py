@@ -100,6 +100,6 @@ def test_the_verb_trains_on_a_dataset_goes_on_and_starts_from_a_model(data: Path
     result = Segmenter.from_pretrained(tmp_path / "c" / "model")(opened(data, "val")[0].image, "the circle")
     assert result.mask.shape == (48, 48)
     with pytest.raises(ConfigError, match="needs --val"):
-        from restr.cli.train import Train, setup_of
+        from restr.cli.verbs.train import Train, setup_of
 
         setup_of(Train(out=tmp_path, data="jsonl:mine.jsonl:train"))

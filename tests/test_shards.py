@@ -15,8 +15,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 import layouts
-from restr.cli.eval import Eval, open_samples
 from restr.cli.main import main
+from restr.cli.verbs.eval import Eval, open_samples
 from restr.data.batch import SampleBatches
 from restr.data.fitted import FittedSamples
 from restr.data.order import BlockOrder, Uniform

@@ -234,7 +234,7 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
 
 
 def test_the_command_trains_saves_and_resumes(tmp_path: Path) -> None:
-    from restr.cli.train import main
+    from restr.cli.verbs.train import main
     from restr.model.weights import load_pretrained
 
     arguments = [

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tyro
 
-from restr.cli.eval import Eval, run
+from restr.cli.verbs.eval import Eval, run
 
 COMMAND = "python recipes/restr_small/evaluate.py --photos PHOTOS"
 

@@ -16,13 +16,13 @@ from restr.data.dataset import Samples
 from restr.errors import DataError
 from restr.evaluation.comparison import compare
 from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
+from restr.evaluation.protocol import protocol
 from restr.evaluation.report import markdown, write_report
 from restr.files import write_whole
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.result import Result
 from restr.inference.segmenter import EncodedImage, Segmenter
 from restr.model.vision import PatchFeatures
-from restr.protocol import protocol
 from restr.text.vocabulary import Vocabulary
 from restr.training.cached.features import FeatureStore
 from restr.training.finetune import Picture

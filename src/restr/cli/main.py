@@ -12,18 +12,18 @@ from restr.errors import RestrError
 
 # verb -> (module with main(arguments) -> exit code or None, one line of help)
 VERBS = {
-    "predict": ("restr.cli.predict", "segment what a sentence names in photographs"),
-    "train": ("restr.cli.train", "train a model"),
-    "finetune": ("restr.cli.finetune", "train a model further on your own data"),
-    "eval": ("restr.cli.eval", "measure a model on a dataset"),
-    "score": ("restr.cli.score", "measure masks that any program predicted"),
-    "compare": ("restr.cli.compare", "two evaluations, sentence by sentence"),
-    "robustness": ("restr.cli.robustness", "what is left when sentences and pictures change"),
+    "predict": ("restr.cli.verbs.predict", "segment what a sentence names in photographs"),
+    "train": ("restr.cli.verbs.train", "train a model"),
+    "finetune": ("restr.cli.verbs.finetune", "train a model further on your own data"),
+    "eval": ("restr.cli.verbs.eval", "measure a model on a dataset"),
+    "score": ("restr.cli.verbs.score", "measure masks that any program predicted"),
+    "compare": ("restr.cli.verbs.compare", "two evaluations, sentence by sentence"),
+    "robustness": ("restr.cli.verbs.robustness", "what is left when sentences and pictures change"),
     "data": ("restr.cli.data.main", "get a dataset together, look it over and through, convert it"),
-    "runs": ("restr.cli.runs", "what was trained, and how well"),
-    "ablate": ("restr.cli.ablate", "compare variants of the model"),
-    "export": ("restr.cli.export", "write a model for runtimes without PyTorch"),
-    "serve": ("restr.cli.serve", "models over HTTP, and a page for people"),
+    "runs": ("restr.cli.verbs.runs", "what was trained, and how well"),
+    "ablate": ("restr.cli.verbs.ablate", "compare variants of the model"),
+    "export": ("restr.cli.verbs.export", "write a model for runtimes without PyTorch"),
+    "serve": ("restr.cli.verbs.serve", "models over HTTP, and a page for people"),
 }
 CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; what is typed beside it counts more."
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130

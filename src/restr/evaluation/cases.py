@@ -12,7 +12,7 @@ from restr.data.sample import Sample, SampleSource
 from restr.errors import DataError
 from restr.evaluation.evaluate import Record
 from restr.masks import rle_decode
-from restr.overlay import INK, PAPER, QUIET, legend, overlay
+from restr.report.overlay import INK, PAPER, QUIET, legend, overlay
 
 CELL = 300  # pixels, of a case's picture
 CAPTION = 58  # pixels, below it

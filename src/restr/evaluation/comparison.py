@@ -13,7 +13,7 @@ from restr.errors import DataError
 from restr.evaluation.cases import CAPTION, CELL, GAP, draw_case, find_samples
 from restr.evaluation.evaluate import Record
 from restr.metrics import bootstrap_interval, ratio_interval
-from restr.overlay import INK, PAPER, legend
+from restr.report.overlay import INK, PAPER, legend
 
 
 @dataclass(frozen=True, kw_only=True)

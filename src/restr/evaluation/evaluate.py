@@ -15,6 +15,8 @@ from restr import masks
 from restr.config import PreprocessConfig, PresenceConfig
 from restr.data.sample import Sample
 from restr.evaluation.calibration import sureness
+from restr.evaluation.protocol import PROTOCOLS
+from restr.evaluation.protocol import Protocol as EvaluationProtocol
 from restr.fields import seed_of
 from restr.metrics import (
     LENGTHS,
@@ -25,8 +27,6 @@ from restr.metrics import (
     length_bin,
     ratio_interval,
 )
-from restr.protocol import PROTOCOLS
-from restr.protocol import Protocol as EvaluationProtocol
 
 MOST_OVERLAP = 0.1  # of the smaller region: up to here two targets of an image are different things
 

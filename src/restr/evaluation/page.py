@@ -13,8 +13,8 @@ from restr.data.sample import Sample
 from restr.evaluation.cases import case_picture
 from restr.evaluation.evaluate import EvaluationResult, Record
 from restr.evaluation.published import CAUTION, beside
-from restr.html_page import document, figure, number_tiles, section
-from restr.overlay import FOUND, TRUTH
+from restr.report.overlay import FOUND, TRUTH
+from restr.report.page import document, figure, number_tiles, section
 
 BINS = 20  # of the histogram
 SIDE = 420  # pixels of a case's picture

@@ -12,9 +12,9 @@ from restr.data.entries.entry import Record as Fields
 from restr.data.sample import Sample
 from restr.errors import DataError, DatasetError
 from restr.evaluation.evaluate import EvaluationResult, Record, judged, summarise
+from restr.evaluation.protocol import Protocol
 from restr.formats.readers.own import json_lines
 from restr.masks import rle_decode
-from restr.protocol import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)

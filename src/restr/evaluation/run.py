@@ -18,8 +18,8 @@ from restr.data.sample import SampleSource
 from restr.errors import ConfigError, DataError
 from restr.evaluation.evaluate import Record, measure_image
 from restr.evaluation.journal import Journal
+from restr.evaluation.protocol import Protocol
 from restr.inference.segmenter import Segmenter
-from restr.protocol import Protocol
 
 AHEAD = 3  # images a process that wait for it
 

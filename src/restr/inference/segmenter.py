@@ -20,7 +20,7 @@ from restr.inference.cache import FeatureCache
 from restr.inference.encoded import EncodedImage
 from restr.inference.explanation import WordAttention, explanations
 from restr.inference.exported import FACTS, Exported
-from restr.inference.places import model_folder
+from restr.inference.locate import model_folder
 from restr.inference.result import Result, thresholds
 from restr.inference.sources import ImageSource, image_name, read_image
 from restr.model.names import VOCABULARY

@@ -17,10 +17,10 @@ from restr.data.sample import Sample, SampleSource
 from restr.errors import DataError
 from restr.evaluation.evaluate import Record, Segments, by_image, joined, measure_image
 from restr.evaluation.journal import refuse_others
+from restr.evaluation.protocol import Protocol
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, Perturbation, sentences_of_others
 from restr.files import write_whole
 from restr.metrics import bootstrap_interval, ratio_interval
-from restr.protocol import Protocol
 
 SHOWN = 4  # images of the picture sheet
 SIDED = "mirror, sides only"  # the row of mirror over the sentences that side-swap changes

@@ -20,7 +20,7 @@ from restr.evaluation.evaluate import Record, plain
 from restr.evaluation.robustness.measure import RobustnessResult, perturbed, shown
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS
 from restr.files import write_whole
-from restr.overlay import INK, PAPER, QUIET, legend
+from restr.report.overlay import INK, PAPER, QUIET, legend
 
 CELL, CAPTION, COLUMNS = 250, 66, 6
 COLOURS = {"sentence": "#4a90c2", "mirror": "#5b9f6b", "picture": "#c28a4a", "nothing": "#8a7ab8"}

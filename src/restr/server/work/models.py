@@ -10,7 +10,7 @@ import numpy as np
 
 from restr.errors import RestrError
 from restr.inference.backends.base import Backend
-from restr.inference.places import model_folder
+from restr.inference.locate import model_folder
 from restr.inference.segmenter import Segmenter
 from restr.server.metrics import Metrics
 from restr.server.schemas import ModelInfo, Scoring

@@ -13,7 +13,7 @@ from typing import Any
 
 from restr.errors import DataError
 from restr.files import write_whole
-from restr.html_page import document, figure, number_tiles, section
+from restr.report.page import document, figure, number_tiles, section
 from restr.training.run.log import read
 from restr.training.run.loggers import flat
 from restr.training.run.record import NAME, Run

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from restr.data.sample import Sample
 from restr.files import written_whole
 from restr.model.restr import ReSTR
-from restr.overlay import INK, PAPER, QUIET, legend, overlay, resized
+from restr.report.overlay import INK, PAPER, QUIET, legend, overlay, resized
 from restr.text.tokenizer import Tokenizer
 from restr.training.loop.validate import iou, predict
 

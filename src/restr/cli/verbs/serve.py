@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     if settings.workers > 1:
         return supervise(settings)
     listen(settings).close()  # a wrong address is said in a line, before models are loaded
-    from restr.inference.places import described, model_folder  # torch loads here
+    from restr.inference.locate import described, model_folder  # torch loads here
     from restr.server.processes.one import run
 
     for place in settings.places().values():

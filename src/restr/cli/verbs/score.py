@@ -42,9 +42,9 @@ def main(arguments: Sequence[str]) -> int:
     settings = parsed(Score, "restr score", arguments)
     from restr.cli.notices import announce
     from restr.evaluation.predictions import read_predictions, score
+    from restr.evaluation.protocol import protocol
     from restr.evaluation.report import markdown, write_report
     from restr.formats.catalog import open_dataset
-    from restr.protocol import protocol
 
     samples = announce(open_dataset(settings.data, settings.root), settings.data)
     result = score(

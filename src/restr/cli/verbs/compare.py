@@ -91,7 +91,7 @@ def write(
 
 def samples_of(settings: Compare) -> SampleSource:
     """The samples that the second evaluation measured, opened once more. Raises ``DataError`` where it does not say which."""
-    from restr.cli.eval import Eval, open_samples
+    from restr.cli.verbs.eval import Eval, open_samples
     from restr.data.entries.entry import read_json
 
     path = settings.second / "metrics.json"

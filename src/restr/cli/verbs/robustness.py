@@ -15,8 +15,8 @@ from restr.cli.options import parsed
 if TYPE_CHECKING:
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import Record
+    from restr.evaluation.protocol import Protocol
     from restr.evaluation.robustness.measure import Measured, RobustnessResult
-    from restr.protocol import Protocol
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     """Measure what the folder does not have yet, print the table and write the report."""
-    from restr.cli.eval import Eval, prepared
+    from restr.cli.verbs.eval import Eval, prepared
     from restr.evaluation.robustness.measure import Measured, summarise
     from restr.evaluation.robustness.perturbations import PERTURBATIONS, chosen
     from restr.evaluation.robustness.report import markdown, write_robustness

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from restr.config import PreprocessConfig, PresenceConfig
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import EvaluationResult
-    from restr.protocol import Protocol
+    from restr.evaluation.protocol import Protocol
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ class Prepared:
 
 def prepared(settings: Eval) -> Prepared:
     """Open everything but the weights. Raises ``RestrError`` for what is not there or cannot be."""
-    from restr.inference.places import described, model_folder
+    from restr.inference.locate import described, model_folder
 
     if settings.n < 1:
         raise ConfigError(f"n is {settings.n}; ask for at least one sentence")
@@ -209,7 +209,7 @@ def split_of(settings: Eval) -> str:
 
 def chosen_protocol(settings: Eval) -> Protocol:
     """The protocol, with what was asked for instead of its own; its name says so."""
-    from restr.protocol import protocol
+    from restr.evaluation.protocol import protocol
 
     found = protocol(settings.protocol)
     changes = {"threshold": settings.threshold, "presence": settings.presence, "empty_iou": settings.empty_iou}

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     from rich.console import Console
 
     from restr.export.run import Plan, export  # torch loads here
-    from restr.inference.places import model_folder
+    from restr.inference.locate import model_folder
     from restr.inference.sources import read_image
     from restr.model.weights import folder_hash, load_pretrained
 
