@@ -24,7 +24,7 @@ from serving import ROOT
 
 from restr.client import Client, ServerError
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from hostile import hostile, spoilt  # noqa: E402  (the tests' own)
 
 PROBLEM = "application/problem+json"

@@ -16,7 +16,7 @@ from typing import Literal
 from restr.errors import ConfigError
 from restr.fields import at_least, from_dict, one_of
 
-FORMAT = 2  # of the JSON file; 1 was version 0.1.0
+_FORMAT = 2  # of the JSON file; 1 was version 0.1.0
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -282,7 +282,7 @@ class ModelConfig:
 
     def to_json(self) -> str:
         """This config as indented JSON; ``from_json`` reads it back."""
-        return json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=2) + "\n"
+        return json.dumps({"format": _FORMAT} | dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
@@ -292,8 +292,10 @@ class ModelConfig:
         except json.JSONDecodeError as error:
             raise ConfigError(f"the config is not JSON ({error}); expected what ModelConfig.to_json writes") from error
         written_by = values.pop("format", 1)
-        if written_by > FORMAT:
-            raise ConfigError(f"the config's format is {written_by}, restr reads up to {FORMAT}; install a newer restr")
+        if written_by > _FORMAT:
+            raise ConfigError(
+                f"the config's format is {written_by}, restr reads up to {_FORMAT}; install a newer restr"
+            )
         if written_by == 1:  # version 0.1.0 knew one decoder, which is not today's default
             values.setdefault("decoder", {}).setdefault("beside", "fused")
         return from_dict(cls, values)

@@ -31,7 +31,7 @@ MOST_PIXELS = (
 )
 MOST_BYTES = 2**30  # of what has no end that one could look for: a pipe, a device
 ORIENTATION = 0x0112  # EXIF
-WHITE = 255
+_WHITE = 255
 
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda pixels: pixels[:, ::-1],
@@ -221,7 +221,7 @@ def _rgb(picture: Image.Image, name: str) -> np.ndarray:
         picture = picture.convert(picture.mode[:-1] + "A")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, (WHITE, WHITE, WHITE, 255)), picture)
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, (_WHITE, _WHITE, _WHITE, 255)), picture)
     return np.array(picture.convert("RGB"))
 
 
@@ -238,7 +238,7 @@ def _deep_grey(picture: Image.Image, name: str) -> np.ndarray:
     pixels = from_array(values.astype(np.uint16), name)
     clear = picture.info.get("transparency")
     if isinstance(clear, int):
-        pixels[values == clear] = WHITE
+        pixels[values == clear] = _WHITE
     return pixels
 
 

@@ -59,10 +59,10 @@ def run_table(
     for seed in range(seeds):
         for row in table.rows:
             if stopped is None:
-                stopped = run_row(row, task, folder / slug(row.name), seed, settings, loss)
+                stopped = run_row(row, task, folder / _slug(row.name), seed, settings, loss)
     costs = measured_costs(table, task, folder / COSTS)
     return [
-        RowResult(name=row.name, scores=finished(folder / slug(row.name), seeds), cost=costs[row.name])
+        RowResult(name=row.name, scores=finished(folder / _slug(row.name), seeds), cost=costs[row.name])
         for row in table.rows
     ], stopped
 
@@ -120,6 +120,6 @@ def check_facts(path: Path, facts: dict) -> None:
     write_whole(path, text)
 
 
-def slug(name: str) -> str:
+def _slug(name: str) -> str:
     """A row's name as a folder's."""
     return "-".join("".join(c if c.isalnum() or c == "." else " " for c in name.lower()).split())

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     make_safe()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
-        print(usage())
+        print(_usage())
         return OK if words else USAGE
     if words[0] in ("-V", "--version", "version"):
         print(f"restr {__version__}")
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def usage() -> str:
+def _usage() -> str:
     """The help of the command itself."""
     verbs = "\n".join(f"  {verb:<11} {line}" for verb, (_, line) in VERBS.items())
     return (

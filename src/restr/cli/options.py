@@ -17,7 +17,7 @@ from restr.fields import at_least
 T = TypeVar("T")
 
 # The least value of options that several verbs share; what PyTorch and NumPy say of smaller ones names no option.
-LEAST = {"seed": 0, "threads": 0, "processes": 1, "n": 1, "batch": 1}
+_LEAST = {"seed": 0, "threads": 0, "processes": 1, "n": 1, "batch": 1}
 
 
 class Held(io.StringIO):
@@ -34,8 +34,8 @@ def parsed(options: type[T], prog: str, arguments: Sequence[str]) -> T:
         with redirect_stderr(held):
             found = tyro.cli(options, prog=prog, args=list(arguments))
         for field in dataclasses.fields(found):  # type: ignore[arg-type]
-            if field.name in LEAST:
-                at_least(found, field.name, LEAST[field.name])
+            if field.name in _LEAST:
+                at_least(found, field.name, _LEAST[field.name])
     except RestrError as error:
         raise _wrong(prog, error) from error
     except SystemExit as error:

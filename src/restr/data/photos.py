@@ -28,7 +28,7 @@ from restr.masks import box_of, box_xywh, rle_decode, rle_encode
 from restr.pictures import read_picture
 
 ANNOTATIONS, IMAGES, SHARDS = "instances.json", "images", "shards"
-QUALITY = 92  # of the JPEGs
+_QUALITY = 92  # of the JPEGs
 
 
 class PhotoSet:
@@ -150,7 +150,7 @@ def write_shard(scenes: Iterable[Scene], root: str | Path, name: str, *, split: 
         if not scene.id.endswith(".jpg") or "/" in scene.id:
             raise DataError(f"scene id {scene.id!r} must be a file name that ends in .jpg, as it names the image")
         with written_whole(root / IMAGES / scene.id) as partial:
-            Image.fromarray(scene.image).save(partial, format="JPEG", quality=QUALITY)
+            Image.fromarray(scene.image).save(partial, format="JPEG", quality=_QUALITY)
         height, width = scene.image.shape[:2]
         image = {"file_name": scene.id, "width": width, "height": height, "split": split}
         image |= {"source": scene.source, "complete": int(scene.complete)}

@@ -11,7 +11,7 @@ import numpy as np
 
 from restr.metrics import CalibrationBin, area_under_curve, calibration_bins, expected_calibration_error
 
-RIGHT = 0.5  # the IoU from which a mask is right
+_RIGHT = 0.5  # the IoU from which a mask is right
 
 
 class Judged(Protocol):
@@ -41,7 +41,7 @@ def scored(records: Sequence[Judged]) -> tuple[list[float], list[bool]]:
     if not any(record.score for record in records):
         return [], []
     counted = [record for record in records if record.area or record.marked]
-    right = [bool(record.area) and record.iou >= RIGHT for record in counted]
+    right = [bool(record.area) and record.iou >= _RIGHT for record in counted]
     return [record.score for record in counted], right
 
 

@@ -17,11 +17,11 @@ from restr.report.overlay import FOUND, TRUTH
 from restr.report.page import document, figure, number_tiles, section
 
 BINS = 20  # of the histogram
-SIDE = 420  # pixels of a case's picture
+_SIDE = 420  # pixels of a case's picture
 # Where some sentences mean nothing.
 GENERALISED = {"giou": "gIoU", "ciou": "cIoU", "n_acc": "N-acc", "t_acc": "T-acc", "presence_auc": "presence AUC"}
 
-STYLE = """
+_STYLE = """
 td.track { width: 38%; min-width: 140px; padding: 0 .7rem; }
 .bar { position: relative; height: 14px; background: var(--card); border-radius: 3px; }
 .bar i { position: absolute; inset: 0 auto 0 0; background: var(--bar); border-radius: 3px; }
@@ -60,7 +60,7 @@ def page(
         _published(result, data),
         *(_cases(name, records, samples) for name, records in cases.items()),
     ]
-    return document(title, "\n".join(part for part in parts if part), style=STYLE)
+    return document(title, "\n".join(part for part in parts if part), style=_STYLE)
 
 
 def _tiles(result: EvaluationResult) -> str:
@@ -167,7 +167,7 @@ def _cases(name: str, records: Sequence[Record], samples: Mapping[str, Sample]) 
 
 def _figure(record: Record, sample: Sample) -> str:
     buffer = io.BytesIO()
-    case_picture(sample, record, SIDE).save(buffer, "JPEG", quality=82)
+    case_picture(sample, record, _SIDE).save(buffer, "JPEG", quality=82)
     small = f"IoU {100 * record.iou:.0f} · {html.escape(record.kind)} · {html.escape(record.id)}"
     return figure(buffer.getvalue(), "jpeg", record.text, f"<br><span class='quiet'>{small}</span>")
 

@@ -9,7 +9,7 @@ from restr.evaluation.evaluate import EvaluationResult
 from restr.formats.catalog import LAYOUTS
 from restr.metrics import PRECISION_AT
 
-SPLITS: dict[str, str] = {  # a dataset's name here: its name in the papers
+_SPLITS: dict[str, str] = {  # a dataset's name here: its name in the papers
     "refcoco:unc:val": "UNC val",
     "refcoco:unc:testA": "UNC testA",
     "refcoco:unc:testB": "UNC testB",
@@ -29,7 +29,7 @@ class PublishedRow:
 
     def score(self, data: str) -> float | None:
         """The score of a split of ``SPLITS``."""
-        return dict(zip(SPLITS, self.scores, strict=True))[data]
+        return dict(zip(_SPLITS, self.scores, strict=True))[data]
 
 
 PUBLISHED: tuple[PublishedRow, ...] = (
@@ -52,7 +52,7 @@ def beside(data: str) -> dict[str, float]:
     if len(rest) == 1 and name in LAYOUTS:
         rest = [*LAYOUTS[name].splitters[:1], *rest]  # the splitter that is meant where none is named
     split = ":".join([name, *rest])
-    if split not in SPLITS:
+    if split not in _SPLITS:
         return {}
     scores = {row.method: row.score(split) for row in PUBLISHED}
     return {method: score for method, score in scores.items() if score is not None}

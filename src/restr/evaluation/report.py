@@ -43,7 +43,7 @@ def write_report(
     cases = choose_cases(result.records)
     found = find_samples(samples, {r.id for rs in cases.values() for r in rs}) if samples is not None else {}
     charts = {
-        "by_kind.png": draw_chart(result, title=title),
+        "by_kind.png": _draw_chart(result, title=title),
         "reliability.png": draw_reliability(result.records, title=title),
     }
     reliability = charts["reliability.png"]
@@ -100,7 +100,7 @@ def markdown(result: EvaluationResult, *, title: str, command: str = "") -> str:
     return "\n".join(rows) + "\n"
 
 
-def draw_chart(result: EvaluationResult, *, title: str) -> bytes | None:
+def _draw_chart(result: EvaluationResult, *, title: str) -> bytes | None:
     """oIoU by kind of sentence as a PNG, with n and the 95% interval over images; None without matplotlib."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

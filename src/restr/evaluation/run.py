@@ -21,7 +21,7 @@ from restr.evaluation.journal import Journal
 from restr.evaluation.protocol import Protocol
 from restr.inference.segmenter import Segmenter
 
-AHEAD = 3  # images a process that wait for it
+_AHEAD = 3  # images a process that wait for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ def _measured(
     pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup, processes))
     try:
         while True:
-            while len(waiting) < AHEAD * processes and (image := next(queue, None)) is not None:
+            while len(waiting) < _AHEAD * processes and (image := next(queue, None)) is not None:
                 waiting[pool.submit(_measure, groups[image])] = image
             if not waiting:
                 break

@@ -14,7 +14,7 @@ from restr.export.parity import sentences
 from restr.preprocess import prepare
 from restr.text.tokenizer import fills_up
 
-LEAST = 8  # photographs
+_LEAST = 8  # photographs
 SHORTEST, LONGEST = 2, 8  # words of a sentence
 
 
@@ -25,9 +25,9 @@ def examples(
 
     encoder: the graph that makes ``patches``. Raises ``ConfigError`` for too few photographs.
     """
-    if len(photographs) < LEAST:
+    if len(photographs) < _LEAST:
         raise ConfigError(
-            f"got {len(photographs)} photographs; int8 needs at least {LEAST}, better 60, of the kind that the export is "
+            f"got {len(photographs)} photographs; int8 needs at least {_LEAST}, better 60, of the kind that the export is "
             "for, to learn how large activations become: --photo DIR"
         )
     rng = np.random.default_rng(0)

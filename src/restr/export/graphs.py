@@ -16,7 +16,7 @@ from restr.text.tokenizer import fills_up
 from restr.text.vocabulary import PADDING, UNKNOWN
 
 LARGEST_GRID = 128  # patches a side that a graph of any size promises to take
-MOST = 1024  # images or sentences at once
+_MOST = 1024  # images or sentences at once
 
 
 class ImageEncoder(nn.Module):
@@ -103,7 +103,7 @@ def graphs(model: ReSTR, *, dynamic: bool, whole: bool) -> dict[str, Graph]:
     check_exportable(config, dynamic=dynamic)
     patch, side = config.vision.patch, config.preprocess.size // config.vision.patch
     grid = (side, side + 1) if dynamic else (side, side)  # two sides that happen to be equal would be taken for one
-    b, t = Dim("b", min=1, max=MOST), Dim("t", min=1, max=MOST)
+    b, t = Dim("b", min=1, max=_MOST), Dim("t", min=1, max=_MOST)
     h, w = (Dim(name, min=1, max=max(LARGEST_GRID, 2 * side)) for name in "hw")
     sides: dict[int, Dim] = {2: patch * h, 3: patch * w} if dynamic else {}  # type: ignore[dict-item]
     grids: dict[int, Dim] = {1: h, 2: w} if dynamic else {}

@@ -18,7 +18,7 @@ from restr.text.tokenizer import fills_up
 from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN
 
 EXPRESSIONS = (1, 2, 5)  # at once on one image, and images at once for the single graph
-ROUNDS = 7  # of each timing
+_ROUNDS = 7  # of each timing
 TOLERANCE, AGREEMENT = 1e-4, 0.999  # what fp32 must keep: logits, and the share of pixels on the same side
 
 
@@ -164,7 +164,7 @@ def timed(
 
 def _medians(sides: dict[str, tuple[Backend, Any]], call: Callable[[Backend, Any], Any]) -> Iterator[tuple[str, float]]:
     seconds: dict[str, list[float]] = {side: [] for side in sides}
-    for _ in range(ROUNDS + 1):  # the first one warms up
+    for _ in range(_ROUNDS + 1):  # the first one warms up
         for side, (backend, features) in sides.items():
             start = time.perf_counter()
             call(backend, features)

@@ -30,7 +30,7 @@ WEIGHTS: Mapping[str, float] = {
     "group": 1.5,
     "negation": 0.5,
 }
-TRIES = 4  # draws a wanted sentence, since the same words may come twice
+_TRIES = 4  # draws a wanted sentence, since the same words may come twice
 MOST_WORDINGS = 4  # of one description, on average: a scene that offers little is not to be told again and again
 
 
@@ -53,7 +53,7 @@ def references(
     draw = _Draw(facts, pool, mix)
     n = min(n, MOST_WORDINGS * len(pool))
     found: dict[tuple[str, tuple[int, ...]], Reference] = {}
-    for _ in range(TRIES * n):
+    for _ in range(_TRIES * n):
         if len(found) == n:
             break
         candidate = draw(rng)

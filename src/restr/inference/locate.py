@@ -12,14 +12,14 @@ from restr.errors import WeightsError
 from restr.inference.exported import FACTS, Exported
 from restr.model.names import WEIGHTS
 
-BUNDLED = "restr_small"
+_BUNDLED = "restr_small"
 HUB = "hf:"  # before a repository of the Hugging Face hub
 
 
 def model_folder(path: str | PathLike[str] | None) -> Path:
     """The folder of what ``from_pretrained`` takes, fetched first where it is on the hub. Raises ``WeightsError``."""
     if path is None:
-        return Path(str(resources.files("restr") / "assets" / BUNDLED))
+        return Path(str(resources.files("restr") / "assets" / _BUNDLED))
     if not isinstance(path, (str, PathLike)):
         raise WeightsError(
             f"the model is {type(path).__name__} {path!r}; pass a folder's path, or none for the bundled model"

@@ -14,9 +14,9 @@ from pathlib import Path
 from restr.errors import OutputError
 from restr.files import cut_to_bytes, write_if_free
 
-LONGEST = 48  # letters of a slug
+_LONGEST = 48  # letters of a slug
 LONGEST_BYTES = 96  # of a slug: two of them, a number and a kind stay below the 255 bytes of a file's name
-REMEMBERED = 4096  # stems whose taken numbers a process knows
+_REMEMBERED = 4096  # stems whose taken numbers a process knows
 
 
 @dataclass
@@ -38,7 +38,7 @@ _known: OrderedDict[tuple[str, ...], Numbers] = OrderedDict()
 def slug(text: str) -> str:
     """Words of a text in a form that every file system takes: "The man's hat!" -> "the-mans-hat"."""
     plain = unicodedata.normalize("NFKC", text).lower().replace("'", "").replace("\u2019", "")
-    letters = re.sub(r"[\W_]+", "-", plain).strip("-")[:LONGEST]
+    letters = re.sub(r"[\W_]+", "-", plain).strip("-")[:_LONGEST]
     return cut_to_bytes(letters, LONGEST_BYTES).rstrip("-") or "result"
 
 
@@ -98,7 +98,7 @@ def _numbers(key: tuple[str, ...]) -> Numbers:
     """What is known of a folder's stem. Unlocked: two threads at worst read a file twice."""
     numbers = _known.pop(key, None) or Numbers()
     _known[key] = numbers
-    while len(_known) > REMEMBERED:
+    while len(_known) > _REMEMBERED:
         with suppress(KeyError):
             _known.popitem(last=False)
     return numbers

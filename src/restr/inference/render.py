@@ -11,7 +11,7 @@ ACCENT = (56, 214, 255)
 INK = (250, 250, 250)
 QUIET = (160, 166, 176)
 STRIP = (22, 24, 29)
-SHOWN = (480, 1600)  # a shown picture's longest side: small images are enlarged, large ones reduced
+_SHOWN = (480, 1600)  # a shown picture's longest side: small images are enlarged, large ones reduced
 
 # Dark to light with steadily growing lightness, so that it reads in grey too (after matplotlib's "inferno").
 HEAT = np.array(
@@ -105,7 +105,7 @@ def attention_strip(
 
 def _shown(picture: Image.Image) -> Image.Image:
     longest = max(picture.size)
-    scale = min(max(longest, SHOWN[0]), SHOWN[1]) / longest
+    scale = min(max(longest, _SHOWN[0]), _SHOWN[1]) / longest
     if scale == 1:
         return picture
     width, height = (max(1, round(side * scale)) for side in picture.size)

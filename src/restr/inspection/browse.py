@@ -25,11 +25,11 @@ from restr.inspection.check_page import SIDE, jpeg
 from restr.inspection.style import STYLE
 
 ON_A_PAGE = 48
-LARGE = 1400  # pixels of the longer side
-LONGEST = 200  # characters of a search
+_LARGE = 1400  # pixels of the longer side
+_LONGEST = 200  # characters of a search
 HTML, JPEG = "text/html; charset=utf-8", "image/jpeg"
-SIDES = {"": 2 * SIDE, "large": LARGE, "bare": LARGE}
-HEADERS = {
+_SIDES = {"": 2 * SIDE, "large": _LARGE, "bare": _LARGE}
+_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors "
     f"'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'",
     "X-Content-Type-Options": "nosniff",
@@ -68,7 +68,7 @@ class Site:
                 return Answer(HTTPStatus.OK, HTML, self.check.encode())
             case ["sample", row] if self._is_row(row):
                 return self._sample(int(row), _view(parts.query))
-            case ["picture", row, *rest] if self._is_row(row) and len(rest) < 2 and "".join(rest) in SIDES:
+            case ["picture", row, *rest] if self._is_row(row) and len(rest) < 2 and "".join(rest) in _SIDES:
                 try:
                     return Answer(HTTPStatus.OK, JPEG, self.picture(int(row), "".join(rest)))
                 except DatasetError as error:
@@ -116,7 +116,7 @@ class Site:
         """A sample's picture as JPEG, with its mask unless it is to be bare. Raises ``DatasetError``."""
         with self._one_at_a_time:
             sample = self.samples.sample(self.samples.entries.entry(row))
-        return jpeg(Image.fromarray(sample.image), None if how == "bare" else sample.mask, SIDES[how])
+        return jpeg(Image.fromarray(sample.image), None if how == "bare" else sample.mask, _SIDES[how])
 
     def _rows(self, split: str, text: str) -> np.ndarray:
         return self.samples.entries.rows_with(split or self.samples.split, text.split())
@@ -184,7 +184,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             answer = Answer(HTTPStatus.MISDIRECTED_REQUEST, HTML, b"this is another host\n")
         self.send_response(answer.status)
-        for name, value in HEADERS.items():
+        for name, value in _HEADERS.items():
             self.send_header(name, value)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.content)))
@@ -214,6 +214,6 @@ def _view(query: str) -> View:
     page = values.get("page", "")
     return View(
         split=values.get("split", ""),
-        text=values.get("text", "")[:LONGEST].strip(),
+        text=values.get("text", "")[:_LONGEST].strip(),
         page=max(1, int(page)) if page.isascii() and page.isdecimal() and len(page) < 10 else 1,
     )

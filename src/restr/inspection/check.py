@@ -23,8 +23,8 @@ from restr.text.words import find_words, normal
 
 BITS = np.array([byte.bit_count() for byte in range(256)], np.int16)
 _LETTERS = re.compile(r"[^\W\d_]+")
-LONGEST = 20  # words that the model reads
-NEAR = 4  # differing bits of 64, up to which two pictures count as the same
+_LONGEST = 20  # words that the model reads
+_NEAR = 4  # differing bits of 64, up to which two pictures count as the same
 FOREIGN = 0.5  # share of unknown words from which an expression of three words or more is reported
 
 # kind -> what it means, in the order in which a report shows them
@@ -40,7 +40,7 @@ KINDS = {
     "duplicate": "a split has the same picture under two names",
     "same sentence": "one sentence names two different regions of a picture",
     "no words": "the expression holds no letters",
-    "too long": f"the expression has more than {LONGEST} words; the rest is not read",
+    "too long": f"the expression has more than {_LONGEST} words; the rest is not read",
     "not English": "most of its words are unknown, or its letters are not Latin",
     "turned": "EXIF data turns the picture; do its masks know?",
 }
@@ -188,7 +188,7 @@ def _expression(entry: Entry, vocabulary: Vocabulary) -> Iterator[Problem]:
     if not words:
         yield problem("no words", repr(entry.text))
         return
-    if len(entry.text.split()) > LONGEST:
+    if len(entry.text.split()) > _LONGEST:
         yield problem("too long", entry.text)
     latin = all(ord(letter) < 0x250 for word in words for letter in word)
     unknown = sum(word not in vocabulary and len(word) > 1 for word in words)
@@ -226,7 +226,7 @@ def _same_looks(hashes: dict[tuple[str, str], int]) -> Iterator[Problem]:
     for place in range(1, len(keys)):
         differing = BITS[(values[:place] ^ values[place]).view(np.uint8)].reshape(place, 8).sum(1)
         split, image = keys[place]
-        for earlier in np.flatnonzero(differing <= NEAR):
+        for earlier in np.flatnonzero(differing <= _NEAR):
             other_split, other = keys[int(earlier)]
             kind = "duplicate" if other_split == split else "leak by look"
             detail = f"{int(differing[earlier])} of 64 bits differ from {other}" + (

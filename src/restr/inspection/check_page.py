@@ -18,8 +18,8 @@ from restr.inspection.style import STYLE
 from restr.pictures import read_picture
 
 SIDE = 220  # pixels of a thumbnail
-MOST = 24  # pictures of one kind
-FOUND = (0, 190, 255)
+_MOST = 24  # pictures of one kind
+_FOUND = (0, 190, 255)
 
 
 def page(report: Report, samples: Samples, title: str) -> str:
@@ -46,11 +46,11 @@ def page(report: Report, samples: Samples, title: str) -> str:
     by_kind: dict[str, list[Problem]] = defaultdict(list)
     for problem in report.problems:
         by_kind[problem.kind].append(problem)
-    shown = {(problem.split, problem.entry) for problems in by_kind.values() for problem in problems[:MOST]}
+    shown = {(problem.split, problem.entry) for problems in by_kind.values() for problem in problems[:_MOST]}
     masks = _masks(samples, {each: report.numbers[each] for each in shown if each in report.numbers})
     for kind, problems in by_kind.items():
-        more = f" <small>the first {MOST}</small>" if len(problems) > MOST else ""
-        figures = "".join(_figure(problem, samples.files, masks) for problem in problems[:MOST])
+        more = f" <small>the first {_MOST}</small>" if len(problems) > _MOST else ""
+        figures = "".join(_figure(problem, samples.files, masks) for problem in problems[:_MOST])
         parts.append(f"<h2 id='{_anchor(kind)}'>{kind} ({len(problems)}){more}</h2><div class='grid'>{figures}</div>")
     return "\n".join(parts) + "</html>\n"
 
@@ -107,7 +107,7 @@ def jpeg(picture: Image.Image, mask: np.ndarray | None, side: int) -> bytes:
     if mask is not None and mask.shape == (picture.height, picture.width) and mask.any():
         pixels = np.asarray(picture, np.float32)
         dimmed = 0.2 * pixels + 0.4 * pixels.mean(-1, keepdims=True)
-        tinted = 0.7 * pixels + 0.3 * np.array(FOUND, np.float32)
+        tinted = 0.7 * pixels + 0.3 * np.array(_FOUND, np.float32)
         picture = Image.fromarray(np.where(mask[..., None], tinted, dimmed).astype(np.uint8))
     small = picture.copy()
     small.thumbnail((side, side))

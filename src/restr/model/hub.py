@@ -19,7 +19,7 @@ try:
 except ImportError as error:
     raise WeightsError("huggingface_hub is not installed; run: pip install 'restr[hub]'") from error
 
-TAGS = ["image-segmentation", "referring-image-segmentation", "restr"]
+_TAGS = ["image-segmentation", "referring-image-segmentation", "restr"]
 
 
 def fetch_folder(model_id: str, **options: Any) -> Path:
@@ -35,7 +35,7 @@ def fetch_folder(model_id: str, **options: Any) -> Path:
         ) from error
 
 
-class HubModel(ModelHubMixin, library_name="restr", pipeline_tag="image-segmentation", tags=TAGS):
+class HubModel(ModelHubMixin, library_name="restr", pipeline_tag="image-segmentation", tags=_TAGS):
     """A model and its vocabulary with the hub's ``save_pretrained``, ``push_to_hub`` and ``from_pretrained``.
 
     ``HubModel(model, vocabulary).push_to_hub("me/my-restr")`` uploads; ``Segmenter.from_pretrained("hf:me/my-restr")``

@@ -22,7 +22,7 @@ from restr.model.weights import load_state, read_tensors, read_untrusted
 from restr.text.vocabulary import UNKNOWN
 
 # Released name -> ours; the first that matches. Word blocks may carry timm's inner names or nn.TransformerEncoderLayer's.
-NAMES = (
+_NAMES = (
     (r"encoder_l\.embedding\.weight", "language.vectors.weight"),
     (r"encoder_l\.blocks\.(\d+)\.(.*)", r"language.encoder.blocks.\1.\2"),
     (r"encoder_l\.proj_lang\.(weight|bias)", r"language.proj_out.\1"),
@@ -80,7 +80,7 @@ def renamed(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
             # a 1 x 1 convolution is a linear layer
             state[f"decoder.{ours}.{name.rsplit('.', 1)[1]}"] = tensor.flatten(1) if tensor.ndim == 4 else tensor
             continue
-        for pattern, replacement in NAMES:
+        for pattern, replacement in _NAMES:
             if re.fullmatch(pattern, name):
                 ours = re.sub(pattern, replacement, name)
                 break

@@ -37,7 +37,7 @@ HUGGING_FACE = (
     (r"\.output\.dense\.", ".mlp.fc2."),
     (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),
 )
-KEPT = re.compile(r"^(cls_token|pos_embed|reg_token|patch_embed\.proj\.|blocks\.|norm\.)")
+_KEPT = re.compile(r"^(cls_token|pos_embed|reg_token|patch_embed\.proj\.|blocks\.|norm\.)")
 WRAPPERS = ("module.", "model.", "teacher.", "backbone.", "vit.", "dinov2.")
 
 
@@ -58,7 +58,7 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
             state = timm_names(read_tensors(path) if path.suffix == ".safetensors" else read_untrusted(path))
     except KeyError as error:
         raise WeightsError(f"{path} has no {error.args[0]}; the file is incomplete: download it again") from error
-    state = {name: tensor.float() for name, tensor in state.items() if KEPT.match(name)}
+    state = {name: tensor.float() for name, tensor in state.items() if _KEPT.match(name)}
     if "patch_embed.proj.weight" not in state:
         raise WeightsError(
             f"{path} holds no ViT that restr knows; bring a checkpoint of timm, DINOv2, Hugging Face's ViT or Dinov2, or "

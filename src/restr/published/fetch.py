@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from restr.errors import DatasetError
 
-BLOCK = 1 << 20
+_BLOCK = 1 << 20
 TIMEOUT = 60  # seconds without a byte
 SCHEMES = ("http", "https", "file")
 RESUME_WITHOUT_PROOF = ""  # no ETag and no date: a part is only taken up where a hash will tell
@@ -152,7 +152,7 @@ def _receive(address: str, part: Path, proof: Path, size: int | None, sha256: st
 def _read(stream: BinaryIO) -> bytes:
     """The next block; nothing where the connection breaks, which the count of bytes will tell."""
     try:
-        return stream.read(BLOCK)
+        return stream.read(_BLOCK)
     except http.client.IncompleteRead as error:
         return error.partial
     except (OSError, http.client.HTTPException):

@@ -40,13 +40,13 @@ class Release:
     example: str
 
 
-COCO_FOLDERS = ("images/mscoco/images/train2014", "images/mscoco/train2014", "images/train2014", "images", "")
+_COCO_FOLDERS = ("images/mscoco/images/train2014", "images/mscoco/train2014", "images/train2014", "images", "")
 TRAIN2014 = Published(
     name="train2014.zip",
     size=13_510_573_713,
     sha256="ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775",
     into="train2014",
-    elsewhere=(*COCO_FOLDERS, "trainval2014"),
+    elsewhere=(*_COCO_FOLDERS, "trainval2014"),
     holds=(("COCO_train2014_*.jpg", 82_783),),
     note="COCO's pictures, cocodataset.org",
 )

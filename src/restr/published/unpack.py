@@ -18,7 +18,7 @@ MOST_FILES = 1_000_000
 SWELL = 200  # times its own size that an archive may unpack to
 JUNK = frozenset({"__MACOSX", ".DS_Store"})
 # what ``zipfile`` and the decompressors raise for a damaged archive
-DAMAGE = (
+_DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -56,7 +56,7 @@ def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> 
                 if progress:
                     progress(f"unpacking {archive.name}", done, total)
             _mark(archive).unlink()
-    except DAMAGE as error:
+    except _DAMAGE as error:
         raise DatasetError(
             f"{archive} cannot be unpacked ({error}); if it is damaged, delete it and fetch it again"
         ) from error

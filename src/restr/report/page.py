@@ -6,7 +6,7 @@ import base64
 import html
 from collections.abc import Iterable
 
-STYLE = """
+_STYLE = """
 :root { color-scheme: light dark; --ink: #191b1f; --quiet: #666b74; --line: #e2e5ea; --paper: #fff; --card: #f6f7f9;
   --bar: #4a90c2; --strong: #1f4e79; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --quiet: #9aa1ac; --line: #30343b; --paper: #15171a;
@@ -33,7 +33,7 @@ def document(title: str, body: str, *, style: str = "") -> str:
     head = (
         f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{html.escape(title)}</title>"
     )
-    return f"<!doctype html>\n<html lang='en'><head>{head}<style>{STYLE}{style}</style></head>\n<body>\n{body}\n</body></html>\n"
+    return f"<!doctype html>\n<html lang='en'><head>{head}<style>{_STYLE}{style}</style></head>\n<body>\n{body}\n</body></html>\n"
 
 
 def section(heading: str, content: str, note: str = "") -> str:

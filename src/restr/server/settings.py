@@ -13,8 +13,8 @@ from tyro.conf import arg
 from restr.errors import ConfigError
 from restr.fields import at_least
 
-HIGHEST_PORT = 65_535
-BUNDLED = "restr_small"  # the name of the model that is served when none is given
+_HIGHEST_PORT = 65_535
+_BUNDLED = "restr_small"  # the name of the model that is served when none is given
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -126,8 +126,8 @@ class ServerSettings:
     def __post_init__(self) -> None:
         for name in ("threads", "rate_limit", "port", "batch_images"):
             at_least(self, name, 0)
-        if self.port > HIGHEST_PORT:
-            raise ConfigError(f"port is {self.port}; choose one from 1 to {HIGHEST_PORT}, or 0 for a free one")
+        if self.port > _HIGHEST_PORT:
+            raise ConfigError(f"port is {self.port}; choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one")
         for name in ("image_bytes", "image_pixels", "expressions", "expression_words", "batch_lines", "batch_bytes",
                      "workers", "queue", "work_pixels", "connections", "batch_texts", "kept_bytes"):  # fmt: skip
             at_least(self, name, 1)
@@ -166,7 +166,7 @@ class ServerSettings:
             if name in found:
                 raise ConfigError(f"two models are called {name!r}; give each its own name: --model NAME=PATH")
             found[name] = path
-        return found or {BUNDLED: None}
+        return found or {_BUNDLED: None}
 
     def allowed_hosts(self) -> tuple[str, ...]:
         """Names that a Host header may hold; empty for any."""

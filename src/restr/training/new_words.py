@@ -81,7 +81,7 @@ def add_words(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str]) -> Voc
     parametrize.register_parametrization(table, "weight", LearntRows(table.weight, len(old.weight)))
     grown = Vocabulary([*vocabulary.words, *words])
     model.language.vectors = table
-    resize(model, len(grown))
+    _resize(model, len(grown))
     return grown
 
 
@@ -92,7 +92,7 @@ def settle(model: ReSTR) -> None:
         model.language.vectors.weight.requires_grad_(model.config.language.train_vectors)
 
 
-def resize(model: ReSTR, rows: int) -> None:
+def _resize(model: ReSTR, rows: int) -> None:
     """Have the config say how many rows the word table has."""
     language = dataclasses.replace(model.config.language, vocab=rows)
     model.config = dataclasses.replace(model.config, language=language)

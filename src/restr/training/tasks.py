@@ -78,7 +78,7 @@ def on_scenes(
         words=words,
         batches=SampleBatches(train, tokenizer, config, size=batch, seed=seed, together=per_scene),
         evaluate=partial(measure, samples=measured, tokenizer=tokenizer),
-        draw=partial(draw_sheet, samples=shown(measured), tokenizer=tokenizer),
+        draw=partial(draw_sheet, samples=_shown(measured), tokenizer=tokenizer),
         at_end=partial(measure_swaps, scenes=measured, tokenizer=tokenizer) if grammar == "plain" else None,
     )
 
@@ -98,7 +98,7 @@ def on_dataset(start: Start, train: Samples, val: Samples, *, batch: int, measur
             FittedSamples(train, square), tokenizer, square, size=batch, seed=seed, order=train.order(seed)
         ),
         evaluate=partial(measure, samples=some, tokenizer=tokenizer),
-        draw=partial(draw_sheet, samples=shown(some), tokenizer=tokenizer),
+        draw=partial(draw_sheet, samples=_shown(some), tokenizer=tokenizer),
     )
 
 
@@ -113,7 +113,7 @@ def words_of(texts: Iterable[str]) -> Vocabulary:
     return Vocabulary(sorted(counts, key=lambda word: (-counts[word], word)))
 
 
-def shown(samples: AnySamples) -> list[Sample]:
+def _shown(samples: AnySamples) -> list[Sample]:
     """Those of them that a sheet shows."""
     return [samples[index] for index in spread(len(samples), MOST)]
 
@@ -133,7 +133,7 @@ def _begun(start: Start, words: Vocabulary | Callable[[], Vocabulary], seed: int
         table = read_word_vectors(start.vectors, most=20_000, wanted=frozenset(found.words))
         found = table.vocabulary
     config = preset(start.preset, vocab=len(found))
-    check(start, config, table)
+    _check(start, config, table)
     model = build_model(config, seed=seed)
     if table is not None:
         with torch.no_grad():
@@ -143,7 +143,7 @@ def _begun(start: Start, words: Vocabulary | Callable[[], Vocabulary], seed: int
     return model, found
 
 
-def check(start: Start, config: ModelConfig, table: WordVectors | None) -> None:
+def _check(start: Start, config: ModelConfig, table: WordVectors | None) -> None:
     """Raises ``ConfigError`` where a part that is never trained would stay at random, or a file does not fit."""
     if config.vision.frozen and not start.vision:
         raise ConfigError(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 # verb -> (module with main(arguments) -> exit code, one line of help)
-VERBS = {
+_VERBS = {
     "prepare": ("restr.cli.data.prepare", "which files a published dataset needs, where; fetch them from a mirror"),
     "check": ("restr.cli.data.check", "count a dataset and find what is wrong with it"),
     "browse": ("restr.cli.data.browse", "look through its pictures and masks in a browser"),
@@ -18,15 +18,15 @@ VERBS = {
 def main(arguments: Sequence[str]) -> int:
     """Run ``restr data VERB ...``; returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage())
+        print(_usage())
         return 0 if arguments else 2
-    if arguments[0] not in VERBS:
-        print(f"restr data: there is no verb {arguments[0]!r}; choose from {', '.join(VERBS)}", file=sys.stderr)
+    if arguments[0] not in _VERBS:
+        print(f"restr data: there is no verb {arguments[0]!r}; choose from {', '.join(_VERBS)}", file=sys.stderr)
         return 2
-    return importlib.import_module(VERBS[arguments[0]][0]).main(arguments[1:])
+    return importlib.import_module(_VERBS[arguments[0]][0]).main(arguments[1:])
 
 
-def usage() -> str:
+def _usage() -> str:
     """The help of ``restr data`` itself."""
-    verbs = "\n".join(f"  {verb:<9} {line}" for verb, (_, line) in VERBS.items())
+    verbs = "\n".join(f"  {verb:<9} {line}" for verb, (_, line) in _VERBS.items())
     return f"usage: restr data VERB ...\n\n{verbs}\n\n  restr data VERB --help"

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{settings.name}, below {settings.root}\n")
     found = [look(file, settings.root) for file in known.files]
     for each in found:
-        print(described(each))
+        print(_described(each))
     print(f"\ngiven out by {known.source}")
     found = [_completed(each, settings) for each in found]
     if any(each.lacking for each in found):
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def described(found: Found) -> str:
+def _described(found: Found) -> str:
     """A file's state, name and what is known of it, in two or three lines."""
     file = found.file
     state = "unpack" if found.state == "packed" else found.state
@@ -116,5 +116,5 @@ def _completed(found: Found, settings: Prepare) -> Found:
             print(f"restr data prepare: {error}", file=sys.stderr)
             return found
     if after != found:
-        print(described(after))
+        print(_described(after))
     return after

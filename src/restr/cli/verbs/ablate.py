@@ -18,7 +18,7 @@ from restr.training.config import TrainConfig
 if TYPE_CHECKING:
     from restr.ablation.tasks import Task
 
-SETTINGS = TrainConfig(steps=1000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", ema=0.99, log_every=100)
+_SETTINGS = TrainConfig(steps=1000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", ema=0.99, log_every=100)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Ablate:
     threads: int = 0
     """For torch; 0 leaves the choice to it."""
 
-    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = SETTINGS
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = _SETTINGS
 
 
 def main(arguments: Sequence[str]) -> int:

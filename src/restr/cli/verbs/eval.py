@@ -193,7 +193,7 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
 
 def title_of(settings: Eval) -> str:
     """What was measured on, in a few words."""
-    split = split_of(settings)
+    split = _split_of(settings)
     return {
         "photos": f"photos {split}, generated expressions (seed {settings.seed})",
         "everyday": f"everyday {split}, sentences written by a language model that saw the photographs",
@@ -201,7 +201,7 @@ def title_of(settings: Eval) -> str:
     }.get(settings.data.partition(":")[0], settings.data)
 
 
-def split_of(settings: Eval) -> str:
+def _split_of(settings: Eval) -> str:
     """The split that ``data`` names as everyday:DIR:SPLIT, else ``split``."""
     source, _, where = settings.data.partition(":")
     return (where.partition(":")[2] if source == "everyday" else "") or settings.split
@@ -229,7 +229,7 @@ def open_samples(settings: Eval, *, size: int) -> SampleSource:
 
         return PhotoExpressions(load_photos(Path(where), split=settings.split), settings.n, settings.seed)
     if source == "everyday" and where:
-        return open_dataset(f"everyday:{where.partition(':')[0]}:{split_of(settings)}", settings.root)
+        return open_dataset(f"everyday:{where.partition(':')[0]}:{_split_of(settings)}", settings.root)
     if settings.data == "generated":
         return drawn_scenes(settings.n, settings.seed, size=size)
     return announce(open_dataset(settings.data, settings.root), settings.data)

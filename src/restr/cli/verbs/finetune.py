@@ -17,7 +17,7 @@ from restr.errors import ConfigError
 if TYPE_CHECKING:
     from restr.training.config import TrainConfig
 
-ROUNDS = 60  # over the pictures, at most
+_ROUNDS = 60  # over the pictures, at most
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,7 @@ def train_config(settings: Finetune, *, pictures: int) -> TrainConfig:
     if settings.batch < 2 or settings.batch % 2:
         raise ConfigError(f"batch is {settings.batch}; it must be even, as each picture gives two sentences")
     round_ = -(-pictures // (settings.batch // 2))
-    steps = settings.steps or min(max(ROUNDS * round_, 100), 2000)
+    steps = settings.steps or min(max(_ROUNDS * round_, 100), 2000)
     return TrainConfig(
         steps=steps,
         lr=settings.lr,

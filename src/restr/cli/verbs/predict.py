@@ -81,10 +81,10 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as error:
         print(f"restr predict: {error}", file=sys.stderr)
         return 2
-    return predict(options, list(list_jobs(images, texts)))
+    return _predict(options, list(list_jobs(images, texts)))
 
 
-def predict(options: PredictOptions, jobs: Sequence[Job]) -> int:
+def _predict(options: PredictOptions, jobs: Sequence[Job]) -> int:
     """Work through the jobs; 0 if all went well, 1 if any failed. Raises ``RestrError`` if nothing can be done."""
     from restr.inference.naming import make_folder, write_new
     from restr.inference.result import check_kinds, coco_document  # torch and PIL load here

@@ -68,11 +68,11 @@ class Robustness:
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Robustness, "restr robustness", arguments)
-    run(settings, command=shlex.join(["restr", "robustness", *arguments]))
+    _run(settings, command=shlex.join(["restr", "robustness", *arguments]))
     return 0
 
 
-def run(settings: Robustness, *, command: str = "") -> RobustnessResult:
+def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     """Measure what the folder does not have yet, print the table and write the report."""
     from restr.cli.verbs.eval import Eval, prepared
     from restr.evaluation.robustness.measure import Measured, summarise
@@ -84,7 +84,7 @@ def run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     ready = prepared(Eval(**{name: getattr(settings, name) for name in shared}))
     store = Measured(settings.out / "measured", ready.facts)
     names = [name for name in PERTURBATIONS if name in {*names, *store.names()}]
-    records = measured(settings, names, ready.samples, ready.protocol, store)
+    records = _measured(settings, names, ready.samples, ready.protocol, store)
     result = summarise(records, ready.conditions, seed=settings.seed)
     written = write_robustness(
         result, records, settings.out, title=ready.title, samples=ready.samples, command=command, facts=ready.facts
@@ -94,7 +94,7 @@ def run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     return result
 
 
-def measured(
+def _measured(
     settings: Robustness, names: Sequence[str], samples: SampleSource, protocol: Protocol, store: Measured
 ) -> dict[str, list[Record]]:
     """The records of all perturbations; loads the model and shows a bar."""

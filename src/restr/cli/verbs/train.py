@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("restr")
 
-SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", evaluate_every=1000, ema=0.998)
+_SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", evaluate_every=1000, ema=0.998)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class Train:
     threads: int = 0
     """For torch; 0 leaves the choice to it."""
 
-    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = SETTINGS
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = _SETTINGS
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -30,7 +30,7 @@ from restr.text.words import normal
 FORMAT = 2
 FOLDER = ".restr"  # in the dataset's root
 TEXT = "CAST(? AS TEXT)"  # of what ``_bytes`` makes
-COLUMNS = "id, image, text, regions, height, width, split, kind, image_id"
+_COLUMNS = "id, image, text, regions, height, width, split, kind, image_id"
 
 
 class Index:
@@ -101,7 +101,7 @@ class Index:
 
     def entry(self, row: int) -> Entry:
         """The entry of a row number."""
-        found = self.connection.execute(f"SELECT {COLUMNS} FROM entries WHERE rowid = ?", (int(row),)).fetchone()
+        found = self.connection.execute(f"SELECT {_COLUMNS} FROM entries WHERE rowid = ?", (int(row),)).fetchone()
         if found is None:
             raise IndexError(row)
         identity, image, text, regions, height, width, split, kind, image_id = found
@@ -152,7 +152,7 @@ def build_index(path: Path, entries: Iterable[Read], key: str) -> Index:
                 raise _nothing_left(path, left_out)
             connection.executescript(
                 "CREATE TABLE entries (id TEXT, image TEXT, text TEXT, regions TEXT, height INTEGER, width INTEGER, split TEXT,"
-                f" kind TEXT, image_id TEXT); INSERT INTO entries SELECT {COLUMNS} FROM loaded ORDER BY place, rowid;"
+                f" kind TEXT, image_id TEXT); INSERT INTO entries SELECT {_COLUMNS} FROM loaded ORDER BY place, rowid;"
                 "DROP TABLE loaded; CREATE TABLE facts (key TEXT);"
             )
             connection.text_factory = _text

@@ -12,7 +12,7 @@ from PIL import Image
 
 from restr.errors import DatasetError
 
-WHITE = 127  # a level above it belongs
+_WHITE = 127  # a level above it belongs
 VOID, VOID_COLOUR = (
     255,
     (224, 224, 192),
@@ -32,7 +32,7 @@ def belonging(picture: Image.Image, where: str) -> np.ndarray:
     if picture.mode in ("L", "I", "F") or picture.mode.startswith("I;"):
         return _levels(np.asarray(picture), where, lossy=lossy)
     pixels = np.array(picture.convert("RGBA"))
-    pixels[pixels[..., 3] <= WHITE] = 0  # what is transparent does not belong
+    pixels[pixels[..., 3] <= _WHITE] = 0  # what is transparent does not belong
     return _coloured(pixels[..., :3], where, lossy=lossy)
 
 
@@ -54,9 +54,9 @@ def _levels(levels: np.ndarray, where: str, *, lossy: bool = False) -> np.ndarra
         above = np.unique(levels[levels > 0])
     if len(above) < 2:
         return levels > 0
-    if levels.dtype != np.uint8 or above[-1] <= WHITE or (not lossy and len(above) <= FEW and _areas(levels) > 1):
+    if levels.dtype != np.uint8 or above[-1] <= _WHITE or (not lossy and len(above) <= FEW and _areas(levels) > 1):
         raise _several(where, above)
-    return levels > WHITE
+    return levels > _WHITE
 
 
 def _indexed(picture: Image.Image, where: str) -> np.ndarray:
@@ -79,14 +79,14 @@ def _coloured(colours: np.ndarray, where: str, *, lossy: bool = False) -> np.nda
     found = np.unique(codes[codes > 0])
     if len(found) == 1:
         return codes > 0
-    bright = colours[brightest > WHITE] > WHITE
+    bright = colours[brightest > _WHITE] > _WHITE
     hues = np.bincount(bright @ np.array([4, 2, 1]), minlength=8)[1:]
     if (hues > STRAY * hues.sum()).sum() != 1 or (not lossy and len(found) <= FEW and _areas(codes) > 1):
         raise DatasetError(
             f"the mask {where} holds {len(found)} colours beside black; expected one colour on black, or white. Write a picture "
             "a region, or give run lengths"
         )
-    return brightest > WHITE
+    return brightest > _WHITE
 
 
 def _areas(codes: np.ndarray) -> int:

@@ -18,7 +18,7 @@ from restr.errors import DataError
 
 HEADER = 128  # bytes
 MATRIX, COMPRESSED = 14, 15
-NUMBERS = {
+_NUMBERS = {
     1: "i1",
     2: "u1",
     3: "i2",
@@ -105,9 +105,9 @@ def _matrix(data: bytes, order: str) -> tuple[str, np.ndarray] | None:
     (_, flags), (_, sizes), (_, name), (storage, values) = parts[:4]
     (flag,) = struct.unpack_from(f"{order}I", flags)
     meaning = CLASSES.get(flag & 0xFF)
-    if meaning is None or storage not in NUMBERS or flag >> 8 & COMPLEX:
+    if meaning is None or storage not in _NUMBERS or flag >> 8 & COMPLEX:
         return None
     shape = np.frombuffer(sizes, f"{order}i4").tolist()
-    stored = np.frombuffer(values, f"{order}{NUMBERS[storage]}")
+    stored = np.frombuffer(values, f"{order}{_NUMBERS[storage]}")
     with np.errstate(invalid="ignore"):  # a damaged file's numbers may not fit what they stand for
         return name.decode("latin-1"), stored.reshape(shape, order="F").astype(meaning)

@@ -25,7 +25,7 @@ from restr.masks import rle_decode, rle_lengths
 from restr.pictures import open_picture
 
 FORMS = ("rle", "polygons", "box", "file", "mat")
-DAMAGE = (DataError, KeyError, TypeError, ValueError, OverflowError, IndexError, OSError, MemoryError)
+_DAMAGE = (DataError, KeyError, TypeError, ValueError, OverflowError, IndexError, OSError, MemoryError)
 THREE_POINTS = 6  # numbers
 
 
@@ -47,7 +47,7 @@ def mask_of(
             )
         except DatasetError:
             raise
-        except DAMAGE as error:
+        except _DAMAGE as error:
             raise DatasetError(f"{where}: a region cannot be read ({error}); the annotation is damaged") from error
         if part.shape != size:
             raise DatasetError(
@@ -83,7 +83,7 @@ def check_region(region: dict[str, Any], where: str) -> None:
             _points(polygon)
         if "box" in region:
             _corners(region["box"])
-    except DAMAGE as error:
+    except _DAMAGE as error:
         raise DatasetError(f"{where}: the region cannot be read ({error}); the annotation is damaged") from error
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 BLUR = (1 / 400, 1 / 200, 1 / 100)  # standard deviation, of the longest side
 NOISE = (0.05, 0.1, 0.2)  # standard deviation, of the range of values
-QUALITY = (25, 10, 5)  # of JPEG, in Pillow's scale
+_QUALITY = (25, 10, 5)  # of JPEG, in Pillow's scale
 LIGHT = (0.5, 0.25, 0.1)  # what is left of each value
 SEVERITIES = (1, 2, 3)
 
@@ -32,7 +32,7 @@ def noisy(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndar
 def compressed(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
     """JPEG of poor quality, at the photograph's own size."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=QUALITY[severity - 1])
+    Image.fromarray(image).save(buffer, "JPEG", quality=_QUALITY[severity - 1])
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 

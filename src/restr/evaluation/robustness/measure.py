@@ -22,7 +22,7 @@ from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, Pert
 from restr.files import write_whole
 from restr.metrics import bootstrap_interval, ratio_interval
 
-SHOWN = 4  # images of the picture sheet
+_SHOWN = 4  # images of the picture sheet
 SIDED = "mirror, sides only"  # the row of mirror over the sentences that side-swap changes
 Interval = tuple[float, float]
 
@@ -174,7 +174,7 @@ def perturbed(name: str, group: Sequence[Sample], seed: int, strangers: Sequence
 def shown(samples: SampleSource, seed: int) -> frozenset[str]:
     """The ids of the samples of the picture sheet: all those of a few images, drawn by seed."""
     groups, ids = samples.image_groups(), samples.ids()
-    drawn: list[int] = np.random.default_rng(seed).permutation(len(groups))[:SHOWN].tolist()
+    drawn: list[int] = np.random.default_rng(seed).permutation(len(groups))[:_SHOWN].tolist()
     return frozenset(ids[number] for image in drawn for number in groups[image])
 
 

@@ -23,7 +23,7 @@ from restr.files import write_whole
 from restr.report.overlay import INK, PAPER, QUIET, legend
 
 CELL, CAPTION, COLUMNS = 250, 66, 6
-COLOURS = {"sentence": "#4a90c2", "mirror": "#5b9f6b", "picture": "#c28a4a", "nothing": "#8a7ab8"}
+_COLOURS = {"sentence": "#4a90c2", "mirror": "#5b9f6b", "picture": "#c28a4a", "nothing": "#8a7ab8"}
 LABELS = {
     "sentence": "other words",
     "mirror": "the mirror image",
@@ -52,7 +52,7 @@ def write_robustness(
         "table.md": markdown(result, title=title, command=command).encode(),
         "robustness.json": json.dumps(plain(numbers), indent=2, ensure_ascii=False).encode() + b"\n",
     }
-    if chart := draw_chart(result, title=title):
+    if chart := _draw_chart(result, title=title):
         contents["robustness.png"] = chart
     buffer = io.BytesIO()
     draw_examples(records, samples, seed=result.seed).save(buffer, "PNG", optimize=True)
@@ -98,7 +98,7 @@ def markdown(result: RobustnessResult, *, title: str, command: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw_chart(result: RobustnessResult, *, title: str) -> bytes | None:
+def _draw_chart(result: RobustnessResult, *, title: str) -> bytes | None:
     """Retained oIoU (bars) and mIoU (dots), and the share of empty masks, as a PNG; None without matplotlib."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -117,7 +117,7 @@ def draw_chart(result: RobustnessResult, *, title: str) -> bytes | None:
     axes = figure.subplots()
     widest = 1.0
     for row, (_, _, family, share, interval, of_miou) in enumerate(bars):
-        axes.barh(row, np.nan_to_num(share), color=COLOURS[family], height=0.68)
+        axes.barh(row, np.nan_to_num(share), color=_COLOURS[family], height=0.68)
         ends = [each for each in (share, *interval, of_miou) if not math.isnan(each)]
         if not any(map(math.isnan, interval)):
             axes.plot(interval, [row, row], color="#202226", linewidth=1.2)
@@ -138,7 +138,7 @@ def draw_chart(result: RobustnessResult, *, title: str) -> bytes | None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     families = dict.fromkeys(family for _, _, family, *_ in bars)
-    handles: list[Any] = [Patch(color=COLOURS[family], label=LABELS[family]) for family in families]
+    handles: list[Any] = [Patch(color=_COLOURS[family], label=LABELS[family]) for family in families]
     handles.append(Line2D([], [], color="#202226", linewidth=1.2, label="95% over images"))
     handles.append(Line2D([], [], marker="o", color="white", markeredgecolor="#202226", label="of the mIoU"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8.5, frameon=False)

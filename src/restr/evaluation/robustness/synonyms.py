@@ -10,11 +10,11 @@ from restr.grammar.words import lexicon
 from restr.grammar.words.lexicon import Choices
 
 WORD = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*")
-LONGEST = 3  # words of a compound
+_LONGEST = 3  # words of a compound
 AT_HOME = 0.2  # a word used more than this share as often as the first of a list is at home in it
 KNOWN = 0.05  # what is rarer than this share of the first is a slip or slang
 ANYTHING = frozenset({"thing", "object", "one"})
-PERSON = "person"
+_PERSON = "person"
 
 
 @functools.cache
@@ -52,7 +52,7 @@ def phrases(text: str) -> Iterator[tuple[int, int, str]]:
     words = list(WORD.finditer(text))
     first = 0
     while first < len(words):
-        for last in range(min(first + LONGEST, len(words)) - 1, first - 1, -1):
+        for last in range(min(first + _LONGEST, len(words)) - 1, first - 1, -1):
             start, end = words[first].start(), words[last].end()
             phrase = text[start:end].lower()
             if last == first or phrase in _homes():
@@ -64,7 +64,7 @@ def phrases(text: str) -> Iterator[tuple[int, int, str]]:
 @functools.cache
 def _lists() -> tuple[dict[str, float], ...]:
     """Weighted phrases for one thing each."""
-    pairs = [pair for category, pair in lexicon.NOUNS.items() if category != PERSON]  # who is called man is no woman
+    pairs = [pair for category, pair in lexicon.NOUNS.items() if category != _PERSON]  # who is called man is no woman
     pairs += [*lexicon.KINDS.values(), *lexicon.SIZES.values()]
     lists = [choices for pair in pairs for choices in pair]
     lists += [*lexicon.COLOURS.values(), lexicon.SIDES["middle"]["before"]]
@@ -93,8 +93,8 @@ def _categories() -> dict[str, frozenset[str]]:
     """What each noun of the lexicon may name."""
     found: dict[str, set[str]] = {}
     for category, pair in lexicon.NOUNS.items():
-        worn = category == PERSON or category in lexicon.GARMENTS
-        means = {PERSON} if worn else {category, *lexicon.HYPERNYMS.get(category, ())}
+        worn = category == _PERSON or category in lexicon.GARMENTS
+        means = {_PERSON} if worn else {category, *lexicon.HYPERNYMS.get(category, ())}
         for choices in pair:
             for phrase in choices.phrases:
                 found.setdefault(phrase, set()).update(means)
@@ -102,5 +102,5 @@ def _categories() -> dict[str, frozenset[str]]:
     people += [choices for forms in lexicon.DOERS.values() for choices in forms.values()]
     for choices in people:
         for phrase in choices.phrases:
-            found.setdefault(phrase, set()).add(PERSON)
+            found.setdefault(phrase, set()).add(_PERSON)
     return {phrase: frozenset(means) for phrase, means in found.items()}

@@ -17,7 +17,7 @@ from restr.formats.readers.drawing import Region, Size, number_of, numbers_of, s
 from restr.formats.readers.found import Pictures, folders
 
 # shapes that enclose nothing, as they are counted
-NO_REGION = {"points": "set of points", "tag": "tag of a whole picture"}
+_NO_REGION = {"points": "set of points", "tag": "tag of a whole picture"}
 TEXTS = ("expression", "text")  # names of attributes
 
 
@@ -73,11 +73,11 @@ def _shapes(image: Element, record: Record, whole: Entry, size: Size) -> Iterato
         where = Record(dict(shape.attrib), f"{record.where}, {shape.tag} {number}")
         if shape.tag == "attribute":
             continue
-        if shape.tag not in SHAPES:
-            yield LeftOut(what=NO_REGION.get(shape.tag, shape.tag), detail=where.where)
+        if shape.tag not in _SHAPES:
+            yield LeftOut(what=_NO_REGION.get(shape.tag, shape.tag), detail=where.where)
             continue
         try:
-            region, texts = SHAPES[shape.tag](where, size), _texts(shape, where)
+            region, texts = _SHAPES[shape.tag](where, size), _texts(shape, where)
         except DatasetError as error:
             yield bad(error)
             continue
@@ -123,7 +123,7 @@ def _mask(where: Record, size: Size) -> Region:
     return drawing.row_runs(counts, (left, top, width, height), size, where.where)
 
 
-SHAPES = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
+_SHAPES = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
 
 
 def _tree(path: Path) -> Element:

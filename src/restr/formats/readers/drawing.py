@@ -19,7 +19,7 @@ from restr.masks import rle_within
 Region = dict[str, Any]
 Size = tuple[int, int]  # height, width
 
-MOST_PIXELS = 1 << 27  # of a drawing: a damaged number must not ask for all memory
+_MOST_PIXELS = 1 << 27  # of a drawing: a damaged number must not ask for all memory
 FARTHEST = 1 << 20  # a point beyond it is in no picture
 
 
@@ -44,7 +44,7 @@ def size_of(record: Record, height: str = "height", width: str = "width") -> Siz
     """(H, W) of a picture, from two fields."""
     found = numbers_of(record, f"{height}, {width}", [record.values.get(height), record.values.get(width)])
     sides = round(found[0]), round(found[1])
-    if not all(0 < side < 1 << 16 for side in sides) or sides[0] * sides[1] > MOST_PIXELS:
+    if not all(0 < side < 1 << 16 for side in sides) or sides[0] * sides[1] > _MOST_PIXELS:
         raise record.wrong(f"{height}, {width}", found, "a picture's size")
     return sides
 
@@ -83,7 +83,7 @@ def row_runs(counts: Sequence[float], box: tuple[int, int, int, int], size: Size
     """CVAT's brush: counts of pixels outside and inside in turn, row by row, within a box (left, top, width, height)."""
     left, top, width, height = box
     lengths = np.asarray(counts, np.float64)
-    if width < 1 or height < 1 or width * height > MOST_PIXELS:
+    if width < 1 or height < 1 or width * height > _MOST_PIXELS:
         raise DatasetError(f"{where}: the mask's box is {width} x {height}; expected pixels of a picture")
     if (lengths < 0).any() or (lengths != np.round(lengths)).any() or lengths.sum() != width * height:
         raise DatasetError(

@@ -18,7 +18,7 @@ ANNOTATIONS = "annotations"  # COCO's, CVAT's and Datumaro's folder for the file
 ADDRESS = re.compile(r"^(https?|s3|gs|gcs|azure-blob|azure|file|upload)://", re.IGNORECASE)
 DRIVE = re.compile(r"^[a-zA-Z]:/")
 UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")  # Label Studio puts it before the name of an uploaded file
-SUFFIXES = (".png", ".PNG", ".jpg", ".jpeg")  # that CVAT gives pictures without one when it exports them
+_SUFFIXES = (".png", ".PNG", ".jpg", ".jpeg")  # that CVAT gives pictures without one when it exports them
 
 
 def root_of(path: Path) -> Path:
@@ -61,7 +61,7 @@ class Pictures:
         if Path(name).is_absolute() and _is_file(Path(name)):
             return name
         for end in [*spellings(name), *(each for each in endings(name) if self.claims[each] == 1)]:
-            for folder, suffix in product(folders, ("",) if "." in Path(end).name else ("", *SUFFIXES)):
+            for folder, suffix in product(folders, ("",) if "." in Path(end).name else ("", *_SUFFIXES)):
                 found = (Path(folder) / (end + suffix)).as_posix()
                 if _is_file(self.root / found):
                     return found

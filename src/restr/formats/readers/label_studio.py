@@ -19,10 +19,10 @@ from restr.formats.readers.drawing import Region, Size, number_of, numbers_of, s
 from restr.formats.readers.found import Pictures, folders
 
 PICTURE_KEYS = ("image", "img", "photo")  # of a task's data, tried before any other
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 NOT_USED = {"predictions": "prediction of a model", "drafts": "draft"}
 # types of results that mark no region, as they are counted
-NO_REGION = {"keypoint": "key point", "keypointlabels": "key point", "vectorlabels": "vector", "choices": "choice"}
+_NO_REGION = {"keypoint": "key point", "keypointlabels": "key point", "vectorlabels": "vector", "choices": "choice"}
 OTHER_FORMS = ("bitmask", "bitmasklabels", "magicwand", "cuboidlabels")  # that do mark one
 UNSAID = "region without text or label"
 
@@ -115,9 +115,9 @@ def _gather(result: Record, marked: Marked) -> Iterator[Read]:
     if kind in OTHER_FORMS:
         marked.explained = True
         raise result.wrong("type", kind, "a rectangle, polygon, ellipse or brush; this form cannot be read")
-    if kind in NO_REGION and kind != "choices":
+    if kind in _NO_REGION and kind != "choices":
         marked.explained = True
-        yield LeftOut(what=NO_REGION[kind], detail=result.where)
+        yield LeftOut(what=_NO_REGION[kind], detail=result.where)
         return
     labels = [
         storable(str(label)) for name in value.values if str(name).endswith("labels") for label in value.items(name)
@@ -130,7 +130,7 @@ def _gather(result: Record, marked: Marked) -> Iterator[Read]:
         texts = [str(each).strip() for each in (listed if isinstance(listed, list) else [listed])]
         marked.texts += [text for text in texts if text]
     elif not labels and (not _has_shape(value) or kind == "choices"):
-        yield LeftOut(what=NO_REGION.get(kind, kind) or "result of no type", detail=result.where)
+        yield LeftOut(what=_NO_REGION.get(kind, kind) or "result of no type", detail=result.where)
 
 
 def _has_shape(value: Record) -> bool:
@@ -191,7 +191,9 @@ def _address(task: Record) -> str:
         return ""
     texts = {key: value for key, value in data.items() if isinstance(value, str) and value}
     named = [texts[key] for key in PICTURE_KEYS if key in texts]
-    named += [each for each in texts.values() if each.partition("&")[0].rpartition("?d=")[2].lower().endswith(SUFFIXES)]
+    named += [
+        each for each in texts.values() if each.partition("&")[0].rpartition("?d=")[2].lower().endswith(_SUFFIXES)
+    ]
     return local_image(named[0]) if named else ""
 
 

@@ -50,7 +50,7 @@ def read_grouped(root: Path, path: Path) -> Iterator[Read]:
 
 def _entries(root: Path, path: Path, record: Record, split: str, identity: str) -> Iterator[Read]:
     """The entries of one region, one for each of its sentences."""
-    name = image_name(record)
+    name = _image_name(record)
     region = checked_region(record)
     folder = folder_of_images(root, name, path)
     for index, text in enumerate(sentences_of(record)):
@@ -66,7 +66,7 @@ def _entries(root: Path, path: Path, record: Record, split: str, identity: str) 
         )
 
 
-def image_name(record: Record) -> str:
+def _image_name(record: Record) -> str:
     """The picture's file name; an id alone is one of COCO's train2014."""
     if "img_name" in record or "file_name" in record or "image" in record:
         return record.text("img_name", "file_name", "image")

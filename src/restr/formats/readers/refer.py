@@ -48,7 +48,7 @@ def read_refs(root: Path, refs_path: Path, instances_path: Path, folders: Sequen
         beginning = file_name.rpartition("_")[0] if file_name.startswith("COCO_") else ""
         if beginning not in found:
             found[beginning] = folder_of_images(root, file_name, instances_path, folders)
-        regions = [region_of(annotations, ref, ann_id, instances_path) for ann_id in annotation_ids(ref)]
+        regions = [_region_of(annotations, ref, ann_id, instances_path) for ann_id in annotation_ids(ref)]
         usual = "no target" if not regions else "several targets" if len(regions) > 1 else "one target"
         # restr data convert notes a kind with each sentence, the published files none
         for sentence in ref.records("sentences"):
@@ -105,7 +105,7 @@ def annotation_ids(ref: Record) -> list[int]:
     return [each for each in ids if each is not None and each != NOTHING]
 
 
-def region_of(annotations: dict[int, Record], ref: Record, ann_id: int, path: Path) -> dict[str, Any]:
+def _region_of(annotations: dict[int, Record], ref: Record, ann_id: int, path: Path) -> dict[str, Any]:
     """An annotation's segmentation as a region."""
     annotation = annotations.get(ann_id)
     if annotation is None:

@@ -13,10 +13,10 @@ from typing import Any
 from restr.data.entries.entry import Entry, Record, read_json
 from restr.errors import DatasetError
 
-SPLITS = ("train", "val", "trainval", "test")
+_SPLITS = ("train", "val", "trainval", "test")
 
 
-def read_referit(root: Path, *, splits: tuple[str, ...] = SPLITS) -> Iterator[Entry]:
+def read_referit(root: Path, *, splits: tuple[str, ...] = _SPLITS) -> Iterator[Entry]:
     """The entries of the splits whose files are there. Without ``mask/`` the boxes are the regions."""
     present = [split for split in splits if (root / f"referit_query_{split}.json").is_file()]
     if not present:

@@ -13,8 +13,8 @@ from restr.errors import DatasetError
 from restr.formats.readers.refer import IMAGE_FOLDERS, read_refs
 
 FOLDERS = ("refzom", "ref-zom")
-NAMES = ("refs(final).p", "Ref-ZOM(final).p", "ref_zom.p", "Ref_ZOM.p")
-COCO_FOLDERS = (
+_NAMES = ("refs(final).p", "Ref-ZOM(final).p", "ref_zom.p", "Ref_ZOM.p")
+_COCO_FOLDERS = (
     *IMAGE_FOLDERS,
     "images/mscoco/images/val2014",
     "images/val2014",
@@ -27,10 +27,10 @@ COCO_FOLDERS = (
 def read_refzom(root: Path) -> Iterator[Entry]:
     """The entries of all splits (train, test). root: the folder that holds ``refzom/`` and the images."""
     for folder in FOLDERS:
-        for name in NAMES:
+        for name in _NAMES:
             if (root / folder / name).is_file():
-                yield from read_refs(root, root / folder / name, root / folder / "instances.json", COCO_FOLDERS)
+                yield from read_refs(root, root / folder / name, root / folder / "instances.json", _COCO_FOLDERS)
                 return
     raise DatasetError(
-        f"{root / FOLDERS[0]} has no {' nor '.join(NAMES)}; restr data prepare says which files to put where"
+        f"{root / FOLDERS[0]} has no {' nor '.join(_NAMES)}; restr data prepare says which files to put where"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from restr.errors import DatasetError
 
 ENDINGS = (".tar", ".parquet")
-MOST = 100_000  # shards that a pattern may mean
+_MOST = 100_000  # shards that a pattern may mean
 
 _SPLIT = re.compile(r"(.+\.(?:tar|parquet)(?:\?[^:]*)?):([^:/?]*)")
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -45,8 +45,8 @@ def expanded(pattern: str) -> list[str]:
     count = 1
     for each in choices:
         count *= len(each)
-    if count > MOST:
-        raise DatasetError(f"{shown(pattern)} means {count:,} shards; expected at most {MOST:,}: is a range too long?")
+    if count > _MOST:
+        raise DatasetError(f"{shown(pattern)} means {count:,} shards; expected at most {_MOST:,}: is a range too long?")
     return ["".join(parts) for parts in itertools.product(*choices)]
 
 
@@ -77,9 +77,9 @@ def _choices(text: str, pattern: str) -> list[str]:
     first, last = int(found[1]), int(found[2])
     if last < first:
         raise DatasetError(f"{shown(pattern)}: the range {{{text}}} goes backwards; write the lower number first")
-    if last - first >= MOST:
+    if last - first >= _MOST:
         raise DatasetError(
-            f"{shown(pattern)} means {last - first + 1:,} shards; expected at most {MOST:,}: is the range too long?"
+            f"{shown(pattern)} means {last - first + 1:,} shards; expected at most {_MOST:,}: is the range too long?"
         )
     width = len(found[1])
     return [f"{number:0{width}}" for number in range(first, last + 1)]

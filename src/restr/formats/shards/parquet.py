@@ -15,7 +15,7 @@ from restr.formats.shards.address import split_of
 from restr.formats.shards.place import Place
 from restr.formats.shards.storage import Shard, ShardFile
 
-PICTURE = "image.bytes"  # the column
+_PICTURE = "image.bytes"  # the column
 
 
 def open_parquet(shard: Shard) -> Any:
@@ -32,9 +32,9 @@ def read_parquet(shard: Shard, number: int) -> Iterator[Entry]:
     """The entries of a shard, without its pictures; number: its own, among the dataset's. Raises ``DatasetError``."""
     file = open_parquet(shard)
     columns = [file.schema.column(i).path for i in range(len(file.schema))]
-    if PICTURE not in columns:
+    if _PICTURE not in columns:
         raise DatasetError(
-            f"{shard.shown} has no column {PICTURE}; expected pictures in the rows (else read it as parquet:DIR): it has "
+            f"{shard.shown} has no column {_PICTURE}; expected pictures in the rows (else read it as parquet:DIR): it has "
             f"{', '.join(columns[:12])}"
         )
     small = [name for name in columns if name.partition(".")[0] != "image"]
@@ -42,7 +42,7 @@ def read_parquet(shard: Shard, number: int) -> Iterator[Entry]:
     for group in range(file.num_row_groups):
         with _damage_named(shard):
             facts = file.metadata.row_group(group)
-            size = facts.column(columns.index(PICTURE)).total_uncompressed_size
+            size = facts.column(columns.index(_PICTURE)).total_uncompressed_size
             rows = file.read_row_group(group, small, use_threads=False).to_pylist()
         pictures = _Pictures(file, shard, group)
         for row, values in enumerate(rows):
@@ -90,7 +90,7 @@ class _Row:
 def read_group(file: Any, shard: Shard, group: int) -> list[bytes | None]:
     """The pictures of a row group."""
     with _damage_named(shard):
-        column = file.read_row_group(group, [PICTURE], use_threads=False).column("image").to_pylist()
+        column = file.read_row_group(group, [_PICTURE], use_threads=False).column("image").to_pylist()
     return [value["bytes"] if value else None for value in column]
 
 

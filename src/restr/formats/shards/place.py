@@ -10,8 +10,8 @@ import numpy as np
 
 from restr.errors import DatasetError
 
-NUMBERS = 5
-FORM = re.compile(rf"(\d{{1,18}}(?:-\d{{1,18}}){{{NUMBERS - 1}}})/(.+)", re.S)
+_NUMBERS = 5
+FORM = re.compile(rf"(\d{{1,18}}(?:-\d{{1,18}}){{{_NUMBERS - 1}}})/(.+)", re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +46,4 @@ class Place:
 def numbers_of(names: Iterable[str]) -> np.ndarray:
     """The numbers of many names as int64 (names 5): shard, block, size, start, length."""
     values = [name.partition("/")[0].split("-") for name in names]
-    return np.array(values, np.int64).reshape(-1, NUMBERS)
+    return np.array(values, np.int64).reshape(-1, _NUMBERS)

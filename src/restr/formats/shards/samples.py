@@ -26,7 +26,7 @@ from restr.formats.shards.tar import BLOCK, read_tar
 logger = logging.getLogger("restr")
 
 CACHE_MIB = 32  # of blocks, in each process
-AT_ONCE = 8  # blocks that are fetched at a time
+_AT_ONCE = 8  # blocks that are fetched at a time
 FOOTERS = 16  # of parquet files, which a process keeps
 TOGETHER = 8  # shards that are indexed at a time
 
@@ -123,7 +123,7 @@ class ShardFiles:
                 missing.append(place)
         if len(missing) > 1:
             with ThreadPoolExecutor(
-                min(len(missing), AT_ONCE)
+                min(len(missing), _AT_ONCE)
             ) as pool:  # threads would not come along to another process
                 for place, content in zip(missing, pool.map(self._read, missing), strict=True):
                     if content is not None:

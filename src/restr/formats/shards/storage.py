@@ -20,11 +20,11 @@ logger = logging.getLogger("restr")
 
 TRIES = 4
 PAUSE = 0.5  # seconds before the second try, twice as many before each one after it
-AT_ONCE = 16  # requests for the sizes of shards
+_AT_ONCE = 16  # requests for the sizes of shards
 AHEAD = (
     4 << 20
 )  # bytes: what lies between two headers is read with them where that costs less than a request of its own
-TAGS = (  # what fsspec's backends call what changes with the content, the surest first
+_TAGS = (  # what fsspec's backends call what changes with the content, the surest first
     "ETag", "etag", "md5Hash", "Content-MD5", "mtime", "LastModified", "last_modified", "Last-Modified", "updated", "created",
 )  # fmt: skip
 
@@ -60,7 +60,7 @@ def shards_of(pattern: str, root: Path) -> list[Shard]:
             )
     if len({Path(name_of(url)).suffix for url in urls}) > 1:
         raise DatasetError(f"{shown(pattern)} means .tar and .parquet files; name one kind")
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(_looked_up, urls))
 
 
@@ -176,7 +176,7 @@ def _looked_up(url: str) -> Shard:
         raise DatasetError(
             f"the size of {shown(url)} is not told; expected a server that sends Content-Length: serve it by another one"
         )
-    return Shard(url, facts["size"], next((str(facts[tag]) for tag in TAGS if facts.get(tag) is not None), ""))
+    return Shard(url, facts["size"], next((str(facts[tag]) for tag in _TAGS if facts.get(tag) is not None), ""))
 
 
 def _fetched(shard: Shard, start: int, stop: int) -> bytes:

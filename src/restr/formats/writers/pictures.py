@@ -22,7 +22,7 @@ from restr.files import write_whole
 from restr.formats.writers.census import Census
 
 Progress = Callable[[int], None]
-SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
 
 class Source(Protocol):
@@ -148,7 +148,7 @@ def _suffix_of(content: bytes) -> str:
             form = picture.format or ""
     except (OSError, SyntaxError, ValueError):
         return ""
-    return SUFFIXES.get(form) or f".{form.lower()}"
+    return _SUFFIXES.get(form) or f".{form.lower()}"
 
 
 def _shows(content: bytes, image: np.ndarray) -> bool:

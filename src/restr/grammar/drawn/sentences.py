@@ -18,13 +18,13 @@ from restr.grammar.meaning.description import Description, Reference, Relation, 
 from restr.grammar.scene import Scene
 
 ANY = "thing"  # the noun for any shape: "the red one"
-MARGIN = 0.08  # of the image's side: centres closer than this along an axis are "level"
+_MARGIN = 0.08  # of the image's side: centres closer than this along an axis are "level"
 OPPOSITES: dict[str, str] = {
     "left": "right", "right": "left", "top": "bottom", "bottom": "top",
     "left of": "right of", "right of": "left of", "above": "below", "below": "above",
 }  # fmt: skip
-SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
-KINDS = {"category": 1.0, "colour": 1.5, "size": 1.0, "position": 3.0, "relation": 10.0, "ordinal": 1.0, "group": 0.7}
+_SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
+_KINDS = {"category": 1.0, "colour": 1.5, "size": 1.0, "position": 3.0, "relation": 10.0, "ordinal": 1.0, "group": 0.7}
 
 
 def centres_of(scene: Scene) -> np.ndarray:
@@ -78,7 +78,7 @@ def choose(scene: Scene, rng: np.random.Generator, count: int) -> list[Reference
     meanings = {repr(offer[0]): offer for group in offers.values() for offer in group}
     chosen: list[tuple[Description, tuple[int, ...], str]] = []
     while offers and len(chosen) < count:
-        weights = np.array([KINDS[kind] for kind in offers])
+        weights = np.array([_KINDS[kind] for kind in offers])
         kind = list(offers)[rng.choice(len(offers), p=weights / weights.sum())]
         group = offers[kind]
         offer = group.pop(int(rng.integers(len(group))))
@@ -91,7 +91,7 @@ def choose(scene: Scene, rng: np.random.Generator, count: int) -> list[Reference
     while chosen and len(chosen) < count:
         chosen.append(chosen[int(rng.integers(len(chosen)))])
     return [
-        Reference(text=word(description, rng), description=description, targets=targets, kind=kind)
+        Reference(text=_word(description, rng), description=description, targets=targets, kind=kind)
         for description, targets, kind in chosen[:count]
     ]
 
@@ -106,7 +106,7 @@ def _proposals(scene: Scene) -> Iterator[tuple[Description, str]]:
         if fitting[noun] == 1:
             yield noun, kind
             continue
-        for side in SIDES:
+        for side in _SIDES:
             yield dataclasses.replace(noun, side=side), "position"
             for place in range(1, min(fitting[noun], 4)):
                 yield dataclasses.replace(noun, ordinal=(place, side)), "ordinal"
@@ -162,7 +162,7 @@ def _nth(pool: list[int], centres: np.ndarray, place: int, side: str) -> tuple[i
     order = sorted(pool, key=lambda index: along[index])
     here = along[order[place - 1]]
     neighbours = order[max(place - 2, 0) : place + 1]
-    clear = all(abs(along[other] - here) >= MARGIN for other in neighbours if other != order[place - 1])
+    clear = all(abs(along[other] - here) >= _MARGIN for other in neighbours if other != order[place - 1])
     return (order[place - 1],) if clear else None
 
 
@@ -175,11 +175,11 @@ def _related(relation: Relation, pool: list[int], scene: Scene, centres: np.ndar
     sign = 1 if relation.name in ("right of", "below") else -1
     offsets = centres - centres[anchor[0]]
     along, across = offsets[:, axis] * sign, np.abs(offsets[:, 1 - axis])
-    possible = [index for index in pool if along[index] > -MARGIN]
+    possible = [index for index in pool if along[index] > -_MARGIN]
     if len(possible) != 1:
         return None
     (index,) = possible
-    return (index,) if along[index] >= MARGIN and across[index] <= 1.5 * along[index] else None
+    return (index,) if along[index] >= _MARGIN and across[index] <= 1.5 * along[index] else None
 
 
 # --- words ---------------------------------------------------------------------------------------------------------
@@ -205,8 +205,8 @@ COUNTED = ("{place} {noun} from the {side}", "the {place} {noun} from the {side}
 GROUPED = ("all the {}", "both {}", "the {count} {}", "all {count} {}", "every {one}")
 PLACES = {1: ("first",), 2: ("second", "2nd"), 3: ("third", "3rd")}
 COUNTS = {2: "two", 3: "three", 4: "four"}
-SIZES = {"big": ("big", "large", "bigger"), "small": ("small", "little", "tiny")}
-NOUNS = {
+_SIZES = {"big": ("big", "large", "bigger"), "small": ("small", "little", "tiny")}
+_NOUNS = {
     "circle": ("circle", "disc", "circle"),
     "cross": ("cross", "plus", "cross"),
     ANY: ("one", "thing", "shape"),
@@ -214,7 +214,7 @@ NOUNS = {
 PLURALS = {"cross": "crosses", "plus": "pluses"}
 
 
-def word(description: Description, rng: np.random.Generator) -> str:
+def _word(description: Description, rng: np.random.Generator) -> str:
     """One of the ways to say the description, lower case, with or without articles."""
     noun = _noun_phrase(description, rng)
     if description.relation:
@@ -247,17 +247,17 @@ def turn(text: str) -> str:
 
 def all_words() -> tuple[str, ...]:
     """Every word that ``word`` can use, sorted."""
-    nouns = {noun for ways in NOUNS.values() for noun in ways} | set(SHAPES)
+    nouns = {noun for ways in _NOUNS.values() for noun in ways} | set(SHAPES)
     templates = [way for ways in (*PLACED.values(), *RELATED.values(), COUNTED, GROUPED) for way in ways]
     words = {part for template in templates for part in template.split() if not part.startswith("{")}
-    words |= nouns | {PLURALS.get(noun, noun + "s") for noun in nouns} | set(COLOURS) | set(SIDES) | {"the"}
-    words |= {size for ways in SIZES.values() for size in ways} | {place for ways in PLACES.values() for place in ways}
+    words |= nouns | {PLURALS.get(noun, noun + "s") for noun in nouns} | set(COLOURS) | set(_SIDES) | {"the"}
+    words |= {size for ways in _SIZES.values() for size in ways} | {place for ways in PLACES.values() for place in ways}
     return tuple(sorted(words | set(COUNTS.values())))
 
 
 def _noun_phrase(description: Description, rng: np.random.Generator) -> str:
-    noun = rng.choice(NOUNS.get(description.category, (description.category,)))
-    size = rng.choice(SIZES[description.size]) if description.size else ""
+    noun = rng.choice(_NOUNS.get(description.category, (description.category,)))
+    size = rng.choice(_SIZES[description.size]) if description.size else ""
     return " ".join(part for part in (str(size), description.colour or "", str(noun)) if part)
 
 

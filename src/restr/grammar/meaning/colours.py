@@ -9,7 +9,7 @@ COLOURS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue",
 # nearly colourless, and between two hues.
 UNSURE = ("dark", "light", "teal", "dull", "mixed")
 BUCKETS = COLOURS + UNSURE
-INDEX = {name: number for number, name in enumerate(BUCKETS)}
+_INDEX = {name: number for number, name in enumerate(BUCKETS)}
 
 # What else somebody might call by the same name: a rival that shows much of these is not safely of another colour.
 NEIGHBOURS: dict[str, tuple[str, ...]] = {
@@ -39,10 +39,10 @@ def bucket_map(image: np.ndarray) -> np.ndarray:
     lightness, a, b = _lab(image)
     chroma = np.hypot(a, b)
     hue = np.degrees(np.arctan2(b, a)) % 360
-    out = np.full(lightness.shape, INDEX["mixed"], np.uint8)
+    out = np.full(lightness.shape, _INDEX["mixed"], np.uint8)
 
     def paint(name: str, where: np.ndarray) -> None:
-        out[where] = INDEX[name]
+        out[where] = _INDEX[name]
 
     paint("red", (hue >= 15) & (hue < 50))
     paint("red", ((hue >= 355) | (hue < 15)) & (lightness < 50) & (chroma > 35))
@@ -109,6 +109,6 @@ def clearly_not(region: np.ndarray | None, colour: str) -> bool:
     """Whether nobody would call a region with these shares by this colour."""
     if region is None or colour not in NEIGHBOURS:
         return False
-    own = region[INDEX[colour]]
-    near = sum(region[INDEX[name]] for name in NEIGHBOURS[colour])
+    own = region[_INDEX[colour]]
+    near = sum(region[_INDEX[name]] for name in NEIGHBOURS[colour])
     return bool(own <= ABSENT_SHARE and own + near <= ABSENT_NEAR_SHARE)

@@ -20,9 +20,9 @@ from restr.grammar.words.lexicon import HYPERNYMS
 LEAST_ALONE = 0.06  # of the image, where others of the kind may have no mask
 LEAST_STUFF = 0.02
 UNSPOKEN = frozenset({"accessories"})  # no word fits every mask of it
-SIDES: tuple[Side, ...] = ("left", "right", "middle", "top", "bottom", "front", "back",
+_SIDES: tuple[Side, ...] = ("left", "right", "middle", "top", "bottom", "front", "back",
                            "top left", "top right", "bottom left", "bottom right")  # fmt: skip
-SIZES: tuple[Size, ...] = ("big", "small", "tall", "short")
+_SIZES: tuple[Size, ...] = ("big", "small", "tall", "short")
 # What people call tall or short.
 UPRIGHT = frozenset({
     "person", "bottle", "wine glass", "vase", "potted plant", "giraffe", "chair", "refrigerator", "clock",
@@ -122,7 +122,7 @@ def _of_target(facts: SceneFacts, i: int, rng: np.random.Generator) -> Iterator[
 
 def _by_place(facts: SceneFacts, i: int, plain: Description) -> Iterator[Candidate]:
     rivals = len(candidates(plain, facts).possible)
-    for side in SIDES:
+    for side in _SIDES:
         contrast = 1.0 if rivals > 1 else 0.15  # "the dog on the left" of the only dog is true but rarely said
         if " " in side or side in ("top", "bottom"):
             contrast *= 0.6
@@ -142,7 +142,7 @@ def _by_place(facts: SceneFacts, i: int, plain: Description) -> Iterator[Candida
                 weight = 1.0 if number in (2, 3) else 0.5
                 yield Candidate(replace(plain, ordinal=(number, side)), (i,), "ordinal", weight)
     if rivals >= 2:
-        for size in SIZES if plain.category in UPRIGHT else SIZES[:2]:
+        for size in _SIZES if plain.category in UPRIGHT else _SIZES[:2]:
             usual = 1.0 if size in ("big", "small") else 0.3
             yield Candidate(replace(plain, size=size, superlative=True), (i,), "size", usual)
             if rivals == 2 or facts.attributes[i].get("size") == size:
@@ -167,7 +167,7 @@ def _combined(
         return
     for _ in range(24):
         second = seconds[rng.integers(len(seconds))]
-        side = SIDES[rng.integers(5)] if rng.random() < 0.75 else SIDES[rng.integers(len(SIDES))]
+        side = _SIDES[rng.integers(5)] if rng.random() < 0.75 else _SIDES[rng.integers(len(_SIDES))]
         if second.relation is not None and second.relation.name in ("left of", "right of", "above", "below", "between"):
             continue
         kept = [k for k in candidates(second, facts).possible if k >= 0]

@@ -10,7 +10,7 @@ from restr.grammar.meaning.clothes import MAYBE, NO, YES
 from restr.grammar.meaning.description import Description, Side, Size
 from restr.grammar.meaning.facts import SceneFacts
 
-MARGIN = 0.07  # of the image's side: centres closer than this have no clear order
+_MARGIN = 0.07  # of the image's side: centres closer than this have no clear order
 ROW_MARGIN = 0.045  # the same between neighbours of a row that one counts along
 HALF = 0.45  # a lone object is "on the left" up to here ...
 OTHER_HALF = 0.56  # ... and surely not from here on
@@ -75,7 +75,7 @@ def _along(facts: SceneFacts, i: int, axis: int, sign: float) -> float:
     return place if sign > 0 else 1 - place
 
 
-def _before(facts: SceneFacts, i: int, j: int, axis: int, sign: float, margin: float = MARGIN) -> bool:
+def _before(facts: SceneFacts, i: int, j: int, axis: int, sign: float, margin: float = _MARGIN) -> bool:
     """Whether i is clearly nearer to the side than j: centres apart, and both edges in the same order."""
     if sign * (facts.centre[j, axis] - facts.centre[i, axis]) < margin:
         return False

@@ -23,14 +23,14 @@ ON_SEATS = frozenset({
     "pillow", "blanket", "cell phone",
 })  # fmt: skip
 # What stands on the ground, so that the lower edge tells the depth: a fork is not "behind" the broccoli.
-STANDING = frozenset({
+_STANDING = frozenset({
     "person", "bicycle", "car", "motorcycle", "bus", "train", "truck", "boat", "bench", "bird", "cat", "dog",
     "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "chair", "couch", "potted plant", "bed",
     "dining table", "tv", "toilet", "suitcase", "fire hydrant", "parking meter", "stop sign", "refrigerator",
     "oven", "laptop", "umbrella", "teddy bear", "vase",
 })  # fmt: skip
 
-NEAR = 0.05  # in heights of the image: closer than this is beside
+_NEAR = 0.05  # in heights of the image: closer than this is beside
 FAR = 0.18  # and farther than this is surely not
 
 
@@ -86,7 +86,7 @@ def _next_to(facts: SceneFacts, i: int, j: int) -> int:
         return NO
     heights = facts.size[i, 1] / max(facts.size[j, 1], 1e-6)
     level = overlap(facts, i, j, 1) >= 0.5 and overlap(facts, i, j, 0) <= 0.35
-    return YES if distance <= NEAR and level and 0.2 < heights < 5 else MAYBE
+    return YES if distance <= _NEAR and level and 0.2 < heights < 5 else MAYBE
 
 
 def _beside(facts: SceneFacts, i: int, j: int) -> int:
@@ -110,7 +110,7 @@ def _behind(facts: SceneFacts, i: int, j: int) -> int:
     lower = facts.box[j, 3] - facts.box[i, 3]
     if lower < 0.02 or gap(facts, i, j) > FAR:
         return NO
-    if not {facts.categories[i], facts.categories[j]} <= STANDING:
+    if not {facts.categories[i], facts.categories[j]} <= _STANDING:
         return MAYBE
     touching = max(_touch(facts, i, j), _touch(facts, j, i)) > 0.03
     higher = facts.centre[i, 1] < facts.centre[j, 1] - 0.03

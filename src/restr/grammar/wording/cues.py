@@ -14,16 +14,16 @@ from restr.grammar.words.lexicon import Choices, words_of
 from restr.grammar.words.people import BAGS
 
 OPENERS = Choices.of(frames.OPENERS)
-ASIDES = Choices.of(frames.ASIDES)
-TAILS = Choices.of(frames.TAILS)
+_ASIDES = Choices.of(frames.ASIDES)
+_TAILS = Choices.of(frames.TAILS)
 NEGATIONS = Choices.of(frames.NEGATIONS)
-RELATIONS = {name: Choices.of(frames) for name, frames in frames.RELATIONS.items()}
-WEARING = Choices.of(frames.WEARING)
-ADORNED = Choices.of(frames.ADORNED)
-CARRYING = Choices.of(frames.CARRYING)
-HAVING = Choices.of(frames.HAVING)
-COLOURED_CLOTHES = Choices.of(frames.COLOURED_CLOTHES)
-STANDING = Choices.of(frames.LOOSE_SIDE_STANDING)
+_RELATIONS = {name: Choices.of(frames) for name, frames in frames.RELATIONS.items()}
+_WEARING = Choices.of(frames.WEARING)
+_ADORNED = Choices.of(frames.ADORNED)
+_CARRYING = Choices.of(frames.CARRYING)
+_HAVING = Choices.of(frames.HAVING)
+_COLOURED_CLOTHES = Choices.of(frames.COLOURED_CLOTHES)
+_STANDING = Choices.of(frames.LOOSE_SIDE_STANDING)
 GARMENTS = lexicon.GARMENTS
 BEING = Choices.of(frames.LOOSE_SIDE_BEING)
 PART_FRAMES = {
@@ -140,9 +140,9 @@ def is_phrase(text: str) -> bool:
 def with_aside(speaker: Speaker, text: str) -> str:
     """Now and then a word that adds nothing: "just the left one", "left guy in pic"."""
     if speaker.chance(0.012):
-        return f"{speaker.pick(ASIDES)} {text}"
+        return f"{speaker.pick(_ASIDES)} {text}"
     if speaker.chance(0.012) and not mentions_picture(text):
-        return f"{text} {speaker.pick(TAILS)}"
+        return f"{text} {speaker.pick(_TAILS)}"
     return text
 
 
@@ -163,7 +163,7 @@ def fill_picture(speaker: Speaker, phrases: Choices) -> str:
 def being(speaker: Speaker, d: Description) -> str:
     """ "who is standing", "that is": what full sentences put before a place."""
     active = d.category == "person" and d.relation is None
-    return speaker.pick(STANDING if active else BEING)
+    return speaker.pick(_STANDING if active else BEING)
 
 
 def ordinal(speaker: Speaker, counted: tuple[int, Side]) -> tuple[str, str]:
@@ -198,7 +198,7 @@ def clothes(speaker: Speaker, garments: tuple[Garment, ...]) -> str:
     """ "in red", "wearing a red shirt and jeans", "with the hat"."""
     if all(garment.category is None for garment in garments):
         colour = " and ".join(speaker.colour(garment.colour or "dark") for garment in garments)
-        return speaker.pick(COLOURED_CLOTHES).replace("{c}", colour)
+        return speaker.pick(_COLOURED_CLOTHES).replace("{c}", colour)
     worn = [
         speaker.with_article(_garment_words(speaker, garment), clothes=True)
         if garment.category is not None
@@ -207,20 +207,20 @@ def clothes(speaker: Speaker, garments: tuple[Garment, ...]) -> str:
     ]
     kinds = {garment.category for garment in garments}
     if kinds & BAGS:
-        frames = CARRYING
+        frames = _CARRYING
     elif "hair" in kinds:
-        frames = HAVING
+        frames = _HAVING
     elif kinds & _ADORNING:
-        frames = ADORNED
+        frames = _ADORNED
     else:
-        frames = WEARING
+        frames = _WEARING
     joint = " and " if speaker.style != "terse" or speaker.chance(0.5) else " "
     return speaker.pick(frames).replace("{g}", joint.join(worn))
 
 
 def relation(speaker: Speaker, relation: Relation, name: Callable[[Description], str]) -> str:
     """ "next to the car"; ``name`` words the other object as a noun phrase."""
-    frame = speaker.pick(RELATIONS[relation.name])
+    frame = speaker.pick(_RELATIONS[relation.name])
     if len(relation.others) == 2:
         first, second = relation.others
         if first == second:

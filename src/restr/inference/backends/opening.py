@@ -7,7 +7,7 @@ from restr.inference.backends.base import ExportedBackend
 from restr.inference.exported import Exported
 
 BACKENDS = ("auto", "torch", "onnx", "openvino", "torch-export", "aoti")
-RUNS = {"onnx": ("onnx", "openvino"), "openvino": ("openvino",), "torch-export": ("torch-export",), "aoti": ("aoti",)}
+_RUNS = {"onnx": ("onnx", "openvino"), "openvino": ("openvino",), "torch-export": ("torch-export",), "aoti": ("aoti",)}
 
 
 def open_exported(
@@ -18,10 +18,10 @@ def open_exported(
     threads: 0 leaves the number to the runtime. Raises ``ConfigError`` for what does not fit together.
     """
     chosen = facts.target if backend == "auto" else backend
-    if chosen not in RUNS[facts.target]:
+    if chosen not in _RUNS[facts.target]:
         raise ConfigError(
             f"backend is {backend!r}, but {facts.folder} was exported to {facts.target}, which "
-            f"{' and '.join(RUNS[facts.target])} can run; export again for another"
+            f"{' and '.join(_RUNS[facts.target])} can run; export again for another"
         )
     if precision not in ("auto", facts.precision):
         raise ConfigError(

@@ -19,7 +19,7 @@ logger = logging.getLogger("restr.server")
 
 COPIES = ("images-1", "images-2")  # Ray puts them on two machines where there are two
 PATIENCE = 2.0  # seconds for an answer of a few bytes
-PAUSE = 1.0  # seconds until an actor that is gone is looked for again
+_PAUSE = 1.0  # seconds until an actor that is gone is looked for again
 
 
 class Copies:
@@ -100,7 +100,7 @@ class Copies:
         try:
             with self._lock:
                 if copy not in self._handles:
-                    if time.monotonic() < self._gone.get(copy, 0.0) + PAUSE:
+                    if time.monotonic() < self._gone.get(copy, 0.0) + _PAUSE:
                         return None
                     self._handles[copy] = self._find(copy)
                 handle = self._handles[copy]

@@ -28,7 +28,7 @@ async def read_question(request: Request, settings: ServerSettings) -> Question:
     """What to find in a kept image. Raises ``Problem``."""
     content_type(request, JSON)
     body = await read_body(request, most=QUESTION_BYTES, seconds=settings.body_s)
-    return document(Question, body)
+    return _document(Question, body)
 
 
 async def read_image_upload(request: Request, settings: ServerSettings, fetcher: Fetcher) -> tuple[bytes, str | None]:
@@ -39,7 +39,7 @@ async def read_image_upload(request: Request, settings: ServerSettings, fetcher:
         return data, request.query_params.get("model")
     body = await _read(request, kind, settings)
     if kind == JSON:
-        upload = await asyncio.to_thread(document, ImageUpload, body)
+        upload = await asyncio.to_thread(_document, ImageUpload, body)
         return await image_of(upload, fetcher), upload.model
     data, fields = await asyncio.to_thread(_form, request, body, ImageFields)
     return data, fields.model
@@ -52,7 +52,7 @@ async def read_segment_upload(
     kind = content_type(request, FORM, JSON)
     body = await _read(request, kind, settings)
     if kind == JSON:
-        upload = await asyncio.to_thread(document, SegmentUpload, body)
+        upload = await asyncio.to_thread(_document, SegmentUpload, body)
         return await image_of(upload, fetcher), upload
     return await asyncio.to_thread(_form, request, body, SegmentFields)
 
@@ -74,7 +74,7 @@ async def read_lines(request: Request, settings: ServerSettings) -> list[bytes]:
 
 async def read_line(line: bytes, fetcher: Fetcher) -> tuple[bytes, SegmentUpload]:
     """(image file, question) of a batch's line. Raises ``Problem``."""
-    upload = await asyncio.to_thread(document, SegmentUpload, line, "the line")
+    upload = await asyncio.to_thread(_document, SegmentUpload, line, "the line")
     return await image_of(upload, fetcher), upload
 
 
@@ -85,7 +85,7 @@ async def image_of(upload: Pictured, fetcher: Fetcher) -> bytes:
     return await asyncio.to_thread(from_base64, upload.image, most=fetcher.most)
 
 
-def document(model: type[M], body: bytes, where: str = "the body") -> M:
+def _document(model: type[M], body: bytes, where: str = "the body") -> M:
     """A JSON document. Raises ``Problem``."""
     try:
         return model.model_validate_json(body)

@@ -8,7 +8,7 @@ from starlette.responses import FileResponse
 
 from restr.server.problems import Problem
 
-FOLDER = Path(__file__).parents[1] / "page"
+_FOLDER = Path(__file__).parents[1] / "page"
 INDEX = "index.html"
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -27,7 +27,7 @@ TYPES = {
 }
 
 
-def page_file(name: str, folder: Path = FOLDER) -> FileResponse:
+def page_file(name: str, folder: Path = _FOLDER) -> FileResponse:
     """A file of the page by its path in the folder. The path is looked up, never opened. Raises ``Problem``."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in TYPES}
     path = files.get(name)

@@ -18,11 +18,11 @@ from restr.server.intake.trailing_data import check_whole
 from restr.server.problems import Problem
 
 # What the data itself must begin with; nobody's word is taken for it. Pillow's other decoders never see the data.
-KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+_KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 TAKEN = "JPEG, PNG, WebP, GIF or BMP"
 BASE64_OVERHEAD = 2**16  # what a JSON body may hold beside its image
 LONGEST_SIDE = 30_000
-LARGE = 2**22  # pixels; larger images are decoded one after the other, as each takes four bytes a pixel and more
+_LARGE = 2**22  # pixels; larger images are decoded one after the other, as each takes four bytes a pixel and more
 _LARGE_ONES = threading.Lock()
 
 
@@ -111,7 +111,7 @@ def decode(data: bytes, head: Header) -> np.ndarray:
     """uint8 (H W 3), upright. Raises ``Problem`` for damaged data."""
     try:
         with (
-            _LARGE_ONES if head.pixels > LARGE else nullcontext(),
+            _LARGE_ONES if head.pixels > _LARGE else nullcontext(),
             open_picture(data, "the image", forms=[head.kind]) as picture,
         ):
             return from_pil(picture, "the image").upright

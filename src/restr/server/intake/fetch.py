@@ -20,8 +20,8 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = 3
 UNQUOTED = "/%:@!$&'()*+,;=~?[]"  # what a path or a query may hold as it is
-AT_ONCE = 8  # fetches; the others wait, within their time
-HEADERS: dict[str | bytes, str | bytes] = {
+_AT_ONCE = 8  # fetches; the others wait, within their time
+_HEADERS: dict[str | bytes, str | bytes] = {
     "User-Agent": f"restr/{__version__}",
     "Accept": "image/*",
     "Accept-Encoding": "identity",
@@ -52,7 +52,7 @@ class Fetcher:
         self.on, self.most, self.seconds = on, most, seconds
         own: Any = httpcore.AnyIOBackend()  # Any, as type checkers see httpcore's stand-in for a missing anyio
         self._network = PublicNetwork(resolve, network or own)
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def get(self, url: str) -> bytes:
         """The content behind an address. Raises ``Problem``."""
@@ -75,7 +75,7 @@ class Fetcher:
 
     async def _once(self, pool: httpcore.AsyncConnectionPool, url: str) -> tuple[bytes | None, str]:
         """(content, "") or (None, where else it is)."""
-        async with pool.stream("GET", parsed(url), headers=HEADERS) as response:
+        async with pool.stream("GET", parsed(url), headers=_HEADERS) as response:
             headers = {name.lower(): value for name, value in response.headers}
             if response.status in (301, 302, 303, 307, 308) and b"location" in headers:
                 return None, _joined(url, headers[b"location"].decode("latin-1"))

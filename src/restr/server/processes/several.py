@@ -25,7 +25,7 @@ from restr.server.settings import ServerSettings
 logger = logging.getLogger("restr.server")
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy whatever locks and threads the parent happens to have
 
-HIGHEST_PORT = 65_535
+_HIGHEST_PORT = 65_535
 BACKLOG = 2048  # connections that wait for a worker; they survive the death of any
 STEADY = 10.0  # seconds after which a worker's death is an accident, not a fault that will come again at once
 LONGEST_PAUSE = 30.0
@@ -157,8 +157,8 @@ def supervise(settings: ServerSettings) -> int:
 
 def listen(settings: ServerSettings) -> socket.socket:
     """A socket at the address. Raises ``ConfigError`` where it cannot be had."""
-    if settings.port > HIGHEST_PORT:
-        raise ConfigError(f"port is {settings.port}; choose one from 1 to {HIGHEST_PORT}, or 0 for a free one")
+    if settings.port > _HIGHEST_PORT:
+        raise ConfigError(f"port is {settings.port}; choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=BACKLOG)

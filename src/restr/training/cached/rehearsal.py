@@ -23,9 +23,9 @@ from restr.text.tokenizer import Tokenizer
 from restr.training.cached.features import FeatureStore
 
 EACH = 12  # sentences a picture
-MOST = 100  # pictures that are asked about: more would only take longer before training begins
+_MOST = 100  # pictures that are asked about: more would only take longer before training begins
 PEOPLE, PLACED, COLOURED = 0.25, 0.4, 0.25  # shares of the sentences
-SIDES = ("left", "right", "top", "bottom", "middle")
+_SIDES = ("left", "right", "top", "bottom", "middle")
 
 
 class InTurn:
@@ -60,7 +60,7 @@ class Rehearsal:
         self.tokenizer, self.store, self.seed = tokenizer, store, seed
         self.images, self.per_image = max(batch // per_image, 1), per_image
         rng = np.random.default_rng((seed, 2))
-        self.names = [names[int(i)] for i in rng.permutation(len(names))[:MOST]]
+        self.names = [names[int(i)] for i in rng.permutation(len(names))[:_MOST]]
         self.texts = {name: ordinary_sentences(rng, EACH) for name in self.names}
         self.masks = {name: self._answers(model, name) for name in self.names}
         self.alike: dict[tuple[int, int], list[str]] = defaultdict(list)
@@ -107,7 +107,7 @@ def ordinary_sentences(rng: np.random.Generator, count: int) -> list[str]:
     found = []
     for _ in range(count):
         category = "person" if rng.random() < PEOPLE else str(rng.choice(list(NOUNS)))
-        side = SIDES[rng.integers(len(SIDES))] if rng.random() < PLACED else None
+        side = _SIDES[rng.integers(len(_SIDES))] if rng.random() < PLACED else None
         coloured = category != "person" and rng.random() < COLOURED
         colour = str(rng.choice(list(COLOURS))) if coloured else None
         found.append(word(Description(category=category, side=side, colour=colour), rng))  # type: ignore[arg-type]

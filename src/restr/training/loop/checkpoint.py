@@ -16,7 +16,7 @@ from restr.files import written_whole
 
 logger = logging.getLogger("restr")
 
-FORMAT = 2  # 1 was one process's random state, not a list
+_FORMAT = 2  # 1 was one process's random state, not a list
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
@@ -27,7 +27,7 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as partial, open(partial, "wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
+            torch.save({"format": _FORMAT, **state}, file)
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:  # torch's writer turns the system's error into its own
@@ -47,8 +47,8 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint at {path}; pass the folder of a run that has saved one") from error
     except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, BadZipFile... for a bad file
         raise CheckpointError(f"{path} cannot be read ({error}); delete it and resume from an earlier one") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not a restr checkpoint of format {FORMAT}; it may be from another version")
+    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+        raise CheckpointError(f"{path} is not a restr checkpoint of format {_FORMAT}; it may be from another version")
     return state
 
 

@@ -17,7 +17,7 @@ from restr.training.cached.loader import CachedBatches
 from restr.training.loop import distributed
 from restr.training.loop.forward import forward_batch
 
-RIGHT = 0.5  # IoU from which a mask counts as the right object
+_RIGHT = 0.5  # IoU from which a mask counts as the right object
 
 
 @torch.no_grad()
@@ -105,8 +105,8 @@ def measure_swaps(model: ReSTR, scenes: GeneratedScenes, tokenizer: Tokenizer) -
     first, second = iou(predict(model, original, tokenizer), before), iou(moved, after)
     return {
         "swaps": float(len(pairs)),
-        "swap_right": float((second >= RIGHT).mean()),
-        "both_right": float(((first >= RIGHT) & (second >= RIGHT)).mean()),
-        "unmoved": float((iou(moved, before) >= RIGHT).mean()),
+        "swap_right": float((second >= _RIGHT).mean()),
+        "both_right": float(((first >= _RIGHT) & (second >= _RIGHT)).mean()),
+        "unmoved": float((iou(moved, before) >= _RIGHT).mean()),
         "swap_miou": float(second.mean()),
     }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 BARS = "▁▂▃▄▅▆▇█"
-REMEMBERED = 30  # losses in the small curve
+_REMEMBERED = 30  # losses in the small curve
 
 Format = Callable[[float], str]
 
@@ -78,7 +78,7 @@ class LiveView:
         self._start, self._begun = start, clock()
         self._step = start
         self._values: dict[str, Any] = {}
-        self._losses: deque[float] = deque(maxlen=REMEMBERED)
+        self._losses: deque[float] = deque(maxlen=_REMEMBERED)
         console = console or Console(stderr=True)
         shown = console.is_terminal and not silent
         self._live = Live(get_renderable=self._panel, console=console) if shown else None

@@ -17,7 +17,7 @@ from restr.files import write_whole
 
 logger = logging.getLogger("restr")
 
-RUNS = "loggers.json"  # in a run's folder: what each logger calls this run, so that a resumed one goes on in the same place
+_RUNS = "loggers.json"  # in a run's folder: what each logger calls this run, so that a resumed one goes on in the same place
 PROJECT = "restr"
 Settings = Mapping[str, Any]
 
@@ -54,7 +54,7 @@ def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, star
             raise ConfigError(
                 f"the logger {name} is not installed ({error}); run: pip install 'restr[{name}]'"
             ) from error
-    runs = folder / RUNS
+    runs = folder / _RUNS
     known: dict[str, str] = json.loads(runs.read_text(encoding="utf-8")) if runs.exists() else {}
     opened: list[RunLogger] = []
     for name in names:

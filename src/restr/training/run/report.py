@@ -18,7 +18,7 @@ from restr.training.run.log import read
 from restr.training.run.loggers import flat
 from restr.training.run.record import NAME, Run
 
-STYLE = """
+_STYLE = """
 td { overflow-wrap: anywhere; } .halves { display: grid; gap: 0 3rem; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }
 td:first-child { overflow-wrap: normal; color: var(--quiet); } .sheets { display: grid; gap: 1.5rem; }
 figure img { background: #fff; box-shadow: 0 0 0 1px var(--line); } pre { white-space: pre-wrap; margin: .5rem 0; }
@@ -66,7 +66,7 @@ def write_report(folder: Path) -> Path:
         _again(folder, record),
     ]
     target = folder / "report.html"
-    write_whole(target, document(title, "\n".join(part for part in parts if part), style=STYLE))
+    write_whole(target, document(title, "\n".join(part for part in parts if part), style=_STYLE))
     return target
 
 

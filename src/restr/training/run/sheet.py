@@ -17,8 +17,8 @@ from restr.text.tokenizer import Tokenizer
 from restr.training.loop.validate import iou, predict
 
 MOST = 8
-COLUMNS = 2
-SIDE = 256  # pixels, of each of a sample's two pictures
+_COLUMNS = 2
+_SIDE = 256  # pixels, of each of a sample's two pictures
 PAD, GAP, MARGIN = 14, 8, 24
 HEADING, CAPTION = 64, 62
 NOTE = 78  # pixels, for the IoU
@@ -38,9 +38,9 @@ def draw_sheet(model: ReSTR, samples: Sequence[Sample], tokenizer: Tokenizer, pa
     shown = list(samples)[:MOST]
     found = predict(model, shown, tokenizer)
     scores = iou(found, np.stack([sample.mask for sample in shown]))
-    height = resized(shown[0].image, SIDE).height
-    width, line = 2 * (SIDE + PAD) + GAP, height + CAPTION + 2 * PAD
-    columns = min(COLUMNS, len(shown))
+    height = resized(shown[0].image, _SIDE).height
+    width, line = 2 * (_SIDE + PAD) + GAP, height + CAPTION + 2 * PAD
+    columns = min(_COLUMNS, len(shown))
     size = (MARGIN + columns * (width + MARGIN), HEADING + -(-len(shown) // columns) * (line + MARGIN))
     sheet = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
@@ -51,9 +51,9 @@ def draw_sheet(model: ReSTR, samples: Sequence[Sample], tokenizer: Tokenizer, pa
         left, top = MARGIN + column * (width + MARGIN), HEADING + row * (line + MARGIN)
         pen.rounded_rectangle((left, top, left + width, top + line), 12, CARD)
         left, top = left + PAD, top + PAD
-        sheet.paste(resized(sample.image, SIDE), (left, top))
-        sheet.paste(overlay(sample.image, mask, sample.mask, SIDE), (left + SIDE + GAP, top))
-        _caption(pen, (left, top + height + 12), 2 * SIDE + GAP, sample.text, score)
+        sheet.paste(resized(sample.image, _SIDE), (left, top))
+        sheet.paste(overlay(sample.image, mask, sample.mask, _SIDE), (left + _SIDE + GAP, top))
+        _caption(pen, (left, top + height + 12), 2 * _SIDE + GAP, sample.text, score)
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as partial:
         sheet.save(partial, "PNG")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from test_variants import images, released, words
 from torch import Tensor
 
 from restr.config import ModelConfig
@@ -16,7 +17,6 @@ from restr.model.build import build_model
 from restr.model.released_weights import load_released
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import UNKNOWN
-from test_variants import images, released, words
 
 
 def original(config: ModelConfig) -> ReSTR:

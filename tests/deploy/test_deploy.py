@@ -23,7 +23,7 @@ from restr.server.processes.several import GRACE
 from restr.server.settings import ServerSettings
 from served import listening, model_in
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 DEFAULTS = ServerSettings()
 DRAIN = DEFAULTS.deadline_s + GRACE  # seconds in which the server ends by itself

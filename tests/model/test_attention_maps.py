@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from test_variants import CONFIGS, WORDS, images, words
 
 import reference
 from restr.errors import ConfigError
@@ -16,7 +17,6 @@ from restr.model.build import build_model
 from restr.model.fusion import Fusion
 from restr.nn.attention import Attention
 from restr.text.vocabulary import Vocabulary
-from test_variants import CONFIGS, WORDS, images, words
 
 
 @pytest.mark.parametrize(

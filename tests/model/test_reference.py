@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from test_variants import CONFIGS, words
 
 import reference
 from restr.losses import segmentation_loss
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.nn.positions import sinusoidal_positions
-from test_variants import CONFIGS, words
 
 GRID = (4, 6)
 TEXT = ["red cat right dog left"]

@@ -154,7 +154,7 @@ def test_stands_in_a_collection_beside_another_rule() -> None:
 
 PROCESS = """
 import sys, torch, torch.distributed as dist
-sys.path.insert(0, sys.argv[3])
+sys.path[:0] = sys.argv[3:]
 from test_torch_metric import batches, expected, filled, same
 rank = int(sys.argv[1])
 dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=rank, world_size=2)
@@ -166,7 +166,7 @@ dist.destroy_process_group()
 
 def test_two_processes_agree_on_all_samples(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROCESS]
-    arguments = [str(tmp_path / "meeting"), str(Path(__file__).parent)]
+    arguments = [str(tmp_path / "meeting"), str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
     running = [
         subprocess.Popen([*command, str(rank), *arguments], stderr=subprocess.PIPE, text=True) for rank in (0, 1)
     ]

@@ -138,7 +138,7 @@ def test_every_file_says_what_a_caller_must_know(folder: Path) -> None:
 
 
 def test_the_recipe_for_triton_fits_the_files(folder: Path) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "deployment.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
     types = {"TYPE_FP32": onnx.TensorProto.FLOAT, "TYPE_INT64": onnx.TensorProto.INT64}
     for block in re.findall(r"```protobuf\n(.*?)```", page, re.DOTALL):
         name = re.search(r'name: "(\w+)"', block)
@@ -163,7 +163,7 @@ print(result.mask.shape, [name for name in sys.modules if name.startswith("torch
 
 
 def test_it_runs_where_there_is_no_torch(folder: Path) -> None:
-    photograph = Path(__file__).parents[1] / "examples" / "coffee.jpg"
+    photograph = Path(__file__).parents[2] / "examples" / "coffee.jpg"
     command = [sys.executable, "-c", WITHOUT_TORCH, str(folder / "expression.onnx"), str(photograph)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -80,7 +80,7 @@ def test_fixed_size(tmp_path: Path) -> None:
 
 
 def test_the_bundled_model(tmp_path: Path) -> None:
-    photograph = Path(__file__).parents[1] / "examples" / "coffee.jpg"
+    photograph = Path(__file__).parents[2] / "examples" / "coffee.jpg"
     assert main(["export", "--to", "onnx", "--whole", "--out", str(tmp_path), "--photo", str(photograph)]) == 0
     cases = json.loads((tmp_path / "parity.json").read_text())["cases"]
     assert {case["graph"] for case in cases} == {"two graphs", "whole"}

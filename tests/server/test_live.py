@@ -19,7 +19,7 @@ from restr.client import AsyncClient, Client, ServerError
 from restr.inference.segmenter import Segmenter
 from served import PREFIX, listening, photograph, serving, wait_until
 
-PAGE = Path(__file__).parents[1] / "docs" / "server.md"
+PAGE = Path(__file__).parents[2] / "docs" / "server.md"
 PHOTO = photograph()
 
 

@@ -14,7 +14,7 @@ from restr.cli.config_file import options_of
 from restr.cli.verbs.train import main
 from restr.formats.catalog import open_dataset
 
-RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*/config.toml"))
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*/config.toml"))
 QUICK = [
     "--preset",
     "restr_tiny",

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from test_measure import make_samples
 
 from restr.errors import ConfigError
 from restr.evaluation.robustness.corruptions import CORRUPTIONS, SEVERITIES
@@ -24,7 +25,6 @@ from restr.evaluation.robustness.rewording import (
 )
 from restr.evaluation.robustness.synonyms import synonyms
 from restr.grammar.words import lexicon
-from test_robustness import make_samples
 
 # --- sentences -------------------------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ def test_a_slip_is_one_in_a_telling_word() -> None:
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_each_severity_is_farther_from_the_photograph(name: str) -> None:
-    photograph = np.asarray(Image.open(Path(__file__).parents[1] / "examples" / "coffee.jpg").convert("RGB"))
+    photograph = np.asarray(Image.open(Path(__file__).parents[3] / "examples" / "coffee.jpg").convert("RGB"))
     errors = []
     for severity in SEVERITIES:
         worse = CORRUPTIONS[name](photograph, severity, np.random.default_rng(0))
@@ -133,7 +133,7 @@ def test_each_severity_is_farther_from_the_photograph(name: str) -> None:
 
 
 def test_blur_is_the_same_at_every_size() -> None:
-    photograph = Image.open(Path(__file__).parents[1] / "examples" / "coffee.jpg").convert("RGB")
+    photograph = Image.open(Path(__file__).parents[3] / "examples" / "coffee.jpg").convert("RGB")
     small = np.asarray(photograph.resize((200, 150)))
     large = np.asarray(photograph.resize((200, 150)).resize((800, 600), Image.Resampling.BICUBIC))
     worse = Image.fromarray(CORRUPTIONS["blur"](large, 3, np.random.default_rng(0))).resize((200, 150))

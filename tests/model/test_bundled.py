@@ -9,8 +9,8 @@ from PIL import Image
 from restr import Segmenter
 from restr.cli.main import main
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
-ASSETS = Path(__file__).parents[1] / "src" / "restr" / "assets" / "restr_small"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ASSETS = Path(__file__).parents[2] / "src" / "restr" / "assets" / "restr_small"
 
 
 @pytest.fixture(scope="module")
