@@ -29,7 +29,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from restr.data.batch import Batch, collate
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.data.fitted import FittedSamples
 from restr.files import write_whole
 from restr.formats.catalog import open_dataset
@@ -95,7 +95,7 @@ def blob(rng: np.random.Generator) -> list[float]:
 class Batched:
     """Batches by the numbers of their samples; picklable, for the loader's processes."""
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: IndexedSamples) -> None:
         self.config = restr_base(vocab=len(WORDS) + 2)
         self.samples = FittedSamples(samples, self.config)
         self.tokenizer = Tokenizer.of(Vocabulary(tuple(sorted(set(WORDS)))), self.config)
@@ -104,7 +104,7 @@ class Batched:
         return collate([self.samples[number] for number in numbers], self.tokenizer, self.config)
 
 
-def samples_per_second(samples: Samples, numbers: list[int], processes: int) -> float:
+def samples_per_second(samples: IndexedSamples, numbers: list[int], processes: int) -> float:
     """One pass over the numbered samples; the start of the processes is not counted."""
     batches = [numbers[i : i + BATCH] for i in range(0, len(numbers), BATCH)]
     loader = DataLoader(

@@ -5,7 +5,7 @@
 
 600 photographs of 640 x 480 (see data.py), a sentence each, are written as plain files, as tar and as parquet shards of 50, and read in
 batches of 32 at 480 x 480 as training gets them. The server is another process on this machine; each process that reads keeps 16 MiB,
-a third of the data. "any order" is uniformly at random, "block order" what ``Samples.order`` gives. "brought" is what the server
+a third of the data. "any order" is uniformly at random, "block order" what ``IndexedSamples.order`` gives. "brought" is what the server
 sent in one epoch, as a share of the pictures' own bytes; several processes bring a block each for itself, where its samples fall to
 several batches.
 """
@@ -29,7 +29,7 @@ from unittest import mock
 import torch
 from data import REGIONS, SENTENCES, make_dataset, samples_per_second
 
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.data.order import Uniform
 from restr.files import write_whole
 from restr.formats import writers
@@ -42,7 +42,7 @@ PER_SHARD, CACHE_MIB = 50, 16
 class OneEach:
     """A dataset's first sentence of each picture, to be written."""
 
-    def __init__(self, samples: Samples, pictures: int) -> None:
+    def __init__(self, samples: IndexedSamples, pictures: int) -> None:
         self.samples, self.files = samples, samples.files
         self.numbers = [group[0] for group in samples.image_groups()[:pictures]]
 

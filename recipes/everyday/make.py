@@ -21,10 +21,10 @@ from typing import Any
 
 import tyro
 
-from restr.data.entries.entry import Record, read_json
+from restr.data.entries.entry import JsonRecord, read_json
 from restr.errors import DataError
 from restr.files import write_whole
-from restr.formats.readers.everyday import DRAWN, KINDS, SETS, Sentence, read_sentences
+from restr.formats.readers.everyday import DRAWN, KINDS, SETS, EverydaySentence, read_sentences
 
 HERE = Path(__file__).parent
 FILE, DATASHEET = "everyday.jsonl.gz", "README.md"
@@ -67,10 +67,12 @@ def rows_of(data: Path) -> list[Row]:
 
 def categories_of(path: Path) -> dict[int, str]:
     """The names of the categories by id."""
-    return {each.integer("id"): each.text("name") for each in Record(read_json(path), str(path)).records("categories")}
+    return {
+        each.integer("id"): each.text("name") for each in JsonRecord(read_json(path), str(path)).records("categories")
+    }
 
 
-def row_of(sentence: Sentence, categories: dict[int, str]) -> Row:
+def row_of(sentence: EverydaySentence, categories: dict[int, str]) -> Row:
     """A sentence as a row. The numbers of the sets' own annotations are left out: they are nobody else's."""
     image = sentence.image
     row: Row = {"set": sentence.photos}
@@ -87,12 +89,12 @@ def row_of(sentence: Sentence, categories: dict[int, str]) -> Row:
     return row
 
 
-def boxes_may_go(image: Record) -> bool:
+def boxes_may_go(image: JsonRecord) -> bool:
     """Whether the licence of a photograph's annotations lets them be passed on."""
     return image.text("source") in BOX_SOURCES or image.text("licence", default="").startswith(BOX_LICENCE)
 
 
-def object_of(annotation: Record, image: Record, categories: dict[int, str], *, drawn: bool) -> Row:
+def object_of(annotation: JsonRecord, image: JsonRecord, categories: dict[int, str], *, drawn: bool) -> Row:
     """What a sentence means: its category, its box (x, y, width, height) and its mask's area, as shares of the picture. A mask
     that a network drew has an area that nobody could compare."""
     width, height = image.integer("width"), image.integer("height")

@@ -44,7 +44,7 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-class Picture(NamedTuple):
+class DecodedPicture(NamedTuple):
     """stored: uint8 (H W 3), as the file has it. orientation: EXIF's, 1 to 8; 1 is upright."""
 
     stored: np.ndarray
@@ -65,7 +65,7 @@ class Picture(NamedTuple):
         return self.stored if size not in (None, upright.shape[:2]) and self.stored.shape[:2] == size else upright
 
 
-def read_picture(file: BinaryIO | bytes, name: str) -> Picture:
+def read_picture(file: BinaryIO | bytes, name: str) -> DecodedPicture:
     """The picture of an open file, or of its bytes. name: of the file, for people. Raises ``ImageError``."""
     with open_picture(file, name) as picture:
         return from_pil(picture, name)
@@ -88,7 +88,7 @@ def open_picture(file: BinaryIO | bytes, name: str, *, forms: list[str] | None =
             yield picture
 
 
-def from_pil(picture: Image.Image, name: str) -> Picture:
+def from_pil(picture: Image.Image, name: str) -> DecodedPicture:
     """The first frame of a PIL image, which stays at its own. Raises ``ImageError``."""
     _check_size(picture, name)
     with decoding(name):
@@ -100,7 +100,7 @@ def from_pil(picture: Image.Image, name: str) -> Picture:
             picture = first
         picture.load()
         # After load(), which turns a TIFF by itself and takes the note of it away.
-        return Picture(_rgb(picture, name), orientation_of(picture))
+        return DecodedPicture(_rgb(picture, name), orientation_of(picture))
 
 
 def orientation_of(picture: Image.Image) -> int:

@@ -12,10 +12,10 @@ from PIL import Image
 from restr.config import PreprocessConfig
 from restr.errors import ConfigError, ImageError
 
-Size = tuple[int, int]  # (height, width), in pixels
+ImageSize = tuple[int, int]  # (height, width), in pixels
 
 
-def input_size(size: Size, config: PreprocessConfig, patch: int) -> Size:
+def input_size(size: ImageSize, config: PreprocessConfig, patch: int) -> ImageSize:
     """The (height, width) that the model gets for a photograph of ``size`` = (height, width).
 
     Both are multiples of ``patch``. Raises ``ImageError`` for a photograph without pixels.
@@ -28,7 +28,7 @@ def input_size(size: Size, config: PreprocessConfig, patch: int) -> Size:
     return height, width
 
 
-def content_size(size: Size, config: PreprocessConfig, patch: int) -> Size:
+def content_size(size: ImageSize, config: PreprocessConfig, patch: int) -> ImageSize:
     """The top-left (height, width) of the model's input that shows the photograph; the rest is padding."""
     if config.fit != "letterbox":
         return input_size(size, config, patch)
@@ -92,7 +92,7 @@ def fit_mask(mask: np.ndarray, config: PreprocessConfig, patch: int) -> np.ndarr
     return fitted
 
 
-def restore(values: np.ndarray, size: Size, config: PreprocessConfig, patch: int) -> np.ndarray:
+def restore(values: np.ndarray, size: ImageSize, config: PreprocessConfig, patch: int) -> np.ndarray:
     """The model's probabilities or logits, (H' W'), at the photograph's own ``size`` = (H, W): float32 (H W).
 
     Cuts the padding off, then resizes (bilinear, antialiased where it shrinks).
@@ -107,7 +107,7 @@ def restore(values: np.ndarray, size: Size, config: PreprocessConfig, patch: int
     return resize(values[:height, :width], size)
 
 
-def resize(values: np.ndarray, size: Size) -> np.ndarray:
+def resize(values: np.ndarray, size: ImageSize) -> np.ndarray:
     """A float map (h w) at ``size`` = (H, W): bilinear, antialiased where it shrinks, float32."""
     values = np.ascontiguousarray(values, dtype=np.float32)
     if values.shape == tuple(size):
@@ -121,7 +121,7 @@ def _half_up(value: float) -> int:
     return int(value + 0.5)
 
 
-def _check(size: Size, config: PreprocessConfig, patch: int) -> None:
+def _check(size: ImageSize, config: PreprocessConfig, patch: int) -> None:
     if min(size) < 1:
         raise ImageError(f"the image is {size[1]} x {size[0]} pixels; it needs at least one pixel each way")
     if config.size % patch:

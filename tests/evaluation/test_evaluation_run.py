@@ -18,7 +18,7 @@ from restr.errors import ConfigError, DataError, DatasetError
 from restr.evaluation.datasets import drawn_scenes
 from restr.evaluation.journal import NAME, Journal
 from restr.evaluation.protocol import PROTOCOLS
-from restr.evaluation.run import Setup, measure_all
+from restr.evaluation.run import EvalSetup, measure_all
 from restr.model.build import build_model
 from restr.model.weights import save_pretrained
 from restr.presets import restr_tiny
@@ -32,8 +32,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def setup_of(model: Path, n: int = 12) -> Setup:
-    return Setup(samples=drawn_scenes(n), model=model, protocol=PROTOCOLS["own"], device="cpu")
+def setup_of(model: Path, n: int = 12) -> EvalSetup:
+    return EvalSetup(samples=drawn_scenes(n), model=model, protocol=PROTOCOLS["own"], device="cpu")
 
 
 def test_two_processes_measure_what_one_does(model: Path) -> None:

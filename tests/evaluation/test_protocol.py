@@ -11,7 +11,7 @@ from restr.config import PreprocessConfig
 from restr.data.sample import Sample
 from restr.errors import ConfigError
 from restr.evaluation.evaluate import evaluate
-from restr.evaluation.protocol import PROTOCOLS, Protocol, protocol
+from restr.evaluation.protocol import PROTOCOLS, EvalProtocol, protocol
 
 OWN = PreprocessConfig(size=480)
 
@@ -78,7 +78,7 @@ def test_pixels_count_differently_at_the_models_size() -> None:
 
 
 def test_joined_sentences_are_one_sample() -> None:
-    joined = Protocol(name="joined", joined=True)
+    joined = EvalProtocol(name="joined", joined=True)
     one = painted([[200, 0]], [[1, 0]], text="left")
     two = Sample(id="b", image=one.image, text="red one", mask=one.mask, image_id=one.image_id)
     result = evaluate(Painter(), [one, two], preprocess=OWN, protocol=joined, control=False)
@@ -95,6 +95,6 @@ def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="choose one of own, restr, lavt, cris, rela, lisa"):
         protocol("lvat")
     with pytest.raises(ConfigError, match="threshold is 1.5"):
-        Protocol(name="x", threshold=1.5)
+        EvalProtocol(name="x", threshold=1.5)
     with pytest.raises(ConfigError, match="fit is 'round'"):
-        Protocol(name="x", fit="round")  # type: ignore[arg-type]
+        EvalProtocol(name="x", fit="round")  # type: ignore[arg-type]

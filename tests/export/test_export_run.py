@@ -24,7 +24,7 @@ from restr.export.parity import Parity
 from restr.export.quiet import quiet
 from restr.export.run import Plan, export
 from restr.inference.backends.base import ExportedBackend
-from restr.inference.exported import FACTS, Exported
+from restr.inference.exported import FACTS, ExportManifest
 from restr.inference.locate import described
 from restr.model.weights import save_pretrained
 from small_exports import WORDS, shallow_config, shallow_model, with_presence
@@ -93,7 +93,7 @@ def test_what_an_export_cannot_do_is_said(folder: Path, tmp_path: Path) -> None:
         Segmenter.from_pretrained(folder, backend="toaster")
     with pytest.raises(WeightsError, match="not a graph"):
         Segmenter.from_pretrained(folder / "vocab.txt")
-    Exported.read(folder)
+    ExportManifest.read(folder)
     (tmp_path / FACTS).write_text("{}")
     with pytest.raises(WeightsError, match=r"restr\.json"):
         Segmenter.from_pretrained(tmp_path)
@@ -179,7 +179,7 @@ def test_without_torch_a_model_folder_is_refused(tmp_path: Path, monkeypatch: py
 
 
 def test_int8_is_smaller_and_near(folder: Path, reference: Segmenter, tmp_path: Path) -> None:
-    facts = Exported.read(folder)
+    facts = ExportManifest.read(folder)
     with quiet():
         for graph in ("image_encoder", "expression"):
             quantised(facts.path(graph), tmp_path / facts.files[graph])
@@ -207,7 +207,7 @@ def test_it_is_measured_as_the_model_is(folder: Path, tmp_path: Path) -> None:
     assert found["export"]["overall"] == pytest.approx(found["model"]["overall"], abs=1e-3)
     assert described(folder).precision == "fp32" and described(tmp_path / "model").precision is None
     before = described(folder).hash
-    assert before == Exported.read(folder).hash() != described(tmp_path / "model").hash
+    assert before == ExportManifest.read(folder).hash() != described(tmp_path / "model").hash
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_one_size_alone(folder: Path) -> None:
         def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
             return [inputs["image"]]
 
-    sized = Sized(replace(Exported.read(folder), size=(64, 64)))
+    sized = Sized(replace(ExportManifest.read(folder), size=(64, 64)))
     assert sized.encode_image(np.zeros((1, 3, 64, 64), np.float32)).shape == (1, 3, 64, 64)
     with pytest.raises(ImageError, match="64 x 64 alone"):
         sized.encode_image(np.zeros((1, 3, 64, 60), np.float32))

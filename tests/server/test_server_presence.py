@@ -21,7 +21,7 @@ from restr.client import AsyncClient, Client
 from restr.inference.result import Result
 from restr.inference.segmenter import Segmenter
 from restr.server.metrics import Metrics
-from restr.server.work.engine import EncodeJob, Engine, SegmentJob
+from restr.server.work.engine import EncodeJob, InferenceEngine, SegmentJob
 from served import assert_problem, base64_of, listening, model_in, photograph, serving
 from small_exports import with_presence
 
@@ -113,7 +113,7 @@ def test_models_say_their_thresholds_and_how_a_score_is_made(client: TestClient,
 
 def test_one_call_serves_questions_of_different_thresholds(folder: Path) -> None:
     segmenter = Segmenter.from_pretrained(folder, device="cpu")
-    engine = Engine("tiny", segmenter, Metrics(), max_wait=0.2, others=lambda: 9)
+    engine = InferenceEngine("tiny", segmenter, Metrics(), max_wait=0.2, others=lambda: 9)
     until = time.monotonic() + 30
     encoded = engine.submit(EncodeJob(pixels=np.zeros((64, 64, 3), np.uint8), deadline=until)).result().value
     go, futures = threading.Event(), []

@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from PIL import Image
 
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.errors import RestrError
 from restr.formats.catalog import open_dataset
 
@@ -110,7 +110,7 @@ def brushed(mask: np.ndarray, colour: tuple[int, int, int] = (0, 0, 0), alpha: i
     return packed(pixels.reshape(-1).tolist())
 
 
-def opened(spec: str, root: Path) -> tuple[dict[str, np.ndarray], Samples]:
+def opened(spec: str, root: Path) -> tuple[dict[str, np.ndarray], IndexedSamples]:
     """The masks by text, and the samples."""
     samples = open_dataset(spec, root)
     found = {sample.text: sample.mask for sample in samples}
@@ -118,7 +118,7 @@ def opened(spec: str, root: Path) -> tuple[dict[str, np.ndarray], Samples]:
     return found, samples
 
 
-def left(samples: Samples) -> dict[str, int]:
+def left(samples: IndexedSamples) -> dict[str, int]:
     """How many of each kind were left out."""
     found: dict[str, int] = {}
     for each in samples.left_out():

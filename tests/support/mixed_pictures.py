@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.formats.catalog import open_dataset
 from restr.masks import rle_encode
 
@@ -100,7 +100,7 @@ def make(root: Path, seed: int, count: int = 14) -> str:
     return "jsonl:d.jsonl"
 
 
-def contents(samples: Samples) -> Counter[tuple[str, str, str, str]]:
+def contents(samples: IndexedSamples) -> Counter[tuple[str, str, str, str]]:
     """How often each sample is there: split, sentence, mask and picture, all of each."""
     found: Counter[tuple[str, str, str, str]] = Counter()
     for number in range(len(samples)):
@@ -118,7 +118,7 @@ def flat(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (40, 
     return path.read_bytes()
 
 
-def dataset(root: Path, pictures: dict[str, tuple[int, int, int]]) -> Samples:
+def dataset(root: Path, pictures: dict[str, tuple[int, int, int]]) -> IndexedSamples:
     """Pictures of one colour each, and a sentence for each that names the colour."""
     for path, colour in pictures.items():
         flat(root / path, colour)
@@ -127,7 +127,7 @@ def dataset(root: Path, pictures: dict[str, tuple[int, int, int]]) -> Samples:
     return open_dataset("jsonl:d.jsonl", root)
 
 
-def colours_fit(samples: Samples) -> int:
+def colours_fit(samples: IndexedSamples) -> int:
     """How many samples there are; each has to show the colour that it names."""
     for sample in samples:
         assert sample.text == str(tuple(sample.image[20, 30].tolist())) and sample.mask.sum() == 960

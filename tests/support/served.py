@@ -24,7 +24,7 @@ from starlette.testclient import TestClient
 
 from restr.config import ModelConfig
 from restr.model.weights import save_pretrained
-from restr.server.http.connection import PatientNoMore
+from restr.server.http.connection import HeaderTimeoutProtocol
 from restr.server.http.routes import create_app
 from restr.server.settings import ServerSettings
 from small_exports import WORDS, shallow_model
@@ -79,7 +79,7 @@ def listening(folder: Path, **settings: Any) -> Iterator[tuple[uvicorn.Server, s
     """A server on a free port of this machine, in a thread: itself and its address."""
     chosen = ServerSettings(**{"models": (f"tiny={folder}",), "device": "cpu", "log": "off", "port": 0} | settings)
     config = uvicorn.Config(
-        create_app(chosen), host="127.0.0.1", port=0, http=PatientNoMore.within(chosen.body_s), ws="none",
+        create_app(chosen), host="127.0.0.1", port=0, http=HeaderTimeoutProtocol.within(chosen.body_s), ws="none",
         log_config=None, access_log=False, h11_max_incomplete_event_size=2**14,
     )  # fmt: skip
     server = uvicorn.Server(config)

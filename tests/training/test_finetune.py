@@ -26,7 +26,7 @@ from restr.model.weights import load_pretrained, save_pretrained
 from restr.presets import restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
-from restr.training.cached.rehearsal import InTurn, Rehearsal
+from restr.training.cached.rehearsal import Alternating, Rehearsal
 from restr.training.config import TrainConfig
 from restr.training.finetune import divide, open_pictures
 from restr.training.loop.forward import forward_batch
@@ -146,7 +146,7 @@ def test_rehearsal_asks_for_the_answers_of_before(tmp_path: Path, model: Path) -
     with torch.inference_mode():
         said = forward_batch(restr, batch).logits.sigmoid()
     assert len(batch) == 6 and torch.allclose(said, batch.mask, atol=0.01)
-    turns = InTurn(again, rehearsal)
+    turns = Alternating(again, rehearsal)
     assert torch.equal(turns.batch(0).mask, turns.batch(1).mask)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from restr.cli.progress import progress_bar
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.errors import DataError
 from restr.evaluation.comparison import compare
 from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
@@ -25,14 +25,14 @@ from restr.inference.segmenter import EncodedImage, Segmenter
 from restr.model.vision import PatchFeatures
 from restr.text.vocabulary import Vocabulary
 from restr.training.cached.features import FeatureStore
-from restr.training.finetune import Picture
+from restr.training.finetune import OwnPicture
 from restr.training.run.curves import plot_curves
 
 
-class Encoded:
+class EncodedPictures:
     """A segmenter for one picture that the encoder has seen: only the sentences go through the model."""
 
-    def __init__(self, segmenter: Segmenter, picture: Picture, store: FeatureStore) -> None:
+    def __init__(self, segmenter: Segmenter, picture: OwnPicture, store: FeatureStore) -> None:
         name = picture.photograph.name
         patches = torch.from_numpy(store[name].copy())[None].float().to(segmenter.device)
         features = PatchFeatures(patches, store.entries[name].grid)
@@ -56,7 +56,7 @@ def say_new_words(known: Vocabulary, vocabulary: Vocabulary) -> None:
         print(f"{len(new)} words are new to the model and get vectors of their own: {listed}{', ...' * (len(new) > 8)}")
 
 
-def measured(segmenter: Segmenter, pictures: Sequence[Picture], store: FeatureStore) -> EvaluationResult:
+def measured(segmenter: Segmenter, pictures: Sequence[OwnPicture], store: FeatureStore) -> EvaluationResult:
     """The model as it is used: its own protocol, at the pictures' own size; on the patches that the encoder made once."""
     own, preprocess = protocol("own"), segmenter.config.preprocess
     config, patch = own.preprocess(preprocess), segmenter.config.vision.patch
@@ -64,7 +64,7 @@ def measured(segmenter: Segmenter, pictures: Sequence[Picture], store: FeatureSt
     with progress_bar() as bar:
         task = bar.add_task("measuring", total=len(pictures))
         for picture in pictures:
-            encoded = Encoded(segmenter, picture, store)
+            encoded = EncodedPictures(segmenter, picture, store)
             records += measure_image(encoded, picture.samples(), own, config, patch, seed=0)
             bar.advance(task)
     return summarise(records, own.describe(preprocess, segmenter.config.presence), own)
@@ -72,7 +72,7 @@ def measured(segmenter: Segmenter, pictures: Sequence[Picture], store: FeatureSt
 
 def report(
     data: str,
-    samples: Samples,
+    samples: IndexedSamples,
     numbers: Sequence[int],
     before: EvaluationResult,
     after: EvaluationResult,

@@ -22,7 +22,7 @@ class UsageError(Exception):
 
 
 @dataclass(frozen=True)
-class Job:
+class PredictJob:
     """One image and everything that is asked of it; ``error`` instead of both if it could not even be listed."""
 
     image: str
@@ -58,16 +58,16 @@ def split_arguments(words: Sequence[str], texts: Sequence[str]) -> tuple[list[st
     return images, texts
 
 
-def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[Job]:
+def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[PredictJob]:
     """The jobs of the command line in order. What cannot be listed becomes a job with an error, never an exception."""
     for image in images:
         if image.endswith(".jsonl"):
             yield from _jobs_of_jsonl(Path(image), tuple(texts))
         else:
             try:
-                yield from (Job(file, tuple(texts)) for file in image_files(image))
+                yield from (PredictJob(file, tuple(texts)) for file in image_files(image))
             except (ImageError, OSError) as error:
-                yield Job(image, tuple(texts), error=str(error))
+                yield PredictJob(image, tuple(texts), error=str(error))
 
 
 def image_files(image: str) -> list[str]:
@@ -87,12 +87,12 @@ def image_files(image: str) -> list[str]:
     return [image]  # a missing file is reported when it is read, like a damaged one
 
 
-def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[Job]:
+def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[PredictJob]:
     """A job a line: {"image": path, relative to the file's folder, "text": a text or a list}."""
     try:
         lines = read_lines(path)
     except (OSError, UnicodeError) as error:
-        yield Job(str(path), texts, error=f"{path} cannot be read: {error}")
+        yield PredictJob(str(path), texts, error=f"{path} cannot be read: {error}")
         return
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -106,9 +106,9 @@ def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[Job]:
                 raise ValueError("'image' and 'text' must be strings")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             problem = f'line {number} is not {{"image": "a.jpg", "text": "the left dog"}} ({error})'
-            yield Job(f"{path}:{number}", texts, error=problem)
+            yield PredictJob(f"{path}:{number}", texts, error=problem)
             continue
-        yield Job(image if is_data_uri(image) else str(path.parent / image), found)
+        yield PredictJob(image if is_data_uri(image) else str(path.parent / image), found)
 
 
 def _is_image(word: str) -> bool:

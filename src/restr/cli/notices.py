@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from restr.errors import DatasetError, UnreachableError
 
 if TYPE_CHECKING:
-    from restr.data.dataset import Samples
+    from restr.data.dataset import IndexedSamples
 
 LOOKED_AT = 50  # masks, in which a dataset without any pixel shows
 
 
-def announce(samples: Samples, data: str) -> Samples:
+def announce(samples: IndexedSamples, data: str) -> IndexedSamples:
     """Say in a line each what is to be known before a number of ``samples`` is believed; returns them. data: their name."""
     from restr.data.entries.left_out import summary
 
@@ -30,7 +30,7 @@ def announce(samples: Samples, data: str) -> Samples:
     return samples
 
 
-def empty_masks(samples: Samples) -> int:
+def empty_masks(samples: IndexedSamples) -> int:
     """How many masks were looked at, if all of them are empty although their sentences mean something; else 0.
 
     Stops at the first that is not, so that it costs one picture as a rule.

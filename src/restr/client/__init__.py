@@ -31,7 +31,7 @@ LONGEST_WAIT = 30.0  # seconds between two tries, whatever the server says
 BROKEN = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
 
 
-Outcome = httpx.Response | httpx.TransportError
+_Outcome = httpx.Response | httpx.TransportError
 
 
 class _Calls:
@@ -40,7 +40,7 @@ class _Calls:
     def __init__(self, retries: int) -> None:
         self.retries = retries
 
-    def again_after(self, attempt: int, outcome: Outcome) -> float | None:
+    def again_after(self, attempt: int, outcome: _Outcome) -> float | None:
         """Seconds until the next try: the server's wish or twice as long each time, and some luck; None to give up."""
         wait = 0.25 * 2**attempt
         if isinstance(outcome, httpx.Response):
@@ -81,7 +81,7 @@ def _upload(image: Photograph, model: str | None) -> dict[str, Any]:
     return {"image": base64.b64encode(_content(image)).decode("ascii")} | named
 
 
-def _document(response: Outcome) -> dict[str, Any]:
+def _document(response: _Outcome) -> dict[str, Any]:
     """The answer's JSON. Raises ``ServerError``, or what kept the answer from coming."""
     if isinstance(response, httpx.TransportError):
         raise response
@@ -176,7 +176,7 @@ class Client(_Calls):
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         for attempt in itertools.count():
             try:
-                outcome: Outcome = self._http.request(method, path, json=body)
+                outcome: _Outcome = self._http.request(method, path, json=body)
             except httpx.TransportError as error:
                 outcome = error
             wait = self.again_after(attempt, outcome)
@@ -257,7 +257,7 @@ class AsyncClient(_Calls):
     async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         for attempt in itertools.count():
             try:
-                outcome: Outcome = await self._http.request(method, path, json=body)
+                outcome: _Outcome = await self._http.request(method, path, json=body)
             except httpx.TransportError as error:
                 outcome = error
             wait = self.again_after(attempt, outcome)

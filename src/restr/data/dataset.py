@@ -19,7 +19,7 @@ from restr.data.sample import Sample, runs
 from restr.errors import DatasetError
 
 
-class Samples(Sequence[Sample]):
+class IndexedSamples(Sequence[Sample]):
     """The samples of an index's split, opened one by one, an image's together; the last image is kept.
 
     ``samples[i]`` reads the image and makes the mask; ``samples.entry(i)`` reads neither. Can be sent to other processes.

@@ -14,7 +14,7 @@ from restr.metrics import CalibrationBin, area_under_curve, calibration_bins, ex
 _RIGHT = 0.5  # the IoU from which a mask is right
 
 
-class Judged(Protocol):
+class HasPresence(Protocol):
     """The part of an evaluation's record that is looked at."""
 
     @property
@@ -33,7 +33,7 @@ class Judged(Protocol):
     def marked(self) -> bool: ...
 
 
-def scored(records: Sequence[Judged]) -> tuple[list[float], list[bool]]:
+def scored(records: Sequence[HasPresence]) -> tuple[list[float], list[bool]]:
     """(score, whether the mask is right) of every sentence that has a score; nothing where no mask came with one.
 
     Right is an IoU of at least 0.5. A sentence that means nothing is wrongly answered by a mask, and has no score without.
@@ -45,7 +45,7 @@ def scored(records: Sequence[Judged]) -> tuple[list[float], list[bool]]:
     return [record.score for record in counted], right
 
 
-def sureness(records: Sequence[Judged]) -> dict[str, float]:
+def sureness(records: Sequence[HasPresence]) -> dict[str, float]:
     """ece, the expected calibration error of the scores; presence_auc, how well presence tells sentences that mean something
     from those that mean nothing. Each only where it is known."""
     scores, right = scored(records)
@@ -55,7 +55,7 @@ def sureness(records: Sequence[Judged]) -> dict[str, float]:
     return found | ({"presence_auc": area_under_curve(present, absent)} if present and absent else {})
 
 
-def draw_reliability(records: Sequence[Judged], *, title: str) -> bytes | None:
+def draw_reliability(records: Sequence[HasPresence], *, title: str) -> bytes | None:
     """Share of right masks against their score as a PNG, with how many there are; None without matplotlib, or scores."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -15,8 +15,7 @@ from restr import masks
 from restr.config import PreprocessConfig, PresenceConfig
 from restr.data.sample import Sample
 from restr.evaluation.calibration import sureness
-from restr.evaluation.protocol import PROTOCOLS
-from restr.evaluation.protocol import Protocol as EvaluationProtocol
+from restr.evaluation.protocol import PROTOCOLS, EvalProtocol
 from restr.fields import seed_of
 from restr.metrics import (
     LENGTHS,
@@ -116,7 +115,7 @@ def evaluate(
     *,
     preprocess: PreprocessConfig,
     presence: PresenceConfig | None = None,
-    protocol: EvaluationProtocol = PROTOCOLS["own"],
+    protocol: EvalProtocol = PROTOCOLS["own"],
     patch: int = 16,
     control: bool = True,
     seed: int = 0,
@@ -141,7 +140,7 @@ def evaluate(
 def measure_image(
     segmenter: Segments,
     group: Sequence[Sample],
-    protocol: EvaluationProtocol,
+    protocol: EvalProtocol,
     config: PreprocessConfig,
     patch: int,
     seed: int | None,
@@ -170,7 +169,7 @@ def judged(
     target: np.ndarray,
     mask: np.ndarray,
     score: float,
-    protocol: EvaluationProtocol,
+    protocol: EvalProtocol,
     presence: float | None = None,
 ) -> Record:
     """The record of one predicted mask. target: the sample's mask at the size at which masks are compared."""
@@ -204,7 +203,7 @@ def joined(group: Sequence[Sample]) -> list[Sample]:
     return [replace(region[0], text=". ".join(sample.text for sample in region)) for region in regions]
 
 
-def summarise(records: Sequence[Record], conditions: str, protocol: EvaluationProtocol) -> EvaluationResult:
+def summarise(records: Sequence[Record], conditions: str, protocol: EvalProtocol) -> EvaluationResult:
     """The result of records, new or read from a file. conditions: the protocol's sentence."""
     kinds, lengths, wrong, paired = (
         SegmentationMetrics(empty_iou=protocol.empty_iou, above=protocol.precision_rule == ">") for _ in range(4)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from restr.data.entries.entry import Record as Fields
+from restr.data.entries.entry import JsonRecord
 from restr.data.sample import Sample
 from restr.errors import DataError, DatasetError
 from restr.evaluation.evaluate import EvaluationResult, Record, judged, summarise
-from restr.evaluation.protocol import Protocol
+from restr.evaluation.protocol import EvalProtocol
 from restr.formats.readers.own import json_lines
 from restr.masks import rle_decode
 
@@ -25,12 +25,12 @@ class Predicted:
     score: float
 
 
-def read_predictions(path: Path) -> dict[str, Fields]:
+def read_predictions(path: Path) -> dict[str, JsonRecord]:
     """Lines {"id": of the sample, "prediction": COCO run lengths, "score": ...}, by id; masks are decoded when used.
 
     What ``restr eval`` writes as records.jsonl is of that form. Raises ``DatasetError`` naming the line.
     """
-    found: dict[str, Fields] = {}
+    found: dict[str, JsonRecord] = {}
     for record in json_lines(path):
         identity = record.text("id")
         if identity in found:
@@ -40,7 +40,11 @@ def read_predictions(path: Path) -> dict[str, Fields]:
 
 
 def score(
-    samples: Iterable[Sample], predictions: Mapping[str, Fields], protocol: Protocol, *, missing_is_empty: bool = False
+    samples: Iterable[Sample],
+    predictions: Mapping[str, JsonRecord],
+    protocol: EvalProtocol,
+    *,
+    missing_is_empty: bool = False,
 ) -> EvaluationResult:
     """Judge predicted masks, at the photographs' own size, by a protocol's rules.
 

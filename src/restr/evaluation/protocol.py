@@ -1,7 +1,7 @@
 """How a number was measured: without it, no two numbers of this field can be compared.
 
 Two evaluations of the same predictions differ by points through nothing but the input's shape, the size at which masks are
-compared, the threshold, and what two empty masks count. A ``Protocol`` holds these choices; its name and its sentence go with
+compared, the threshold, and what two empty masks count. A ``EvalProtocol`` holds these choices; its name and its sentence go with
 every number. The presets are what the named projects do (the paper's section on evaluation; their published programs).
 """
 
@@ -20,7 +20,7 @@ from restr.preprocess import content_size, fit_image, input_size
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class EvalProtocol:
     """size, fit: of the model's input; None leaves the model's own. measured_at: masks are compared at the photograph's
     size, or at the model's input, the true mask resized to it. threshold, mask_rule: of the mask's pixels; None, the
     model's own. presence: least probability that anything is meant, below which the mask is empty; None, the model's own.
@@ -106,22 +106,22 @@ class Protocol:
         )
 
 
-PROTOCOLS: dict[str, Protocol] = {
+PROTOCOLS: dict[str, EvalProtocol] = {
     protocol.name: protocol
     for protocol in (
-        Protocol(name="own", threshold=None),
-        Protocol(name="restr", size=480, fit="letterbox"),
-        Protocol(name="lavt", size=480, fit="square", measured_at="model", mask_rule=">", empty_iou=0.0),
-        Protocol(
+        EvalProtocol(name="own", threshold=None),
+        EvalProtocol(name="restr", size=480, fit="letterbox"),
+        EvalProtocol(name="lavt", size=480, fit="square", measured_at="model", mask_rule=">", empty_iou=0.0),
+        EvalProtocol(
             name="cris", size=416, fit="letterbox", threshold=0.35, mask_rule=">", precision_rule=">", empty_iou=0.0
         ),
-        Protocol(name="rela", size=480, fit="square", measured_at="model", mask_rule=">"),
-        Protocol(name="lisa", mask_rule=">"),
+        EvalProtocol(name="rela", size=480, fit="square", measured_at="model", mask_rule=">"),
+        EvalProtocol(name="lisa", mask_rule=">"),
     )
 }
 
 
-def protocol(name: str) -> Protocol:
+def protocol(name: str) -> EvalProtocol:
     """The named protocol. Raises ``ConfigError`` with the known names."""
     if name not in PROTOCOLS:
         raise ConfigError(f"there is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")

@@ -18,7 +18,7 @@ from restr.data.sample import SampleSource
 from restr.errors import ConfigError, DataError
 from restr.evaluation.evaluate import Record, measure_image
 from restr.evaluation.journal import Journal
-from restr.evaluation.protocol import Protocol
+from restr.evaluation.protocol import EvalProtocol
 from restr.inference.segmenter import Segmenter
 
 _AHEAD = 3  # images a process that wait for it
@@ -30,7 +30,7 @@ class Measurer:
 
     segmenter: Segmenter
     samples: SampleSource
-    protocol: Protocol
+    protocol: EvalProtocol
     preprocess: PreprocessConfig
     seed: int | None
 
@@ -42,13 +42,13 @@ class Measurer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setup:
+class EvalSetup:
     """How a process comes to its ``Measurer``; sent to each. backend, precision: ``Segmenter.from_pretrained``'s.
     threads: in all; 0 leaves the choice to the runtime."""
 
     samples: SampleSource
     model: str | PathLike[str] | None
-    protocol: Protocol
+    protocol: EvalProtocol
     seed: int | None = 0
     device: str = "auto"
     backend: str = "auto"
@@ -72,7 +72,7 @@ class Setup:
 
 
 def measure_all(
-    setup: Setup,
+    setup: EvalSetup,
     *,
     processes: int = 1,
     journal: Journal | None = None,
@@ -100,7 +100,7 @@ def measure_all(
 
 
 def _measured(
-    setup: Setup, groups: Sequence[Sequence[int]], left: Sequence[int], processes: int
+    setup: EvalSetup, groups: Sequence[Sequence[int]], left: Sequence[int], processes: int
 ) -> Iterator[tuple[int, list[Record]]]:
     """(image, its records) of the images that are left, in the order in which they are done."""
     if processes == 1:
@@ -133,7 +133,7 @@ def _measured(
 _measurer: Measurer | None = None  # a pool's process has one
 
 
-def _begin(setup: Setup, processes: int) -> None:
+def _begin(setup: EvalSetup, processes: int) -> None:
     """Make a process of the pool ready; it leaves Ctrl-C to the parent and dies with it, however that dies."""
     global _measurer
     signal.signal(signal.SIGINT, signal.SIG_IGN)

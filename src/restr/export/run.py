@@ -21,7 +21,7 @@ from restr.export.quiet import quiet
 from restr.export.rewriting import for_runtimes
 from restr.inference.backends.opening import open_exported
 from restr.inference.backends.torch_backend import TorchBackend
-from restr.inference.exported import FACTS, Exported, Precision, Target
+from restr.inference.exported import FACTS, ExportManifest, Precision, Target
 from restr.model.names import VOCABULARY, WEIGHTS
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
@@ -81,7 +81,7 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as name:
         folder = Path(name)
-        facts = Exported(
+        facts = ExportManifest(
             folder=folder,
             target=plan.target,
             precision=plan.precision,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from restr.data.dataset import Samples, indexed
+from restr.data.dataset import IndexedSamples, indexed
 from restr.data.entries.index import index_name
 from restr.data.entries.left_out import Read
 from restr.errors import DatasetError
@@ -31,7 +31,7 @@ from restr.formats.shards.samples import open_shards
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class DatasetForm:
     """A published dataset. splitters: those of the REFER layout, the usual one first; without any, ``read`` reads it, and
     ``files`` says from what (a glob below the root)."""
 
@@ -40,16 +40,16 @@ class Layout:
     files: str = ""
 
 
-LAYOUTS: dict[str, Layout] = {
-    "refcoco": Layout(splitters=("unc", "google")),
-    "refcoco+": Layout(splitters=("unc",)),
-    "refcocog": Layout(splitters=("umd", "google")),
-    "refclef": Layout(splitters=("unc", "berkeley")),
-    "grefcoco": Layout(splitters=("unc",)),
-    "refzom": Layout(read=refzom.read_refzom, files="ref*zom/*.*"),
-    "referit": Layout(read=referit.read_referit, files="referit_*.json"),
-    "phrasecut": Layout(read=phrasecut.read_phrasecut, files="refer_*.json"),
-    "reasonseg": Layout(read=reasonseg.read_reasonseg, files="*/*.json"),
+LAYOUTS: dict[str, DatasetForm] = {
+    "refcoco": DatasetForm(splitters=("unc", "google")),
+    "refcoco+": DatasetForm(splitters=("unc",)),
+    "refcocog": DatasetForm(splitters=("umd", "google")),
+    "refclef": DatasetForm(splitters=("unc", "berkeley")),
+    "grefcoco": DatasetForm(splitters=("unc",)),
+    "refzom": DatasetForm(read=refzom.read_refzom, files="ref*zom/*.*"),
+    "referit": DatasetForm(read=referit.read_referit, files="referit_*.json"),
+    "phrasecut": DatasetForm(read=phrasecut.read_phrasecut, files="refer_*.json"),
+    "reasonseg": DatasetForm(read=reasonseg.read_reasonseg, files="*/*.json"),
 }
 OWN: dict[str, Callable[[Path, Path], Iterable[Read]]] = {
     "jsonl": own.read_jsonl,
@@ -71,7 +71,7 @@ SEARCHED = (
 )  # forms of tools that put pictures in many places, see ``restr.formats.readers.found``
 
 
-def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> Samples:
+def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> IndexedSamples:
     """The samples that a name means.
 
     spec: ``NAME[:SPLITTER]:SPLIT`` of a published dataset ("refcoco:unc:testA", "refcocog:val" with the usual splitter,
@@ -95,7 +95,7 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
             lambda: OWN[name](base, path),
             searched=searched,
         )
-        return Samples(base, index, None if (name, part) == ("everyday", everyday.ALL) else part, summed=summed)
+        return IndexedSamples(base, index, None if (name, part) == ("everyday", everyday.ALL) else part, summed=summed)
     if name not in LAYOUTS or not 1 <= len(rest) <= 2:
         raise DatasetError(
             f"the dataset is {spec!r}; expected NAME:SPLIT with one of {', '.join(LAYOUTS)} (refcoco:unc:testA), or FORM:PATH "
@@ -114,7 +114,7 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     else:
         files = [refer.refs_file(root / name, splitter), root / name / "instances.json"]
         index = indexed(root, f"{name}-{splitter}", files, lambda: refer.read_refer(root, name, splitter))
-    return Samples(root, index, split or None, summed=summed)
+    return IndexedSamples(root, index, split or None, summed=summed)
 
 
 def path_and_split(text: str, root: Path) -> tuple[str, str | None]:

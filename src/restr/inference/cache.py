@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 
 @dataclass(kw_only=True, eq=False)
-class Entry(Generic[V]):
+class CacheEntry(Generic[V]):
     """size: bytes. used: when last, on the keeper's clock."""
 
     value: V
@@ -36,7 +36,7 @@ class Bounded(Generic[K, V]):
     def __init__(self, *, most: int, seconds: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
         self.most, self.seconds, self._clock = most, seconds, clock
         self.held = 0
-        self._kept: OrderedDict[K, Entry[V]] = OrderedDict()  # the least recently used first
+        self._kept: OrderedDict[K, CacheEntry[V]] = OrderedDict()  # the least recently used first
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Bounded(Generic[K, V]):
         """Keep a value of ``size`` bytes in place of what the key held; others make way for it."""
         with self._lock:
             self.drop(key)
-            self._kept[key] = Entry(value=value, size=size, used=self._clock())
+            self._kept[key] = CacheEntry(value=value, size=size, used=self._clock())
             self.held += size
             self.trim()
 

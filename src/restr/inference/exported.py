@@ -20,7 +20,7 @@ TARGETS: tuple[str, ...] = get_args(Target)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exported:
+class ExportManifest:
     """An exported model. files: graph ("image_encoder", "expression", "whole") -> file name in ``folder``.
 
     size: (height, width) that the graphs take, None for any multiples of the patch. source: what it was made from.
@@ -83,7 +83,7 @@ class Exported:
         write_whole(self.folder / FACTS, json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
-    def read(cls, folder: Path) -> Exported:
+    def read(cls, folder: Path) -> ExportManifest:
         """What ``save`` wrote. Raises ``WeightsError`` for anything else."""
         path = folder / FACTS
         try:

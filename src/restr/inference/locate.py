@@ -9,7 +9,7 @@ from pathlib import Path
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
-from restr.inference.exported import FACTS, Exported
+from restr.inference.exported import FACTS, ExportManifest
 from restr.model.names import WEIGHTS
 
 _BUNDLED = "restr_small"
@@ -46,12 +46,12 @@ def model_folder(path: str | PathLike[str] | None) -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Described:
+class ModelInfo:
     """What a folder holds. exported: what an export says of itself, None for a model folder."""
 
     folder: Path
     config: ModelConfig
-    exported: Exported | None
+    exported: ExportManifest | None
 
     @property
     def precision(self) -> str | None:
@@ -68,16 +68,16 @@ class Described:
         return folder_hash(self.folder)
 
 
-def described(folder: Path) -> Described:
+def described(folder: Path) -> ModelInfo:
     """What a folder of ``model_folder`` holds, without its weights. Raises ``WeightsError`` where a file is missing."""
     if (folder / FACTS).is_file():
-        facts = Exported.read(folder)
-        return Described(folder=folder, config=facts.config, exported=facts)
+        facts = ExportManifest.read(folder)
+        return ModelInfo(folder=folder, config=facts.config, exported=facts)
     from restr.model.weights import read_config  # torch loads here
 
-    return Described(folder=folder, config=read_config(folder), exported=None)
+    return ModelInfo(folder=folder, config=read_config(folder), exported=None)
 
 
 def known_files(folder: Path) -> set[str]:
     """The names that stand for an export folder: its graphs and ``restr.json``."""
-    return {FACTS, *Exported.read(folder).files.values()}
+    return {FACTS, *ExportManifest.read(folder).files.values()}

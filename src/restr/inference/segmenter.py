@@ -19,7 +19,7 @@ from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.cache import FeatureCache
 from restr.inference.encoded import EncodedImage
 from restr.inference.explanation import WordAttention, explanations
-from restr.inference.exported import FACTS, Exported
+from restr.inference.exported import FACTS, ExportManifest
 from restr.inference.locate import model_folder
 from restr.inference.result import Result, thresholds
 from restr.inference.sources import ImageSource, image_name, read_image
@@ -99,7 +99,7 @@ class Segmenter:
                 raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least 0")
         folder = model_folder(path)
         if (folder / FACTS).is_file():
-            facts = Exported.read(folder)
+            facts = ExportManifest.read(folder)
             runtime = open_exported(facts, device=str(device), backend=backend, precision=precision, threads=threads)
             return cls(runtime, Vocabulary.from_file(folder / VOCABULARY), cache_bytes=cache_bytes)
         if backend not in ("auto", "torch"):

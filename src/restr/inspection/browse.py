@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from PIL import Image
 
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.errors import DataError, DatasetError
 from restr.inspection.browse_page import View, error_page, list_page, sample_page
 from restr.inspection.check_page import SIDE, jpeg
@@ -40,7 +40,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class _Answer:
     """What is sent back."""
 
     status: HTTPStatus
@@ -51,31 +51,31 @@ class Answer:
 class Site:
     """The answers, without the network. check: the page of ``restr data check``, if there is one."""
 
-    def __init__(self, samples: Samples, title: str, check: str = "") -> None:
+    def __init__(self, samples: IndexedSamples, title: str, check: str = "") -> None:
         self.samples, self.title = samples, title
         self.check = _with_way_back(check)
-        self._one_at_a_time = threading.Lock()  # ``Samples`` keeps the last image for whoever asks next
+        self._one_at_a_time = threading.Lock()  # ``IndexedSamples`` keeps the last image for whoever asks next
         self.rows = lru_cache(16)(self._rows)
         self.picture = lru_cache(256)(self._picture)
 
-    def answer(self, address: str) -> Answer:
+    def answer(self, address: str) -> _Answer:
         """The answer to a GET of an address."""
         parts = urlsplit(address)
         match parts.path.split("/")[1:]:
             case [""]:
                 return self._list(_view(parts.query))
             case ["check"] if self.check:
-                return Answer(HTTPStatus.OK, HTML, self.check.encode())
+                return _Answer(HTTPStatus.OK, HTML, self.check.encode())
             case ["sample", row] if self._is_row(row):
                 return self._sample(int(row), _view(parts.query))
             case ["picture", row, *rest] if self._is_row(row) and len(rest) < 2 and "".join(rest) in _SIDES:
                 try:
-                    return Answer(HTTPStatus.OK, JPEG, self.picture(int(row), "".join(rest)))
+                    return _Answer(HTTPStatus.OK, JPEG, self.picture(int(row), "".join(rest)))
                 except DatasetError as error:
                     return self._error(HTTPStatus.NOT_FOUND, str(error))
         return self._error(HTTPStatus.NOT_FOUND, "There is no such page")
 
-    def _list(self, view: View) -> Answer:
+    def _list(self, view: View) -> _Answer:
         rows = self.rows(view.split, view.text)
         pages = max(1, -(-len(rows) // ON_A_PAGE))
         if view.page > pages:
@@ -87,7 +87,7 @@ class Site:
         )
         return _html(list_page(self.title, view, splits, shown, len(rows), pages, bool(self.check)))
 
-    def _sample(self, row: int, view: View) -> Answer:
+    def _sample(self, row: int, view: View) -> _Answer:
         entry = self.samples.entries.entry(row)
         rows = self.rows(view.split, view.text)
         place = int(np.searchsorted(rows, row))
@@ -127,8 +127,8 @@ class Site:
         place = int(np.searchsorted(self.samples.rows, int(text)))
         return place < len(self.samples.rows) and self.samples.rows[place] == int(text)
 
-    def _error(self, status: HTTPStatus, text: str) -> Answer:
-        return Answer(status, HTML, error_page(self.title, text).encode())
+    def _error(self, status: HTTPStatus, text: str) -> _Answer:
+        return _Answer(status, HTML, error_page(self.title, text).encode())
 
 
 class Server(ThreadingHTTPServer):
@@ -182,7 +182,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.is_meant(self.headers.get("Host", "")):
             answer = self.server.site.answer(self.path)
         else:
-            answer = Answer(HTTPStatus.MISDIRECTED_REQUEST, HTML, b"this is another host\n")
+            answer = _Answer(HTTPStatus.MISDIRECTED_REQUEST, HTML, b"this is another host\n")
         self.send_response(answer.status)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
@@ -193,8 +193,8 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.content)
 
 
-def _html(page: str) -> Answer:
-    return Answer(HTTPStatus.OK, HTML, page.encode())
+def _html(page: str) -> _Answer:
+    return _Answer(HTTPStatus.OK, HTML, page.encode())
 
 
 def _with_way_back(check: str) -> str:

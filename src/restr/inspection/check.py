@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.data.entries.entry import Entry
 from restr.data.entries.left_out import BAD, LeftOut
 from restr.data.entries.regions import mask_of
@@ -47,7 +47,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class DatasetProblem:
     """One finding. split, entry: where; image: the picture, relative to the root; detail: what exactly."""
 
     kind: str
@@ -58,12 +58,12 @@ class Problem:
 
 
 @dataclass(kw_only=True)
-class Report:
+class CheckReport:
     """Counts for each split, and every problem. numbers: which sample the entry of a problem is, by split and id. left_out:
     what is no sample and no problem either, such as key points."""
 
     splits: dict[str, dict[str, float]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[DatasetProblem] = field(default_factory=list)
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
 
@@ -82,9 +82,11 @@ class Report:
         }
 
 
-def check(samples: Samples, vocabulary: Vocabulary, *, progress: Callable[[int], None] | None = None) -> Report:
+def check(
+    samples: IndexedSamples, vocabulary: Vocabulary, *, progress: Callable[[int], None] | None = None
+) -> CheckReport:
     """Read every picture and every mask once and report what is wrong. progress: called with the entries of each picture."""
-    report = Report()
+    report = CheckReport()
     entries: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))  # split -> image -> entries
     numbers: dict[tuple[str, str], int] = {}
     for number in range(len(samples)):
@@ -116,7 +118,7 @@ def check(samples: Samples, vocabulary: Vocabulary, *, progress: Callable[[int],
     left_out = samples.left_out()
     report.left_out = [each for each in left_out if not each.bad]
     report.problems += [
-        Problem(kind=BAD, split="", entry="", image="", detail=each.detail) for each in left_out if each.bad
+        DatasetProblem(kind=BAD, split="", entry="", image="", detail=each.detail) for each in left_out if each.bad
     ]
     report.problems += _leaks_by_name(entries)
     report.problems += _same_looks(hashes)
@@ -134,12 +136,12 @@ def looks_of(picture: Image.Image) -> int:
     return int(np.packbits(bits).view(">u8")[0])
 
 
-def _picture(files: Opener, group: list[Entry], areas: list[float]) -> tuple[int | None, list[Problem]]:
+def _picture(files: Opener, group: list[Entry], areas: list[float]) -> tuple[int | None, list[DatasetProblem]]:
     """A picture's hash and what is wrong with it and its masks; adds the masks' shares of it to ``areas``."""
     first, problems = group[0], []
 
     def problem(kind: str, entry: Entry, detail: str = "") -> None:
-        problems.append(Problem(kind=kind, split=entry.split, entry=entry.id, image=entry.image, detail=detail))
+        problems.append(DatasetProblem(kind=kind, split=entry.split, entry=entry.id, image=entry.image, detail=detail))
 
     try:
         with files.open(first.image) as file:
@@ -179,11 +181,11 @@ def _picture(files: Opener, group: list[Entry], areas: list[float]) -> tuple[int
     return looks, problems
 
 
-def _expression(entry: Entry, vocabulary: Vocabulary) -> Iterator[Problem]:
+def _expression(entry: Entry, vocabulary: Vocabulary) -> Iterator[DatasetProblem]:
     words = find_words(_LETTERS, normal(entry.text))
 
-    def problem(kind: str, detail: str) -> Problem:
-        return Problem(kind=kind, split=entry.split, entry=entry.id, image=entry.image, detail=detail)
+    def problem(kind: str, detail: str) -> DatasetProblem:
+        return DatasetProblem(kind=kind, split=entry.split, entry=entry.id, image=entry.image, detail=detail)
 
     if not words:
         yield problem("no words", repr(entry.text))
@@ -196,27 +198,29 @@ def _expression(entry: Entry, vocabulary: Vocabulary) -> Iterator[Problem]:
         yield problem("not English", entry.text)
 
 
-def _same_sentence(group: list[Entry]) -> Iterator[Problem]:
+def _same_sentence(group: list[Entry]) -> Iterator[DatasetProblem]:
     known: dict[str, Entry] = {}
     for entry in group:
         other = known.setdefault(" ".join(normal(entry.text).split()), entry)
         if other.regions != entry.regions:
             detail = f"{entry.text!r}, also of {other.id}"
-            yield Problem(kind="same sentence", split=entry.split, entry=entry.id, image=entry.image, detail=detail)
+            yield DatasetProblem(
+                kind="same sentence", split=entry.split, entry=entry.id, image=entry.image, detail=detail
+            )
 
 
-def _leaks_by_name(entries: dict[str, dict[str, list[Entry]]]) -> Iterator[Problem]:
+def _leaks_by_name(entries: dict[str, dict[str, list[Entry]]]) -> Iterator[DatasetProblem]:
     seen: dict[str, str] = {}
     for split, images in entries.items():
         for image, group in images.items():
             other = seen.setdefault(image, split)
             if other != split:
-                yield Problem(
+                yield DatasetProblem(
                     kind="leak by name", split=split, entry=group[0].id, image=image, detail=f"also in {other}"
                 )
 
 
-def _same_looks(hashes: dict[tuple[str, str], int]) -> Iterator[Problem]:
+def _same_looks(hashes: dict[tuple[str, str], int]) -> Iterator[DatasetProblem]:
     """Pairs of different pictures whose hashes are near; the later of a pair is reported."""
     unique: dict[str, tuple[str, str]] = {}
     for split, image in hashes:
@@ -232,5 +236,5 @@ def _same_looks(hashes: dict[tuple[str, str], int]) -> Iterator[Problem]:
             detail = f"{int(differing[earlier])} of 64 bits differ from {other}" + (
                 f" in {other_split}" if other_split != split else ""
             )
-            yield Problem(kind=kind, split=split, entry="", image=image, detail=detail)
+            yield DatasetProblem(kind=kind, split=split, entry="", image=image, detail=detail)
             break

@@ -10,10 +10,10 @@ from collections import defaultdict
 import numpy as np
 from PIL import Image
 
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.data.opener import Opener
 from restr.errors import DatasetError, ImageError
-from restr.inspection.check import KINDS, Problem, Report
+from restr.inspection.check import KINDS, CheckReport, DatasetProblem
 from restr.inspection.style import STYLE
 from restr.pictures import read_picture
 
@@ -22,7 +22,7 @@ _MOST = 24  # pictures of one kind
 _FOUND = (0, 190, 255)
 
 
-def page(report: Report, samples: Samples, title: str) -> str:
+def page(report: CheckReport, samples: IndexedSamples, title: str) -> str:
     """The page: a table of the splits, the counts, and for each kind of problem some pictures with their masks."""
     parts = [f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>"]
     parts.append("<meta name='viewport' content='width=device-width'>")
@@ -43,7 +43,7 @@ def page(report: Report, samples: Samples, title: str) -> str:
             for each in report.left_out
         )
         parts.append(f"<h2>Left out</h2><table>{rows}</table>")
-    by_kind: dict[str, list[Problem]] = defaultdict(list)
+    by_kind: dict[str, list[DatasetProblem]] = defaultdict(list)
     for problem in report.problems:
         by_kind[problem.kind].append(problem)
     shown = {(problem.split, problem.entry) for problems in by_kind.values() for problem in problems[:_MOST]}
@@ -55,7 +55,7 @@ def page(report: Report, samples: Samples, title: str) -> str:
     return "\n".join(parts) + "</html>\n"
 
 
-def _splits(report: Report) -> str:
+def _splits(report: CheckReport) -> str:
     names = list(next(iter(report.splits.values()), {}))
     head = "".join(f"<th class='n'>{name}</th>" for name in names)
     rows = ""
@@ -71,7 +71,7 @@ def _number(name: str, value: float) -> str:
     return f"{value:.1f}" if "mean" in name else f"{value:,.0f}"
 
 
-def _masks(samples: Samples, numbers: dict[tuple[str, str], int]) -> dict[tuple[str, str], np.ndarray]:
+def _masks(samples: IndexedSamples, numbers: dict[tuple[str, str], int]) -> dict[tuple[str, str], np.ndarray]:
     """The masks of the entries that are shown, where they can be read."""
     found = {}
     for each, number in sorted(numbers.items(), key=lambda pair: pair[1]):
@@ -82,7 +82,7 @@ def _masks(samples: Samples, numbers: dict[tuple[str, str], int]) -> dict[tuple[
     return found
 
 
-def _figure(problem: Problem, files: Opener, masks: dict[tuple[str, str], np.ndarray]) -> str:
+def _figure(problem: DatasetProblem, files: Opener, masks: dict[tuple[str, str], np.ndarray]) -> str:
     picture = problem.image and thumbnail(files, problem.image, masks.get((problem.split, problem.entry)))
     image = f"<img alt='' src='data:image/jpeg;base64,{picture}'>" if picture else "<img alt='no picture'>"
     image = image if problem.image else ""

@@ -22,7 +22,7 @@ TIMEOUT = 60  # seconds without a byte
 SCHEMES = ("http", "https", "file")
 RESUME_WITHOUT_PROOF = ""  # no ETag and no date: a part is only taken up where a hash will tell
 
-Progress = Callable[[str, int, int | None], None]  # what, how far, of how much
+FetchProgress = Callable[[str, int, int | None], None]  # what, how far, of how much
 
 
 class Unavailable(Exception):
@@ -30,7 +30,7 @@ class Unavailable(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class _Answer:
     """What a mirror sends. offset: of the first byte. total: bytes of the whole file. proof: changes when the file does."""
 
     stream: BinaryIO
@@ -46,7 +46,7 @@ def fetch(
     *,
     size: int | None = None,
     sha256: str = "",
-    progress: Progress | None = None,
+    progress: FetchProgress | None = None,
 ) -> str:
     """Write ``target`` from the first mirror that has the file; returns its address.
 
@@ -103,7 +103,7 @@ def need_room(folder: Path, size: int) -> None:
         )
 
 
-def _fetch_from(address: str, target: Path, size: int | None, sha256: str, progress: Progress | None) -> None:
+def _fetch_from(address: str, target: Path, size: int | None, sha256: str, progress: FetchProgress | None) -> None:
     part, proof = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.from")
     while True:
         resumed = _receive(address, part, proof, size, sha256, progress)
@@ -119,7 +119,9 @@ def _fetch_from(address: str, target: Path, size: int | None, sha256: str, progr
         # the part was of another file: once more, from the start
 
 
-def _receive(address: str, part: Path, proof: Path, size: int | None, sha256: str, progress: Progress | None) -> bool:
+def _receive(
+    address: str, part: Path, proof: Path, size: int | None, sha256: str, progress: FetchProgress | None
+) -> bool:
     """Complete ``part``; returns whether an earlier one was taken up."""
     earlier = proof.read_text(encoding="utf-8") if proof.is_file() else RESUME_WITHOUT_PROOF
     start = part.stat().st_size if part.is_file() and (earlier or sha256) else 0
@@ -160,7 +162,7 @@ def _read(stream: BinaryIO) -> bytes:
 
 
 @contextmanager
-def _opened(address: str, start: int, proof: str) -> Iterator[Answer]:
+def _opened(address: str, start: int, proof: str) -> Iterator[_Answer]:
     """A file from ``start`` on, or from its beginning where it has changed or the server sends nothing but whole files."""
     try:
         if address.startswith("file:"):
@@ -170,7 +172,7 @@ def _opened(address: str, start: int, proof: str) -> Iterator[Answer]:
                 now = f"{facts.st_size} {facts.st_mtime_ns}"
                 offset = start if start <= facts.st_size and proof in (RESUME_WITHOUT_PROOF, now) else 0
                 file.seek(offset)
-                yield Answer(stream=file, offset=offset, total=facts.st_size, proof=now)
+                yield _Answer(stream=file, offset=offset, total=facts.st_size, proof=now)
             return
         with _asked(address, start, proof) as response:
             yield _answer(response, start)
@@ -192,7 +194,7 @@ def _asked(address: str, start: int, proof: str) -> http.client.HTTPResponse:
         return _opener().open(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
 
 
-def _answer(response: http.client.HTTPResponse, start: int) -> Answer:
+def _answer(response: http.client.HTTPResponse, start: int) -> _Answer:
     length = response.headers.get("Content-Length")
     total = int(length) if length and length.isdecimal() else None
     tag = response.headers.get("ETag", "")
@@ -200,11 +202,11 @@ def _answer(response: http.client.HTTPResponse, start: int) -> Answer:
     if response.headers.get_content_type() == "text/html":
         raise Unavailable("it answers with a web page, not with the file")
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-        return Answer(stream=response, offset=0, total=total, proof=proof)
+        return _Answer(stream=response, offset=0, total=total, proof=proof)
     span, _, whole = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     if span.partition("-")[0] != str(start):
         raise Unavailable(f"it was asked for the bytes from {start:,} on and sends {span or 'others'}")
-    return Answer(stream=response, offset=start, total=int(whole) if whole.isdecimal() else None, proof=proof)
+    return _Answer(stream=response, offset=start, total=int(whole) if whole.isdecimal() else None, proof=proof)
 
 
 def _opener() -> urllib.request.OpenerDirector:

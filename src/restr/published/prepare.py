@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from restr.errors import DatasetError
-from restr.published.fetch import Progress, fetch, mismatch
+from restr.published.fetch import FetchProgress, fetch, mismatch
 from restr.published.releases import RELEASES, Published, Release
 from restr.published.unpack import unfinished, unpack
 
@@ -16,7 +16,7 @@ State = Literal["there", "part", "packed", "missing", "wrong"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundFile:
     """A file and how things stand with it.
 
     state: "there"; "part" (some of an archive's files, which may be all that is wanted); "packed" (an archive that lies there
@@ -43,7 +43,7 @@ def release(name: str) -> Release:
     return RELEASES[name]
 
 
-def look(file: Published, root: Path) -> Found:
+def look(file: Published, root: Path) -> FoundFile:
     """How things stand with a file below a root."""
     if file.into:
         return _archive(file, root)
@@ -51,14 +51,14 @@ def look(file: Published, root: Path) -> Found:
         return _contents(file, [root / file.name])
     path = next((root / name for name in (file.name, *file.also) if (root / name).is_file()), None)
     if path is None:
-        return Found(file=file, state="missing")
+        return FoundFile(file=file, state="missing")
     problem = mismatch(path, file.size, file.sha256)
     if problem:
-        return Found(file=file, state="wrong", detail=f"{path} is {problem}")
-    return Found(file=file, state="there", detail=path.relative_to(root).as_posix())
+        return FoundFile(file=file, state="wrong", detail=f"{path} is {problem}")
+    return FoundFile(file=file, state="there", detail=path.relative_to(root).as_posix())
 
 
-def complete(found: Found, root: Path, mirrors: Sequence[str], progress: Progress | None = None) -> Found:
+def complete(found: FoundFile, root: Path, mirrors: Sequence[str], progress: FetchProgress | None = None) -> FoundFile:
     """Fetch and unpack what is missing, as far as that can be done; returns how things stand then.
 
     What is there stays as it is. A file of another size or hash is never written over. Raises ``DatasetError`` where no mirror
@@ -68,14 +68,16 @@ def complete(found: Found, root: Path, mirrors: Sequence[str], progress: Progres
     if found.state == "missing" and mirrors and not file.name.endswith("/"):
         names = [name for full in (file.name, *file.also) for name in dict.fromkeys((full, Path(full).name))]
         fetch(names, path, mirrors, size=file.size, sha256=file.sha256, progress=progress)
-        found = Found(file=file, state="packed") if file.into else Found(file=file, state="there", detail=file.name)
+        found = (
+            FoundFile(file=file, state="packed") if file.into else FoundFile(file=file, state="there", detail=file.name)
+        )
     if found.state == "packed":
         unpack(path, root / file.into, progress=progress)
         return _unpacked(file, root)
     return found
 
 
-def _archive(file: Published, root: Path) -> Found:
+def _archive(file: Published, root: Path) -> FoundFile:
     """An archive counts as there when its files are; it may be gone itself by then."""
     found = _unpacked(file, root)
     path = root / file.name
@@ -83,17 +85,17 @@ def _archive(file: Published, root: Path) -> Found:
         return found
     problem = mismatch(path, file.size, file.sha256)
     if problem:
-        return Found(file=file, state="wrong", detail=f"{path} is {problem}")
-    return Found(file=file, state="packed", detail=f"{file.name} is there and not unpacked")
+        return FoundFile(file=file, state="wrong", detail=f"{path} is {problem}")
+    return FoundFile(file=file, state="packed", detail=f"{file.name} is there and not unpacked")
 
 
-def _unpacked(file: Published, root: Path) -> Found:
+def _unpacked(file: Published, root: Path) -> FoundFile:
     return _contents(file, [root / folder for folder in (file.into, *file.elsewhere)])
 
 
-def _contents(file: Published, folders: Sequence[Path]) -> Found:
+def _contents(file: Published, folders: Sequence[Path]) -> FoundFile:
     """What the best of some folders holds of the files that are needed."""
-    best, most = Found(file=file, state="missing"), 0
+    best, most = FoundFile(file=file, state="missing"), 0
     for folder in folders:
         counts = [sum(1 for _ in folder.glob(pattern)) for pattern, _ in file.holds] if folder.is_dir() else []
         if not counts or not all(counts):
@@ -103,7 +105,7 @@ def _contents(file: Published, folders: Sequence[Path]) -> Found:
             name if wanted == 1 else f"{count:,} of {wanted:,} {name}" for count, (name, wanted) in needed
         )
         if all(count >= wanted for count, (_, wanted) in zip(counts, file.holds, strict=True)):
-            return Found(file=file, state="there", detail=f"{folder}: {words}")
+            return FoundFile(file=file, state="there", detail=f"{folder}: {words}")
         if sum(counts) > most:
-            best, most = Found(file=file, state="part", detail=f"{folder}: {words}"), sum(counts)
+            best, most = FoundFile(file=file, state="part", detail=f"{folder}: {words}"), sum(counts)
     return best

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from restr.errors import DatasetError
 from restr.files import written_whole
-from restr.published.fetch import Progress, need_room
+from restr.published.fetch import FetchProgress, need_room
 
 MOST_FILES = 1_000_000
 SWELL = 200  # times its own size that an archive may unpack to
@@ -30,7 +30,7 @@ _DAMAGE = (
 )
 
 
-def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> int:
+def unpack(archive: Path, folder: Path, *, progress: FetchProgress | None = None) -> int:
     """Put an archive's files into a folder; returns how many are new there.
 
     Whether the archive holds the folder itself or only its files makes no difference: an outermost folder of that name is left

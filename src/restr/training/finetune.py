@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.data.sample import Sample
 from restr.errors import DataError
 from restr.losses import segmentation_loss
@@ -21,8 +21,8 @@ from restr.preprocess import prepare
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
 from restr.training.cached.features import FeatureStore, cache_features, fingerprint_of
-from restr.training.cached.loader import CachedBatches, Photograph, Sentence
-from restr.training.cached.rehearsal import InTurn, Rehearsal
+from restr.training.cached.loader import CachedBatches, CachedPhotograph, CachedSentence
+from restr.training.cached.rehearsal import Alternating, Rehearsal
 from restr.training.config import TrainConfig
 from restr.training.loop.trainer import Trainer
 from restr.training.loop.validate import measure_cached
@@ -32,7 +32,7 @@ HELD_OUT = 8  # every so-many-th picture, where the data has no val split
 EVERY = 2  # every so-many-th row and column of patches: what is new are things and their names, not how borders run
 COARSE = 2  # decoder blocks that keep the resolution: masks of a quarter of the side while training
 WATCHED = 64  # held-out sentences that choose the best weights, if there are so many: fewer choose by chance
-Progress = Callable[[int], None]
+CountProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Division:
     val: tuple[Sequence[int], ...]
 
 
-def divide(samples: Samples) -> Division:
+def divide(samples: IndexedSamples) -> Division:
     """By the splits "train" and "val" where the data has both, else by picture, the same way every time.
 
     Raises ``DataError`` where either side stays empty.
@@ -65,13 +65,13 @@ def divide(samples: Samples) -> Division:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class OwnPicture:
     """What is kept of a picture that was opened: its masks and sentences, and its size (H W).
 
     numbers: of its samples; image_id: as theirs. The pixels are gone; what the encoder made of them is in the feature store.
     """
 
-    photograph: Photograph
+    photograph: CachedPhotograph
     size: tuple[int, int]
     ids: tuple[str, ...]
     image_id: str
@@ -91,26 +91,26 @@ class Picture:
             for id_, sentence in zip(self.ids, self.photograph.sentences, strict=True)
         ]
 
-    def _mask(self, sentence: Sentence) -> np.ndarray:
+    def _mask(self, sentence: CachedSentence) -> np.ndarray:
         return rle_decode(self.photograph.masks[sentence.targets[0]]) if sentence.targets else np.zeros(self.size, bool)
 
 
 @torch.inference_mode()
 def open_pictures(
     model: ReSTR,
-    samples: Samples,
+    samples: IndexedSamples,
     groups: Sequence[Sequence[int]],
     folder: Path,
     *,
-    progress: Progress = lambda count: None,
-) -> tuple[list[Picture], FeatureStore]:
+    progress: CountProgress = lambda count: None,
+) -> tuple[list[OwnPicture], FeatureStore]:
     """Open each picture once: keep its masks and sentences, and encode it, if ``folder`` lacks it.
 
     It can be stopped and gone on with. progress: pictures done.
     """
     config, vision = model.config, model.vision.eval()
     device = next(model.parameters()).device
-    pictures: list[Picture] = []
+    pictures: list[OwnPicture] = []
     image = np.empty((0, 0, 3), np.uint8)
 
     def opened() -> Iterator[str]:
@@ -132,7 +132,7 @@ def open_pictures(
     return pictures, FeatureStore(folder)
 
 
-def _picture(name: str, samples: Sequence[Sample]) -> Picture:
+def _picture(name: str, samples: Sequence[Sample]) -> OwnPicture:
     masks: dict[str, dict] = {}
     sentences = []
     for sample in samples:
@@ -141,10 +141,10 @@ def _picture(name: str, samples: Sequence[Sample]) -> Picture:
             rle = rle_encode(sample.mask)
             masks.setdefault(rle["counts"], rle)
             targets = (list(masks).index(rle["counts"]),)
-        sentences.append(Sentence(sample.text, targets, sample.kind))
+        sentences.append(CachedSentence(sample.text, targets, sample.kind))
     height, width = samples[0].mask.shape
-    return Picture(
-        photograph=Photograph(name=name, masks=tuple(masks.values()), sentences=tuple(sentences)),
+    return OwnPicture(
+        photograph=CachedPhotograph(name=name, masks=tuple(masks.values()), sentences=tuple(sentences)),
         size=(height, width),
         ids=tuple(sample.id for sample in samples),
         image_id=samples[0].image_id,
@@ -154,8 +154,8 @@ def _picture(name: str, samples: Sequence[Sample]) -> Picture:
 def finetuner(
     model: ReSTR,
     tokenizer: Tokenizer,
-    train: Sequence[Photograph],
-    val: Sequence[Photograph],
+    train: Sequence[CachedPhotograph],
+    val: Sequence[CachedPhotograph],
     store: FeatureStore,
     settings: TrainConfig,
     folder: Path,
@@ -186,7 +186,7 @@ def finetuner(
     each = min(max(-(-WATCHED // len(val)), 2), 8)
     trainer = Trainer(
         model,
-        InTurn(new, rehearsal) if rehearsal else new,
+        Alternating(new, rehearsal) if rehearsal else new,
         settings,
         folder,
         resume=resume,

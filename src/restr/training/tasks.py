@@ -13,9 +13,8 @@ import torch
 from torch.utils.data import Subset
 
 from restr.config import ModelConfig
-from restr.data.batch import SampleBatches
-from restr.data.batch import Samples as AnySamples
-from restr.data.dataset import Samples
+from restr.data.batch import SampleBatches, Samples
+from restr.data.dataset import IndexedSamples
 from restr.data.fitted import FittedSamples
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes, Grammar, vocabulary
 from restr.data.sample import Sample
@@ -83,7 +82,9 @@ def on_scenes(
     )
 
 
-def on_dataset(start: Start, train: Samples, val: Samples, *, batch: int, measured: int, seed: int) -> Setup:
+def on_dataset(
+    start: Start, train: IndexedSamples, val: IndexedSamples, *, batch: int, measured: int, seed: int
+) -> Setup:
     """A dataset, letterboxed to the model's input size; measured there on ``measured`` samples from all over ``val``."""
     model, words = _begun(start, lambda: words_of(train.texts()), seed)
     config = model.config
@@ -113,7 +114,7 @@ def words_of(texts: Iterable[str]) -> Vocabulary:
     return Vocabulary(sorted(counts, key=lambda word: (-counts[word], word)))
 
 
-def _shown(samples: AnySamples) -> list[Sample]:
+def _shown(samples: Samples) -> list[Sample]:
     """Those of them that a sheet shows."""
     return [samples[index] for index in spread(len(samples), MOST)]
 

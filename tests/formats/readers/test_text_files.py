@@ -14,7 +14,7 @@ from PIL import Image
 from restr.cli.config_file import options_of
 from restr.cli.jobs import list_jobs
 from restr.data.entries import index
-from restr.data.entries.entry import Record
+from restr.data.entries.entry import JsonRecord
 from restr.data.entries.index import index_paths
 from restr.errors import ConfigError, DatasetError, WeightsError
 from restr.evaluation.predictions import read_predictions
@@ -177,7 +177,7 @@ def test_indexes_have_names_of_their_own_in_any_length(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [640, 640.0, "640", " 640 ", "+640", np.int64(640), np.uint16(640), np.float32(640)])
 def test_whole_numbers_in_any_plain_form(value: object) -> None:
-    found = Record({"width": value}, "here").integer("width")
+    found = JsonRecord({"width": value}, "here").integer("width")
     assert found == 640 and type(found) is int
 
 
@@ -186,4 +186,4 @@ def test_whole_numbers_in_any_plain_form(value: object) -> None:
 )
 def test_what_is_no_whole_number(value: object) -> None:
     with pytest.raises(DatasetError, match="here: width is .*expected a whole number"):
-        Record({"width": value}, "here").integer("width")
+        JsonRecord({"width": value}, "here").integer("width")

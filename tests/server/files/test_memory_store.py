@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from restr.server.files.folder import Shelved
-from restr.server.files.memory import MemoryShelf
+from restr.server.files.memory import MemoryStore
 
 
 class Clock:
@@ -15,9 +15,9 @@ class Clock:
         return self.now
 
 
-def shelf(most: int = 100, seconds: float = 10.0) -> tuple[MemoryShelf, Clock]:
+def shelf(most: int = 100, seconds: float = 10.0) -> tuple[MemoryStore, Clock]:
     clock = Clock()
-    return MemoryShelf(most=most, seconds=seconds, clock=clock), clock
+    return MemoryStore(most=most, seconds=seconds, clock=clock), clock
 
 
 def file(size: int) -> Shelved:

@@ -30,7 +30,7 @@ with warnings.catch_warnings(action="ignore"):  # Ray's own, of pydantic
     from ray import serve
     from ray.cluster_utils import Cluster
 
-    from restr.server.files.ray_copies import COPIES, Copies
+    from restr.server.files.ray_copies import COPIES, RayStore
     from restr.server.processes import ray_app
     from restr.server.processes.ray_app import NAME, app, settings_of
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's too: sockets and files that are open at the end of a cluster
@@ -218,7 +218,7 @@ def test_an_image_is_forgotten_by_all_and_a_lost_actor_is_filled_again(cluster) 
             raise ValueError(f"no {copy}")
         return ray.get_actor(names[0], namespace="serve")
 
-    copies = Copies(find, seconds=10)
+    copies = RayStore(find, seconds=10)
     copies.put("handle", "tiny", b"bytes")
     ray.kill(find(COPIES[0]))
     assert copies.touch("handle") and copies.holds("handle")

@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from restr.client import Client, ServerError
-from restr.server.files.folder import Shelf
+from restr.server.files.folder import FolderStore
 from restr.server.http.routes import create_app
 from restr.server.processes.several import IMAGES, METRICS, shared_out
 from restr.server.settings import ServerSettings
@@ -132,7 +132,7 @@ def test_the_processor_is_shared_out():
 
 def test_the_shelf_gives_up_by_age_then_by_size(tmp_path):
     now = [1000.0]
-    shelf = Shelf(tmp_path, most=350, seconds=10, clock=lambda: now[0])
+    shelf = FolderStore(tmp_path, most=350, seconds=10, clock=lambda: now[0])
     for number in range(3):
         shelf.put(f"image {number}", "tiny", bytes(95))
         now[0] += 1

@@ -12,7 +12,7 @@ import pytest
 from restr.inference.segmenter import Segmenter
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem
-from restr.server.work.engine import EncodeJob, Engine, SegmentJob
+from restr.server.work.engine import EncodeJob, InferenceEngine, SegmentJob
 from served import model_in, photograph
 
 TEXTS = ["the left circle", "red", "blue square on the right", "the circle", "left", "right", "square"]
@@ -24,7 +24,7 @@ def segmenter(tmp_path_factory):
 
 
 def engine_of(segmenter, **options):
-    return Engine("tiny", segmenter, Metrics(), **options)
+    return InferenceEngine("tiny", segmenter, Metrics(), **options)
 
 
 def later(seconds: float = 30.0) -> float:

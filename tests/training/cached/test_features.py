@@ -13,7 +13,7 @@ from restr.masks import rle_encode
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
 from restr.training.cached.features import INDEX, TOKENS, FeatureStore, cache_features, fingerprint_of
-from restr.training.cached.loader import CachedBatches, Photograph, Sentence
+from restr.training.cached.loader import CachedBatches, CachedPhotograph, CachedSentence
 
 WIDTH = 4
 
@@ -77,10 +77,15 @@ def batches(folder: Path, **settings: Any) -> CachedBatches:
     left, right = np.zeros((20, 30), bool), np.zeros((20, 30), bool)
     left[:, :15], right[:, 15:] = True, True
     photographs = [
-        Photograph(
+        CachedPhotograph(
             name=name,
             masks=(rle_encode(left), rle_encode(right)),
-            sentences=(Sentence("left", (0,)), Sentence("right", (1,)), Sentence("both", (0, 1)), Sentence("none", ())),
+            sentences=(
+                CachedSentence("left", (0,)),
+                CachedSentence("right", (1,)),
+                CachedSentence("both", (0, 1)),
+                CachedSentence("none", ()),
+            ),
         )
         for name in "abcdxyzq"  # q has no features
     ]
@@ -157,7 +162,7 @@ def test_a_thinned_mask_lies_in_the_middle_of_its_cells(tmp_path: Path) -> None:
     )
     target = np.zeros((side * patch, side * patch), bool)
     target[2 * patch : 3 * patch, 3 * patch : 4 * patch] = True
-    photograph = Photograph(name="a", masks=(rle_encode(target),), sentences=(Sentence("it", (0,)),))
+    photograph = CachedPhotograph(name="a", masks=(rle_encode(target),), sentences=(CachedSentence("it", (0,)),))
     tokenizer = Tokenizer(Vocabulary(["it"]))
     source = CachedBatches([photograph], FeatureStore(tmp_path), tokenizer, batch=1, per_image=1, stride=8, every=2)
     centres = set()

@@ -97,7 +97,7 @@ def test_a_watch_tells_the_log_the_people_and_the_loggers(
     sheet.path_of(tmp_path, 6).parent.mkdir()
     Image.new("RGB", (4, 4)).save(sheet.path_of(tmp_path, 6))
     meter = Meter(torch.device("cpu"))
-    with reporter.Watch(config, tmp_path, meter, start=4) as told:
+    with reporter.RunReporter(config, tmp_path, meter, start=4) as told:
         told.advance(5)
         meter.step(3)
         told.trained(5, {"loss": 0.5})
@@ -116,7 +116,7 @@ def test_a_watch_tells_the_log_the_people_and_the_loggers(
 
 def test_a_silent_watch_says_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = TrainConfig(steps=2, loggers=("tensorboard",))
-    with reporter.Watch(config, tmp_path / "run", Meter(torch.device("cpu")), silent=True) as told:
+    with reporter.RunReporter(config, tmp_path / "run", Meter(torch.device("cpu")), silent=True) as told:
         told.trained(1, {"loss": 0.5})
         told.evaluated(1, {"miou": 0.25}, None)
     assert not (tmp_path / "run").exists() and capsys.readouterr().err == ""

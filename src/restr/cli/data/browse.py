@@ -15,7 +15,7 @@ from restr.cli.data.check import open_whole, write_check
 from restr.cli.options import parsed
 
 if TYPE_CHECKING:
-    from restr.data.dataset import Samples
+    from restr.data.dataset import IndexedSamples
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def is_checked(samples: Samples, data: str, out: Path) -> bool:
+def is_checked(samples: IndexedSamples, data: str, out: Path) -> bool:
     """Whether a folder holds the report of this dataset, made since its index was."""
     try:
         with open(out / "check.json", encoding="utf-8") as file:

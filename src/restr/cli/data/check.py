@@ -14,8 +14,8 @@ from restr.cli.options import parsed
 from restr.files import write_whole
 
 if TYPE_CHECKING:
-    from restr.data.dataset import Samples
-    from restr.inspection.check import Report
+    from restr.data.dataset import IndexedSamples
+    from restr.inspection.check import CheckReport
 
 LISTED = 20  # bad annotations that are printed; the report has all
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if report.problems else 0
 
 
-def open_whole(data: str, root: Path) -> Samples:
+def open_whole(data: str, root: Path) -> IndexedSamples:
     """A dataset with all its splits: NAME[:SPLITTER] or FORM:PATH."""
     from restr.formats.catalog import LAYOUTS, open_dataset
 
@@ -69,7 +69,7 @@ def open_whole(data: str, root: Path) -> Samples:
     return open_dataset(f"{name}:{(rest or [''])[0]}:" if name in LAYOUTS else data, root)
 
 
-def write_check(samples: Samples, data: str, out: Path) -> Report:
+def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
     """Check a dataset, with a bar, and write ``check.json`` and ``check.html``."""
     from importlib import resources
 

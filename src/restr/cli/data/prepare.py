@@ -14,7 +14,7 @@ from restr.cli.options import parsed
 from restr.errors import DatasetError
 
 if TYPE_CHECKING:
-    from restr.published.prepare import Found
+    from restr.published.prepare import FoundFile
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _described(found: Found) -> str:
+def _described(found: FoundFile) -> str:
     """A file's state, name and what is known of it, in two or three lines."""
     file = found.file
     state = "unpack" if found.state == "packed" else found.state
@@ -78,7 +78,7 @@ def _described(found: Found) -> str:
     return "\n".join([*lines, f"{'':11}{'; '.join(facts)}"])
 
 
-def to_do(found: Sequence[Found], root: Path) -> str:
+def to_do(found: Sequence[FoundFile], root: Path) -> str:
     """What is left to the reader."""
     wrong = [each.file.name for each in found if each.state == "wrong"]
     lacking = [each.file.name for each in found if each.lacking and each.state != "wrong"]
@@ -90,7 +90,7 @@ def to_do(found: Sequence[Found], root: Path) -> str:
     return "\n".join(lines)
 
 
-def _completed(found: Found, settings: Prepare) -> Found:
+def _completed(found: FoundFile, settings: Prepare) -> FoundFile:
     """A file, fetched and unpacked if need be, with a bar or, without a terminal, a line."""
     from restr.cli.progress import progress_bar
     from restr.published.prepare import complete

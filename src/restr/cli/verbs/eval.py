@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from restr.config import PreprocessConfig, PresenceConfig
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import EvaluationResult
-    from restr.evaluation.protocol import Protocol
+    from restr.evaluation.protocol import EvalProtocol
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class Prepared:
     folder: Path
     preprocess: PreprocessConfig
     presence: PresenceConfig
-    protocol: Protocol
+    protocol: EvalProtocol
     samples: SampleSource
     title: str
     facts: dict[str, Any]
@@ -151,12 +151,12 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
     from restr.evaluation.evaluate import summarise
     from restr.evaluation.journal import Journal
     from restr.evaluation.report import markdown, write_report
-    from restr.evaluation.run import Setup, measure_all
+    from restr.evaluation.run import EvalSetup, measure_all
 
     ready = prepared(settings)
     facts = ready.facts | {"control": settings.control}
     journal = Journal(settings.out, facts) if settings.out else None
-    setup = Setup(
+    setup = EvalSetup(
         samples=ready.samples,
         model=ready.folder,
         protocol=ready.protocol,
@@ -207,7 +207,7 @@ def _split_of(settings: Eval) -> str:
     return (where.partition(":")[2] if source == "everyday" else "") or settings.split
 
 
-def chosen_protocol(settings: Eval) -> Protocol:
+def chosen_protocol(settings: Eval) -> EvalProtocol:
     """The protocol, with what was asked for instead of its own; its name says so."""
     from restr.evaluation.protocol import protocol
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.conf import arg
 
-from restr.cli.jobs import STDIN, Job, UsageError, list_jobs, split_arguments
+from restr.cli.jobs import STDIN, PredictJob, UsageError, list_jobs, split_arguments
 from restr.cli.options import parsed
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
@@ -66,7 +66,7 @@ class PredictOptions:
 
 
 @dataclass
-class Report:
+class PredictReport:
     """What a run has found so far, and what went wrong."""
 
     results: list[tuple[str, Result]] = field(default_factory=list)  # kept for the COCO file only
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
     return _predict(options, list(list_jobs(images, texts)))
 
 
-def _predict(options: PredictOptions, jobs: Sequence[Job]) -> int:
+def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
     """Work through the jobs; 0 if all went well, 1 if any failed. Raises ``RestrError`` if nothing can be done."""
     from restr.inference.naming import make_folder, write_new
     from restr.inference.result import check_kinds, coco_document  # torch and PIL load here
@@ -96,7 +96,7 @@ def _predict(options: PredictOptions, jobs: Sequence[Job]) -> int:
     if kinds:
         make_folder(folder)  # a wrong --out is said before any work
     segmenter = Segmenter.from_pretrained(options.model, device=options.device)
-    report = Report()
+    report = PredictReport()
     with progress_bar() as progress:
         for job in progress.track(jobs, description="segmenting"):
             try:
@@ -129,7 +129,12 @@ def chosen_kinds(options: PredictOptions) -> list[str]:
 
 
 def _run(
-    job: Job, segmenter: Segmenter, options: PredictOptions, kinds: Sequence[str], folder: Path, report: Report
+    job: PredictJob,
+    segmenter: Segmenter,
+    options: PredictOptions,
+    kinds: Sequence[str],
+    folder: Path,
+    report: PredictReport,
 ) -> None:
     from restr.inference.sources import image_name
 

@@ -15,7 +15,7 @@ from restr.cli.options import parsed
 if TYPE_CHECKING:
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import Record
-    from restr.evaluation.protocol import Protocol
+    from restr.evaluation.protocol import EvalProtocol
     from restr.evaluation.robustness.measure import Measured, RobustnessResult
 
 
@@ -95,7 +95,7 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
 
 
 def _measured(
-    settings: Robustness, names: Sequence[str], samples: SampleSource, protocol: Protocol, store: Measured
+    settings: Robustness, names: Sequence[str], samples: SampleSource, protocol: EvalProtocol, store: Measured
 ) -> dict[str, list[Record]]:
     """The records of all perturbations; loads the model and shows a bar."""
     import torch

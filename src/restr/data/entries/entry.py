@@ -40,7 +40,7 @@ class Entry:
         return json.dumps(self.regions, separators=(",", ":"))
 
 
-class Record:
+class JsonRecord:
     """A JSON object of a file, whose fields are asked for by name and type.
 
     Every question that the object cannot answer is a ``DatasetError`` that names file and record, so that a damaged
@@ -85,9 +85,9 @@ class Record:
                 raise self.wrong(f"{name} {number}", text, "text")
         return found
 
-    def records(self, *names: str) -> list[Record]:
+    def records(self, *names: str) -> list[JsonRecord]:
         """A list of objects."""
-        return [Record(each, f"{self.where}, {names[0]} {i}") for i, each in enumerate(self.items(*names))]
+        return [JsonRecord(each, f"{self.where}, {names[0]} {i}") for i, each in enumerate(self.items(*names))]
 
     def size(self) -> tuple[int, int] | None:
         """(height, width), or None where they are not said."""
@@ -124,11 +124,11 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def records_of(content: Any, path: Path) -> list[Record]:
+def records_of(content: Any, path: Path) -> list[JsonRecord]:
     """A file's list of objects. Raises ``DatasetError``."""
     if not isinstance(content, (list, tuple)):
         raise DatasetError(f"{path} holds {_short(content)}; expected a list of records")
-    return [Record(each, f"{path}, record {number}") for number, each in enumerate(content)]
+    return [JsonRecord(each, f"{path}, record {number}") for number, each in enumerate(content)]
 
 
 def _whole(value: Any) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from restr.data.entries.entry import Entry, Record
+from restr.data.entries.entry import Entry, JsonRecord
 from restr.data.entries.regions import THREE_POINTS
 from restr.errors import DatasetError
 
@@ -45,19 +45,21 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def each_record(values: Any, where: str) -> Iterator[Record | DatasetError]:
+def each_record(values: Any, where: str) -> Iterator[JsonRecord | DatasetError]:
     """The objects of a list, for ``one_by_one``; in the place of one that is none the error that says so. Raises ``DatasetError``
     where there is no list at all."""
     if not isinstance(values, (list, tuple)):
         raise DatasetError(f"{where} is {str(values)[:60]}; expected a list of records")
     for number, value in enumerate(values):
         try:
-            yield Record(value, f"{where} {number}")
+            yield JsonRecord(value, f"{where} {number}")
         except DatasetError as error:
             yield error
 
 
-def one_by_one(records: Iterable[Record | DatasetError], read: Callable[[Record], Iterable[Read]]) -> Iterator[Read]:
+def one_by_one(
+    records: Iterable[JsonRecord | DatasetError], read: Callable[[JsonRecord], Iterable[Read]]
+) -> Iterator[Read]:
     """What ``read`` makes of each record; one that it refuses is left out as bad, beside the good ones."""
     for record in records:
         if isinstance(record, DatasetError):
@@ -71,7 +73,7 @@ def one_by_one(records: Iterable[Record | DatasetError], read: Callable[[Record]
         yield from found
 
 
-def _flat_parts(found: list[Read], record: Record) -> list[LeftOut]:
+def _flat_parts(found: list[Read], record: JsonRecord) -> list[LeftOut]:
     """A note for the parts of a record's outlines that cover nothing, as they have one or two points."""
     regions = {id(region): region for each in found if isinstance(each, Entry) for region in each.regions}
     flat = sum(len(part) < THREE_POINTS for region in regions.values() for part in region.get("polygons", ()))

@@ -17,7 +17,7 @@ from restr.data.sample import Sample, SampleSource
 from restr.errors import DataError
 from restr.evaluation.evaluate import Record, Segments, by_image, joined, measure_image
 from restr.evaluation.journal import refuse_others
-from restr.evaluation.protocol import Protocol
+from restr.evaluation.protocol import EvalProtocol
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, Perturbation, sentences_of_others
 from restr.files import write_whole
 from restr.metrics import bootstrap_interval, ratio_interval
@@ -126,7 +126,7 @@ def measure(
     names: Sequence[str],
     *,
     preprocess: PreprocessConfig,
-    protocol: Protocol,
+    protocol: EvalProtocol,
     patch: int = 16,
     seed: int = 0,
     store: Measured | None = None,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from restr.data.entries.entry import Entry, Record, read_json
+from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one
 from restr.errors import DatasetError
 from restr.formats.readers.drawing import size_of
-from restr.formats.readers.found import Pictures, folders, subset_of
+from restr.formats.readers.found import FoundPictures, folders, subset_of
 from restr.formats.readers.listed import checked_region, sentences_of
 
 
@@ -20,17 +20,17 @@ def read_coco(root: Path, path: Path) -> Iterator[Read]:
 
 
 def _read(root: Path, path: Path) -> Iterator[Read]:
-    content = Record(read_json(path), str(path))
+    content = JsonRecord(read_json(path), str(path))
     images, problems, unusable = _images(content)
     yield from unusable
-    pictures = Pictures(
+    pictures = FoundPictures(
         root, [name for image in images.values() if isinstance(name := image.values.get("file_name"), str)]
     )
     places = folders(root, path, subset_of(path))
     seen: set[str] = set()
     asked = 0
 
-    def read(annotation: Record) -> Iterator[Read]:
+    def read(annotation: JsonRecord) -> Iterator[Read]:
         nonlocal asked
         texts = _texts(annotation)
         if not texts:
@@ -67,10 +67,10 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         )
 
 
-def _images(content: Record) -> tuple[dict[str, Record], dict[str, str], list[LeftOut]]:
+def _images(content: JsonRecord) -> tuple[dict[str, JsonRecord], dict[str, str], list[LeftOut]]:
     """The images by id, what is wrong with the ids that cannot be used, and the images that have none."""
     unusable: list[LeftOut] = []
-    images: dict[str, Record] = {}
+    images: dict[str, JsonRecord] = {}
     problems: dict[str, str] = {}
     for image in each_record(content.items("images"), f"{content.where}, images"):
         try:
@@ -87,18 +87,18 @@ def _images(content: Record) -> tuple[dict[str, Record], dict[str, str], list[Le
     return images, problems, unusable
 
 
-def _id(record: Record, name: str) -> str:
+def _id(record: JsonRecord, name: str) -> str:
     """An id as text. 1, 1.0 and "1" are one id: programs that go through a table turn numbers into others."""
     found = record.text(name)
     whole, _, rest = found.partition(".")
     return whole if whole.lstrip("-").isdecimal() and rest and not rest.strip("0") else found
 
 
-def _size(image: Record) -> tuple[int, int] | None:
+def _size(image: JsonRecord) -> tuple[int, int] | None:
     return size_of(image) if "height" in image and "width" in image else None
 
 
-def _texts(annotation: Record) -> list[str]:
+def _texts(annotation: JsonRecord) -> list[str]:
     if isinstance(annotation.values.get("expressions"), str):
         return [annotation.text("expressions")]
     if "expressions" in annotation:

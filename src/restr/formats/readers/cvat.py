@@ -8,13 +8,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from restr.data.entries.entry import Entry, Record
+from restr.data.entries.entry import Entry, JsonRecord
 from restr.data.entries.left_out import LeftOut, Read, bad, counted
 from restr.errors import DatasetError
 from restr.files import read_text
 from restr.formats.readers import drawing
-from restr.formats.readers.drawing import Region, Size, number_of, numbers_of, size_of
-from restr.formats.readers.found import Pictures, folders
+from restr.formats.readers.drawing import CanvasSize, Region, number_of, numbers_of, size_of
+from restr.formats.readers.found import FoundPictures, folders
 
 # shapes that enclose nothing, as they are counted
 _NO_REGION = {"points": "set of points", "tag": "tag of a whole picture"}
@@ -37,11 +37,11 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         )
     if tracks:
         yield LeftOut(what="track", detail=f"{path}: a video's", count=tracks)
-    pictures = Pictures(root, [image.get("name", "") for image in images])
+    pictures = FoundPictures(root, [image.get("name", "") for image in images])
     places: dict[str, list[str]] = {}  # by subset
     used: Counter[str] = Counter()
     for image in images:
-        record = Record(dict(image.attrib), f"{path}, image {image.get('name')}")
+        record = JsonRecord(dict(image.attrib), f"{path}, image {image.get('name')}")
         try:
             name, size = record.text("name"), size_of(record)
             # in a project's export each task counts its pictures from 0
@@ -67,10 +67,10 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         yield from _shapes(image, record, whole, size)
 
 
-def _shapes(image: Element, record: Record, whole: Entry, size: Size) -> Iterator[Read]:
+def _shapes(image: Element, record: JsonRecord, whole: Entry, size: CanvasSize) -> Iterator[Read]:
     """The entries of an image's shapes. whole: what they have in common."""
     for number, shape in enumerate(image):
-        where = Record(dict(shape.attrib), f"{record.where}, {shape.tag} {number}")
+        where = JsonRecord(dict(shape.attrib), f"{record.where}, {shape.tag} {number}")
         if shape.tag == "attribute":
             continue
         if shape.tag not in _SHAPES:
@@ -93,31 +93,31 @@ def _shapes(image: Element, record: Record, whole: Entry, size: Size) -> Iterato
             )
 
 
-def _texts(shape: Element, where: Record) -> list[str]:
+def _texts(shape: Element, where: JsonRecord) -> list[str]:
     given = [(each.text or "").strip() for each in shape.iter("attribute") if each.get("name") in TEXTS]
     return [text for text in given if text] or [where.text("label").strip()]
 
 
-def _box(where: Record, size: Size) -> Region:
+def _box(where: JsonRecord, size: CanvasSize) -> Region:
     x0, y0, x1, y1 = (number_of(where, name) for name in ("xtl", "ytl", "xbr", "ybr"))
     if x1 < x0 or y1 < y0:
         raise where.wrong("xtl, ytl, xbr, ybr", [x0, y0, x1, y1], "the upper left corner, then the lower right one")
     return drawing.box(x0, y0, x1 - x0, y1 - y0, number_of(where, "rotation", default=0), "centre")
 
 
-def _polygon(where: Record, size: Size) -> Region:
+def _polygon(where: JsonRecord, size: CanvasSize) -> Region:
     pairs = [pair.split(",") for pair in where.text("points").split(";")]
     if len(pairs) < 3 or any(len(pair) != 2 for pair in pairs):
         raise where.wrong("points", where.text("points"), "x,y;x,y;x,y of three points at least")
     return {"polygons": [numbers_of(where, "points", [value for pair in pairs for value in pair])]}
 
 
-def _ellipse(where: Record, size: Size) -> Region:
+def _ellipse(where: JsonRecord, size: CanvasSize) -> Region:
     cx, cy, rx, ry = (number_of(where, name) for name in ("cx", "cy", "rx", "ry"))
     return drawing.ellipse(cx, cy, rx, ry, number_of(where, "rotation", default=0), size, where.where)
 
 
-def _mask(where: Record, size: Size) -> Region:
+def _mask(where: JsonRecord, size: CanvasSize) -> Region:
     left, top, width, height = (round(number_of(where, name)) for name in ("left", "top", "width", "height"))
     counts = numbers_of(where, "rle", where.text("rle").split(","))
     return drawing.row_runs(counts, (left, top, width, height), size, where.where)

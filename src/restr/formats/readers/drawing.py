@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from restr.data.entries.entry import Record
+from restr.data.entries.entry import JsonRecord
 from restr.errors import DatasetError
 from restr.masks import rle_within
 
 Region = dict[str, Any]
-Size = tuple[int, int]  # height, width
+CanvasSize = tuple[int, int]  # height, width
 
 _MOST_PIXELS = 1 << 27  # of a drawing: a damaged number must not ask for all memory
 FARTHEST = 1 << 20  # a point beyond it is in no picture
 
 
-def numbers_of(record: Record, name: str, values: Sequence[Any]) -> list[float]:
+def numbers_of(record: JsonRecord, name: str, values: Sequence[Any]) -> list[float]:
     """Finite numbers, written as such or as text."""
     try:
         found = [float(value) for value in values]
@@ -34,13 +34,13 @@ def numbers_of(record: Record, name: str, values: Sequence[Any]) -> list[float]:
     return found
 
 
-def number_of(record: Record, name: str, *, default: Any = None) -> float:
+def number_of(record: JsonRecord, name: str, *, default: Any = None) -> float:
     """A field's number, written as such or as text."""
     value = record.values.get(name)
     return numbers_of(record, name, [default if value in (None, "") else value])[0]
 
 
-def size_of(record: Record, height: str = "height", width: str = "width") -> Size:
+def size_of(record: JsonRecord, height: str = "height", width: str = "width") -> CanvasSize:
     """(H, W) of a picture, from two fields."""
     found = numbers_of(record, f"{height}, {width}", [record.values.get(height), record.values.get(width)])
     sides = round(found[0]), round(found[1])
@@ -61,7 +61,7 @@ def box(x: float, y: float, width: float, height: float, angle: float = 0.0, abo
     return {"polygons": [[round(float(value), 4) for point in points for value in point]]}
 
 
-def ellipse(cx: float, cy: float, rx: float, ry: float, angle: float, size: Size, where: str) -> Region:
+def ellipse(cx: float, cy: float, rx: float, ry: float, angle: float, size: CanvasSize, where: str) -> Region:
     """The pixels whose centres are in an ellipse, in pixels of a picture of ``size``."""
     if min(rx, ry) < 1e-3:
         raise DatasetError(f"{where}: the ellipse's radii are {rx:g} and {ry:g}; expected some pixels")
@@ -79,7 +79,7 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, angle: float, size: Size
     return {"rle": rle_within(inside, 0, top, size)}
 
 
-def row_runs(counts: Sequence[float], box: tuple[int, int, int, int], size: Size, where: str) -> Region:
+def row_runs(counts: Sequence[float], box: tuple[int, int, int, int], size: CanvasSize, where: str) -> Region:
     """CVAT's brush: counts of pixels outside and inside in turn, row by row, within a box (left, top, width, height)."""
     left, top, width, height = box
     lengths = np.asarray(counts, np.float64)
@@ -94,7 +94,7 @@ def row_runs(counts: Sequence[float], box: tuple[int, int, int, int], size: Size
     return {"rle": rle_within(inside, left, top, size)}
 
 
-def packed_runs(packed: Sequence[Any], size: Size, where: str) -> Region:
+def packed_runs(packed: Sequence[Any], size: CanvasSize, where: str) -> Region:
     """Label Studio's brush, ``"format": "rle"``: the packed bytes of a picture's red, green, blue and alpha, row by row.
 
     A pixel belongs where alpha is above 0, as in Label Studio's own converter.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from restr.data.entries.entry import Entry, Record
+from restr.data.entries.entry import Entry, JsonRecord
 from restr.data.entries.left_out import LeftOut, Read, counted
 from restr.errors import DatasetError
 from restr.formats.readers.own import json_lines
@@ -28,13 +28,13 @@ VAL_SHARE = 33  # one photograph in so many is held out
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sentence:
+class EverydaySentence:
     """A sentence with its photograph (of ``photos``, one of ``SETS``) and the annotations that it means, none if absent."""
 
     photos: str
-    image: Record
+    image: JsonRecord
     file_name: str
-    annotations: tuple[Record, ...]
+    annotations: tuple[JsonRecord, ...]
     text: str
     kind: str
 
@@ -90,10 +90,10 @@ def _entries(root: Path, folder: Path) -> Iterator[Read]:
         )
 
 
-def read_sentences(folder: Path) -> Iterator[Sentence]:
+def read_sentences(folder: Path) -> Iterator[EverydaySentence]:
     """All sentences, in the file's order. Raises ``DatasetError`` naming the line that fits neither itself nor the photographs."""
-    images: dict[str, dict[str, Record]] = {}
-    annotations: dict[str, dict[int, Record]] = {}
+    images: dict[str, dict[str, JsonRecord]] = {}
+    annotations: dict[str, dict[int, JsonRecord]] = {}
     for name in SETS:
         by_id, annotations[name] = instances(folder / name / "instances.json")
         images[name] = {image.text("file_name"): image for image in by_id.values()}
@@ -109,7 +109,7 @@ def read_sentences(folder: Path) -> Iterator[Sentence]:
             raise line.wrong("kind", kind, f"one of {', '.join(KINDS)}")
         if (kind == "absent") == bool(meant):
             raise line.wrong("instances", line.values["instances"], "none where the kind is absent, else at least one")
-        yield Sentence(
+        yield EverydaySentence(
             photos=photos,
             image=image,
             file_name=file_name,
@@ -119,7 +119,9 @@ def read_sentences(folder: Path) -> Iterator[Sentence]:
         )
 
 
-def _annotation(line: Record, identity: object, image: Record, annotations: dict[int, Record]) -> Record:
+def _annotation(
+    line: JsonRecord, identity: object, image: JsonRecord, annotations: dict[int, JsonRecord]
+) -> JsonRecord:
     """The annotation of an id, which must be of the sentence's photograph."""
     found = annotations.get(identity) if isinstance(identity, int) and not isinstance(identity, bool) else None
     if found is None or found.integer("image_id") != image.integer("id"):

@@ -41,7 +41,7 @@ def folders(root: Path, path: Path, subset: str = "") -> list[str]:
     return [each for each in dict.fromkeys(found) if (root / each).is_dir()]
 
 
-class Pictures:
+class FoundPictures:
     """The pictures of one file. names: all that the file names, as it writes them."""
 
     def __init__(self, root: Path, names: Iterable[str]) -> None:

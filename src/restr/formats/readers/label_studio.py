@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from restr.data.entries.entry import Entry, Record, read_json
+from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one, storable
 from restr.errors import DatasetError
 from restr.formats.readers import drawing
-from restr.formats.readers.drawing import Region, Size, number_of, numbers_of, size_of
-from restr.formats.readers.found import Pictures, folders
+from restr.formats.readers.drawing import CanvasSize, Region, number_of, numbers_of, size_of
+from restr.formats.readers.found import FoundPictures, folders
 
 PICTURE_KEYS = ("image", "img", "photo")  # of a task's data, tried before any other
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
@@ -31,7 +31,7 @@ UNSAID = "region without text or label"
 class Marked:
     """What the results of one id say. shape: the result that has one, and its value."""
 
-    shape: tuple[Record, Record] | None = None
+    shape: tuple[JsonRecord, JsonRecord] | None = None
     texts: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     explained: bool = False  # that there is no shape
@@ -45,17 +45,17 @@ def read_label_studio(root: Path, path: Path) -> Iterator[Read]:
 
 def _read(root: Path, path: Path) -> Iterator[Read]:
     listed = list(each_record(read_json(path), f"{path}, record"))
-    tasks = [task for task in listed if isinstance(task, Record)]
+    tasks = [task for task in listed if isinstance(task, JsonRecord)]
     if tasks and not any("annotations" in task or "completions" in task for task in tasks):
         raise DatasetError(
             f"{path}: none of its {len(tasks)} tasks has annotations; expected Label Studio's export 'JSON', not 'JSON-MIN' nor the "
             "tasks alone"
         )
-    pictures = Pictures(root, [name for task in tasks if (name := _address(task))])
+    pictures = FoundPictures(root, [name for task in tasks if (name := _address(task))])
     places = folders(root, path)
     used: Counter[str] = Counter()
 
-    def read(task: Record) -> Iterator[Read]:
+    def read(task: JsonRecord) -> Iterator[Read]:
         identity = task.text("id", default=task.where.rpartition(" ")[2])
         used[identity] += 1
         if used[identity] > 1:  # exports that were put together
@@ -65,7 +65,9 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
     yield from one_by_one(listed, read)
 
 
-def _task(task: Record, identity: str, split: str, pictures: Pictures, places: Sequence[str]) -> Iterator[Read]:
+def _task(
+    task: JsonRecord, identity: str, split: str, pictures: FoundPictures, places: Sequence[str]
+) -> Iterator[Read]:
     for name, what in NOT_USED.items():
         if isinstance(found := task.values.get(name), list) and found:
             yield LeftOut(what=what, detail=task.where, count=len(found))
@@ -74,7 +76,7 @@ def _task(task: Record, identity: str, split: str, pictures: Pictures, places: S
         return
     address = _address(task)
     if not address:
-        raise Record(task.values.get("data"), f"{task.where}, data").wrong(
+        raise JsonRecord(task.values.get("data"), f"{task.where}, data").wrong(
             "image", task.values.get("data"), "a picture's address"
         )
     image = pictures.path(address, places)
@@ -83,7 +85,7 @@ def _task(task: Record, identity: str, split: str, pictures: Pictures, places: S
         yield from one_by_one([annotation], lambda each, whole=whole: _annotation(each, whole))
 
 
-def _annotation(annotation: Record, whole: Entry) -> Iterator[Read]:
+def _annotation(annotation: JsonRecord, whole: Entry) -> Iterator[Read]:
     """The entries of an annotation's regions. whole: what they have in common."""
     if annotation.values.get("was_cancelled"):
         yield LeftOut(what="cancelled annotation", detail=annotation.where)
@@ -91,7 +93,7 @@ def _annotation(annotation: Record, whole: Entry) -> Iterator[Read]:
     regions: dict[str, Marked] = {}
     for number, each in enumerate(annotation.items("result")):
         try:
-            result = Record(each, f"{annotation.where}, result {number}")
+            result = JsonRecord(each, f"{annotation.where}, result {number}")
             yield from _gather(result, regions.setdefault(result.text("id", default=f"#{number}"), Marked()))
         except DatasetError as error:
             yield bad(error)
@@ -105,13 +107,13 @@ def _annotation(annotation: Record, whole: Entry) -> Iterator[Read]:
         )
 
 
-def _gather(result: Record, marked: Marked) -> Iterator[Read]:
+def _gather(result: JsonRecord, marked: Marked) -> Iterator[Read]:
     """Add what a result says to what is known of its region."""
     kind = storable(result.text("type", default=""))
     if kind == "relation":
         yield LeftOut(what=kind, detail=result.where)
         return
-    value = Record(result.values.get("value"), f"{result.where}, value")
+    value = JsonRecord(result.values.get("value"), f"{result.where}, value")
     if kind in OTHER_FORMS:
         marked.explained = True
         raise result.wrong("type", kind, "a rectangle, polygon, ellipse or brush; this form cannot be read")
@@ -133,11 +135,11 @@ def _gather(result: Record, marked: Marked) -> Iterator[Read]:
         yield LeftOut(what=_NO_REGION.get(kind, kind) or "result of no type", detail=result.where)
 
 
-def _has_shape(value: Record) -> bool:
+def _has_shape(value: JsonRecord) -> bool:
     return "rle" in value or "points" in value or "radiusX" in value or ("width" in value and "x" in value)
 
 
-def _entries(result: Record, name: str, marked: Marked, whole: Entry) -> Iterator[Read]:
+def _entries(result: JsonRecord, name: str, marked: Marked, whole: Entry) -> Iterator[Read]:
     """The entries of one region."""
     texts = marked.texts or marked.labels
     if not texts:
@@ -158,7 +160,7 @@ def _entries(result: Record, name: str, marked: Marked, whole: Entry) -> Iterato
         )
 
 
-def in_pixels(result: Record, value: Record, size: Size) -> Region:
+def in_pixels(result: JsonRecord, value: JsonRecord, size: CanvasSize) -> Region:
     """A shape in percent of the picture as a region in pixels. Raises ``DatasetError`` naming the result."""
     if result.values.get("image_rotation"):
         raise result.wrong(
@@ -184,7 +186,7 @@ def in_pixels(result: Record, value: Record, size: Size) -> Region:
     return drawing.box(x, y, width, height, angle, "corner")
 
 
-def _address(task: Record) -> str:
+def _address(task: JsonRecord) -> str:
     """The address of a task's picture, as a path where Label Studio stores it; nothing where there is none."""
     data = task.values.get("data")
     if not isinstance(data, dict):

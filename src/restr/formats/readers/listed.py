@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from restr.data.entries.entry import Entry, Record, read_json
+from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.data.entries.left_out import Read, each_record, one_by_one
 from restr.data.entries.regions import THREE_POINTS, check_region
 from restr.errors import DatasetError
@@ -28,7 +28,7 @@ def read_lists(root: Path, annotations: Path) -> Iterator[Read]:
     for path in paths:
         for number, each in enumerate(each_record(read_json(path), f"{path}, record")):
 
-            def read(record: Record, path: Path = path, number: int = number) -> Iterator[Read]:
+            def read(record: JsonRecord, path: Path = path, number: int = number) -> Iterator[Read]:
                 identity = record.text("segment_id", "ref_id", "ann_id", default=str(number))
                 return _entries(root, path, record, path.stem, identity)
 
@@ -37,7 +37,7 @@ def read_lists(root: Path, annotations: Path) -> Iterator[Read]:
 
 def read_grouped(root: Path, path: Path) -> Iterator[Read]:
     """The entries of a file with a list for each split."""
-    content = Record(read_json(path), str(path))
+    content = JsonRecord(read_json(path), str(path))
     for split, listed in content.values.items():
         if not isinstance(listed, list):
             raise content.wrong(str(split), listed, "a list of regions")
@@ -48,7 +48,7 @@ def read_grouped(root: Path, path: Path) -> Iterator[Read]:
             )
 
 
-def _entries(root: Path, path: Path, record: Record, split: str, identity: str) -> Iterator[Read]:
+def _entries(root: Path, path: Path, record: JsonRecord, split: str, identity: str) -> Iterator[Read]:
     """The entries of one region, one for each of its sentences."""
     name = _image_name(record)
     region = checked_region(record)
@@ -66,7 +66,7 @@ def _entries(root: Path, path: Path, record: Record, split: str, identity: str) 
         )
 
 
-def _image_name(record: Record) -> str:
+def _image_name(record: JsonRecord) -> str:
     """The picture's file name; an id alone is one of COCO's train2014."""
     if "img_name" in record or "file_name" in record or "image" in record:
         return record.text("img_name", "file_name", "image")
@@ -76,19 +76,19 @@ def _image_name(record: Record) -> str:
     return COCO_NAME.format(number)
 
 
-def sentences_of(record: Record) -> list[str]:
+def sentences_of(record: JsonRecord) -> list[str]:
     """A region's sentences: texts, or objects that hold one."""
     found = []
     for number, each in enumerate(record.items("expressions", "sents", "sentences", "refs")):
         if isinstance(each, dict):
-            each = Record(each, f"{record.where}, sentence {number}").text("sent", "raw", "text")
+            each = JsonRecord(each, f"{record.where}, sentence {number}").text("sent", "raw", "text")
         if not isinstance(each, str):
             raise record.wrong(f"sentence {number}", each, "text")
         found.append(each)
     return found
 
 
-def checked_region(record: Record) -> dict[str, Any]:
+def checked_region(record: JsonRecord) -> dict[str, Any]:
     """The region, like ``region_of``. Raises ``DatasetError`` too where its numbers make none."""
     region = region_of(record)
     if "polygons" in region and not _encloses(region["polygons"]):
@@ -97,7 +97,7 @@ def checked_region(record: Record) -> dict[str, Any]:
     return region
 
 
-def region_of(record: Record) -> dict[str, Any]:
+def region_of(record: JsonRecord) -> dict[str, Any]:
     """The region, in whatever form the record has it; its numbers are not looked at. Raises ``DatasetError`` where it has none.
 
     A box counts where a record has nothing better: no mask, an empty one, or outlines of fewer than three points.
@@ -110,7 +110,7 @@ def region_of(record: Record) -> dict[str, Any]:
     return region
 
 
-def _drawn(record: Record) -> dict[str, Any] | None:
+def _drawn(record: JsonRecord) -> dict[str, Any] | None:
     """A region that is more than a box, where the record has one."""
     for name in ("mask", "segmentation", "rle"):
         value = record.values.get(name)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from restr.data.entries.entry import Entry, Record
+from restr.data.entries.entry import Entry, JsonRecord
 from restr.data.entries.left_out import Read, counted, one_by_one
 from restr.errors import DatasetError
 from restr.files import read_lines, read_text
@@ -31,7 +31,7 @@ def _lines(path: Path) -> Iterator[Read]:
         yield from one_by_one([record], lambda each, number=number: [_row(each, number)])
 
 
-def json_lines(path: Path) -> Iterator[Record]:
+def json_lines(path: Path) -> Iterator[JsonRecord]:
     """The objects of a JSONL file. Raises ``DatasetError`` naming the line that is none."""
     for record in json_lines_or_errors(path):
         if isinstance(record, DatasetError):
@@ -39,7 +39,7 @@ def json_lines(path: Path) -> Iterator[Record]:
         yield record
 
 
-def json_lines_or_errors(path: Path) -> Iterator[Record | DatasetError]:
+def json_lines_or_errors(path: Path) -> Iterator[JsonRecord | DatasetError]:
     """The objects of a JSONL file; in the place of a line that is none the error that names it."""
     try:
         lines = read_lines(path)
@@ -49,7 +49,7 @@ def json_lines_or_errors(path: Path) -> Iterator[Record | DatasetError]:
         if not line.strip():
             continue
         try:
-            yield Record(json.loads(line), f"{path}, line {number}")
+            yield JsonRecord(json.loads(line), f"{path}, line {number}")
         except DatasetError as error:
             yield error
         except (ValueError, RecursionError) as error:
@@ -70,7 +70,7 @@ def _table(path: Path) -> Iterator[Read]:
         with io.StringIO(read_text(path), newline="") as file:
             table = csv.DictReader(file)
             for number, row in enumerate(table, start=2):
-                record = Record({k: v for k, v in row.items() if k or v}, f"{path}, line {number}")
+                record = JsonRecord({k: v for k, v in row.items() if k or v}, f"{path}, line {number}")
                 yield from one_by_one([record], lambda each, number=number: [_table_row(each, number)])
     except (OSError, UnicodeError, csv.Error) as error:
         raise DatasetError(
@@ -78,7 +78,7 @@ def _table(path: Path) -> Iterator[Read]:
         ) from error
 
 
-def _row(record: Record, number: int) -> Entry:
+def _row(record: JsonRecord, number: int) -> Entry:
     image = record.text("image")
     return Entry(
         id=record.text("id", default=str(number)),
@@ -92,12 +92,12 @@ def _row(record: Record, number: int) -> Entry:
     )
 
 
-def _table_row(record: Record, number: int) -> Entry:
+def _table_row(record: JsonRecord, number: int) -> Entry:
     """A row of a table, whose cells are text."""
     if None in record.values:
         raise record.wrong("the row", record.values[None], "as many cells as the table has columns")
     values: dict[str, Any] = {name: cell for name, cell in record.values.items() if cell not in (None, "")}
-    cells = Record(values, record.where)
+    cells = JsonRecord(values, record.where)
     for name in ("mask", "bbox", "segmentation"):
         if str(values.get(name, "")).lstrip()[:1] in ("{", "["):
             values[name] = _json_cell(cells, name)
@@ -115,7 +115,7 @@ def _table_row(record: Record, number: int) -> Entry:
     return _row(cells, number)
 
 
-def _json_cell(record: Record, name: str) -> Any:
+def _json_cell(record: JsonRecord, name: str) -> Any:
     try:
         return json.loads(record.values[name])
     except (ValueError, RecursionError) as error:

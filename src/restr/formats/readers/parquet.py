@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from restr.data.entries.entry import Entry, Record
+from restr.data.entries.entry import Entry, JsonRecord
 from restr.data.entries.identity import Names, digest_of, file_name
 from restr.errors import DatasetError
 from restr.files import write_whole
@@ -28,7 +28,7 @@ def read_parquet(root: Path, folder: Path) -> Iterator[Entry]:
         raise DatasetError(f"{folder} has no .parquet file; fetch the data set's files into it")
     for path in paths:
         for number, row in enumerate(rows(path)):
-            record = Record(row, f"{path}, row {number}")
+            record = JsonRecord(row, f"{path}, row {number}")
             if "raw_anns" in record:
                 yield from _with_raw_annotations(root, record)
             else:
@@ -50,14 +50,14 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         raise DatasetError(f"{path} is not readable parquet ({error}); fetch it again") from error
 
 
-def _with_raw_annotations(root: Path, record: Record) -> Iterator[Entry]:
+def _with_raw_annotations(root: Path, record: JsonRecord) -> Iterator[Entry]:
     """jxu124: the region as COCO's annotation in JSON text, the image named."""
     try:
-        annotation = Record(json.loads(record.text("raw_anns")), f"{record.where}, raw_anns")
+        annotation = JsonRecord(json.loads(record.text("raw_anns")), f"{record.where}, raw_anns")
         raw = json.loads(record.text("raw_image_info", default="{}"))
     except ValueError as error:
         raise DatasetError(f"{record.where}: raw_anns is not JSON ({error}); the row is damaged") from error
-    image = Record(raw, f"{record.where}, raw_image_info")
+    image = JsonRecord(raw, f"{record.where}, raw_image_info")
     name = image.text("file_name") if "file_name" in image else Path(record.text("image_path", "file_name")).name
     folder = folder_of_images(root, name, Path(record.where))
     region = segmentation(annotation)
@@ -74,9 +74,9 @@ def _with_raw_annotations(root: Path, record: Record) -> Iterator[Entry]:
         )
 
 
-def _with_image(root: Path, folder: Path, path: Path, record: Record) -> Iterator[Entry]:
+def _with_image(root: Path, folder: Path, path: Path, record: JsonRecord) -> Iterator[Entry]:
     """lmms-lab: the image inside, the polygon as one list of numbers, the sentences in ``answer``."""
-    picture = Record(record.values.get("image"), f"{record.where}, image")
+    picture = JsonRecord(record.values.get("image"), f"{record.where}, image")
     content = picture.values.get("bytes")
     if not isinstance(content, bytes):
         raise picture.wrong("bytes", content, "the bytes of a picture")
@@ -88,23 +88,23 @@ def _with_image(root: Path, folder: Path, path: Path, record: Record) -> Iterato
     yield from entries_with(record, image.as_posix(), path.stem.split("-")[0])
 
 
-def _name_with_digest(record: Record, content: bytes) -> str:
+def _name_with_digest(record: JsonRecord, content: bytes) -> str:
     """A picture's name with digits of its content's digest: rows of one name may hold two pictures, now or later."""
     stem, suffix = os.path.splitext(file_name(name_of_image(record)))
     return Names().of(f"{stem}-{digest_of(content)[:16]}{suffix}", content)
 
 
-def name_of_image(record: Record) -> str:
+def name_of_image(record: JsonRecord) -> str:
     """The file name of a row's image."""
     return record.text("file_name", default=f"{record.text('question_id')}.jpg")
 
 
-def image_id_of(record: Record) -> str:
+def image_id_of(record: JsonRecord) -> str:
     """What restr's own files say, else the picture's name without its ending."""
     return record.text("image_id", default=PurePath(name_of_image(record)).stem)
 
 
-def entries_with(record: Record, image: str, split: str, image_id: str | None = None) -> Iterator[Entry]:
+def entries_with(record: JsonRecord, image: str, split: str, image_id: str | None = None) -> Iterator[Entry]:
     """The entries of a row that holds its image, once it is known where that is; split and image_id: if not as the row says."""
     regions = _regions(record)
     for number, text in enumerate(record.texts("answer")):
@@ -119,7 +119,7 @@ def entries_with(record: Record, image: str, split: str, image_id: str | None = 
         )
 
 
-def _regions(record: Record) -> tuple[dict[str, Any], ...]:
+def _regions(record: JsonRecord) -> tuple[dict[str, Any], ...]:
     """A polygon as one list of numbers, or (restr's own files) run lengths in JSON text."""
     if "rle" in record:
         if record.values["rle"] == "none":

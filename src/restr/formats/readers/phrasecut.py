@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from restr.data.entries.entry import Entry, Record, read_json, records_of
+from restr.data.entries.entry import Entry, JsonRecord, read_json, records_of
 from restr.errors import DatasetError
 
 
@@ -31,7 +31,7 @@ def read_phrasecut(root: Path) -> Iterator[Entry]:
             )
 
 
-def flat(record: Record, polygons: Any) -> list[list[float]]:
+def flat(record: JsonRecord, polygons: Any) -> list[list[float]]:
     """An instance's polygons of [x, y] points, as COCO's lists of numbers."""
     try:
         return [[float(value) for point in polygon for value in point] for polygon in polygons]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from restr.data.entries.entry import Entry, Record, read_json
+from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.errors import DatasetError
 from restr.formats.readers.phrasecut import flat
 
@@ -19,7 +19,7 @@ def read_reasonseg(root: Path) -> Iterator[Entry]:
     found = False
     for path in sorted(root.glob("*/*.json")):
         found = True
-        record = Record(read_json(path), str(path))
+        record = JsonRecord(read_json(path), str(path))
         polygons = []
         for shape in record.records("shapes"):
             if shape.text("label") == "target":

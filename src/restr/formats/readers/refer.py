@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from restr.data.entries.entry import Entry, Record, read_json, records_of
+from restr.data.entries.entry import Entry, JsonRecord, read_json, records_of
 from restr.errors import DatasetError
 from restr.fields import whole
 from restr.formats.readers.safe_pickle import read_pickle
@@ -85,16 +85,16 @@ def refs_file(folder: Path, splitter: str) -> Path:
     )
 
 
-def instances(path: Path) -> tuple[dict[int, Record], dict[int, Record]]:
+def instances(path: Path) -> tuple[dict[int, JsonRecord], dict[int, JsonRecord]]:
     """The images and annotations of an ``instances.json``, by id."""
-    content = Record(read_json(path), str(path))
+    content = JsonRecord(read_json(path), str(path))
     images = {image.integer("id"): image for image in content.records("images")}
     if not images:
         raise DatasetError(f"{path} lists no images; expected COCO's images, annotations, categories")
     return images, {annotation.integer("id"): annotation for annotation in content.records("annotations")}
 
 
-def annotation_ids(ref: Record) -> list[int]:
+def annotation_ids(ref: JsonRecord) -> list[int]:
     """The annotations that a ref means; none where gRefCOCO says so, or Ref-ZOM, which names some all the same."""
     if ref.values.get("source") == "zero":
         return []
@@ -105,7 +105,7 @@ def annotation_ids(ref: Record) -> list[int]:
     return [each for each in ids if each is not None and each != NOTHING]
 
 
-def _region_of(annotations: dict[int, Record], ref: Record, ann_id: int, path: Path) -> dict[str, Any]:
+def _region_of(annotations: dict[int, JsonRecord], ref: JsonRecord, ann_id: int, path: Path) -> dict[str, Any]:
     """An annotation's segmentation as a region."""
     annotation = annotations.get(ann_id)
     if annotation is None:
@@ -113,7 +113,7 @@ def _region_of(annotations: dict[int, Record], ref: Record, ann_id: int, path: P
     return segmentation(annotation)
 
 
-def segmentation(annotation: Record) -> dict[str, Any]:
+def segmentation(annotation: JsonRecord) -> dict[str, Any]:
     """COCO's ``segmentation`` as a region: polygons, or run lengths."""
     value = annotation.values.get("segmentation")
     if isinstance(value, dict):

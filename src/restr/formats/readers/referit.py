@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from restr.data.entries.entry import Entry, Record, read_json
+from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.errors import DatasetError
 
 _SPLITS = ("train", "val", "trainval", "test")
@@ -24,12 +24,12 @@ def read_referit(root: Path, *, splits: tuple[str, ...] = _SPLITS) -> Iterator[E
     boxes_path = root / "referit_bbox.json"
     if not (root / "mask").is_dir() and not boxes_path.is_file():
         raise DatasetError(f"{root} has neither mask/ nor referit_bbox.json; masks or boxes are needed")
-    boxes = None if (root / "mask").is_dir() else Record(read_json(boxes_path), str(boxes_path))
+    boxes = None if (root / "mask").is_dir() else JsonRecord(read_json(boxes_path), str(boxes_path))
     for split in present:
         path = root / f"referit_query_{split}.json"
-        for name, sentences in Record(read_json(path), str(path)).values.items():
+        for name, sentences in JsonRecord(read_json(path), str(path)).values.items():
             region = str(name).removesuffix(".jpg")
-            record = Record({"sentences": sentences}, f"{path}, {region}")
+            record = JsonRecord({"sentences": sentences}, f"{path}, {region}")
             image_id = region.split("_", 1)[0]
             region_form = {"mat": f"mask/{region}.mat", "zero": True} if boxes is None else _box(boxes, name, region)
             for number, text in enumerate(record.texts("sentences")):
@@ -44,7 +44,7 @@ def read_referit(root: Path, *, splits: tuple[str, ...] = _SPLITS) -> Iterator[E
                 )
 
 
-def _box(boxes: Record, name: str, region: str) -> dict[str, Any]:
+def _box(boxes: JsonRecord, name: str, region: str) -> dict[str, Any]:
     corners = boxes.items(name, region)
     if len(corners) != 4 or not all(isinstance(each, (int, float)) for each in corners):
         raise boxes.wrong(region, corners, "[x0, y0, x1, y1]")

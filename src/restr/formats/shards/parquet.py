@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
-from restr.data.entries.entry import Entry, Record
+from restr.data.entries.entry import Entry, JsonRecord
 from restr.errors import DatasetError
 from restr.formats.readers.parquet import DIGEST, entries_with, image_id_of, name_of_image
 from restr.formats.shards.address import split_of
@@ -46,7 +46,7 @@ def read_parquet(shard: Shard, number: int) -> Iterator[Entry]:
             rows = file.read_row_group(group, small, use_threads=False).to_pylist()
         pictures = _Pictures(file, shard, group)
         for row, values in enumerate(rows):
-            record = Record(values, f"{shard.shown}, row group {group}, row {row}")
+            record = JsonRecord(values, f"{shard.shown}, row group {group}, row {row}")
             this = _Row(record, pictures, row)
             again = last is not None and this.shows_the_same(last)
             first = last.first if last is not None and again and last.pictures is pictures else row
@@ -72,7 +72,7 @@ class _Row:
     first: the first row of the group with the picture. claimed: the row's ``image_id``; image_id: the one that it gets.
     """
 
-    def __init__(self, record: Record, pictures: _Pictures, row: int) -> None:
+    def __init__(self, record: JsonRecord, pictures: _Pictures, row: int) -> None:
         self.name, self.claimed, self.pictures = name_of_image(record), image_id_of(record), pictures
         self.digest = record.text(DIGEST) if DIGEST in record else ""
         self.row = self.first = row

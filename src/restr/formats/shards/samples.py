@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from restr.data.dataset import Samples
+from restr.data.dataset import IndexedSamples
 from restr.data.entries.entry import Entry
 from restr.data.entries.index import FORMAT, cache_folder, index_paths, opened
 from restr.data.order import BlockOrder
@@ -53,7 +53,7 @@ def open_shards(text: str, root: Path, *, summed: bool = False, cache_mib: int =
     return ShardSamples(root, index, split, summed=summed, files=ShardFiles(shards, cache_mib))
 
 
-class ShardSamples(Samples):
+class ShardSamples(IndexedSamples):
     """Samples that are read from shards."""
 
     def order(self, seed: int) -> BlockOrder:

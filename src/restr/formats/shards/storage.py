@@ -28,7 +28,7 @@ _TAGS = (  # what fsspec's backends call what changes with the content, the sure
     "ETag", "etag", "md5Hash", "Content-MD5", "mtime", "LastModified", "last_modified", "Last-Modified", "updated", "created",
 )  # fmt: skip
 
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def _system(url: str) -> tuple[Any, str]:
         raise DatasetError(f"{shown(url)} is no address that fsspec knows ({error})") from error
 
 
-def _tried(act: Callable[[], Answer], url: str, what: str) -> Answer:
+def _tried(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
     """What ``act`` gives, tried again after a pause where the network may be to blame. Raises ``UnreachableError``."""
     for number in range(1, TRIES + 1):
         try:

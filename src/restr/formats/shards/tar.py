@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
-from restr.data.entries.entry import Entry, Record
+from restr.data.entries.entry import Entry, JsonRecord
 from restr.errors import DatasetError
 from restr.formats.readers.listed import region_of
 from restr.formats.shards.address import split_of
@@ -39,7 +39,7 @@ class _Group:
 
     name: str
     picture: Range
-    facts: list[tuple[str, Record]] = field(default_factory=list)
+    facts: list[tuple[str, JsonRecord]] = field(default_factory=list)
     mask: Range | None = None
     image_id: str | None = None
     digest: bytes = b""
@@ -75,7 +75,7 @@ def read_tar(shard: Shard, number: int) -> Iterator[Entry]:
                     yield _entry(shard, key, record, image, mask, group.image_id)
 
 
-def _entry(shard: Shard, key: str, record: Record, image: str, mask: str | None, image_id: str | None) -> Entry:
+def _entry(shard: Shard, key: str, record: JsonRecord, image: str, mask: str | None, image_id: str | None) -> Entry:
     if mask is not None:
         regions: tuple[dict, ...] = ({"file": mask},)
     elif record.values.get("mask") in ("none", []):
@@ -201,7 +201,7 @@ def _group(shard: Shard, file: IO[bytes], key: str, members: dict[str, Range]) -
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where} has no readable JSON ({error}); write the shard again") from error
     name = f"{key}.{pictures[0]}"
-    yield _Group(name, members[pictures[0]], [(key, Record(values, where))], members.get(MASK))
+    yield _Group(name, members[pictures[0]], [(key, JsonRecord(values, where))], members.get(MASK))
 
 
 def _safe(name: str, shard: Shard) -> PurePosixPath:

@@ -13,7 +13,7 @@ from restr.errors import DatasetError
 from restr.files import written_whole
 from restr.formats.readers.parquet import DIGEST
 from restr.formats.shards.tar import PICTURES
-from restr.formats.writers.pictures import Pictures, Reading
+from restr.formats.writers.pictures import PictureWriter, Reading
 from restr.masks import rle_encode
 
 PER_SHARD = 1000  # samples in a WebDataset shard or a parquet file
@@ -22,7 +22,7 @@ PER_GROUP = 32  # rows that a reader of a parquet file has to fetch at once
 
 def write_webdataset(reading: Reading, folder: Path) -> Path:
     """``SPLIT-000000.tar`` and on: for each sample a picture and a ``.json`` with text, mask and the rest."""
-    pictures, shards = Pictures(reading, [f".{ending}" for ending in PICTURES]), Names()
+    pictures, shards = PictureWriter(reading, [f".{ending}" for ending in PICTURES]), Names()
     archive: tarfile.TarFile | None = None
     counts: dict[str, int] = {}
     split = None
@@ -57,7 +57,7 @@ def write_parquet(reading: Reading, folder: Path) -> Path:
         import pyarrow.parquet as parquet
     except ImportError as error:
         raise DatasetError("parquet files need pyarrow; run: pip install 'restr[data]'") from error
-    pictures, names = Pictures(reading), Names()
+    pictures, names = PictureWriter(reading), Names()
     rows: dict[str, list[dict[str, Any]]] = {}
     shards: dict[str, int] = {}
 

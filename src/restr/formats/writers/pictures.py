@@ -61,7 +61,7 @@ class PictureFile:
     content: bytes
 
 
-class Pictures:
+class PictureWriter:
     """The pictures of samples as files; the last one is kept, as a picture's samples follow each other.
 
     suffixes: of the formats that may be written as they are (all, if None). Others become PNG, and so does what would not
@@ -100,7 +100,7 @@ class Pictures:
         return buffer.getvalue(), ""
 
 
-class PictureFolder(Pictures):
+class PictureFolder(PictureWriter):
     """Copies each picture once, into ``folder/images``."""
 
     def __init__(self, reading: Reading, folder: Path) -> None:

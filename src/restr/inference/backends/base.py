@@ -12,7 +12,7 @@ import numpy as np
 
 from restr.config import ModelConfig
 from restr.errors import ConfigError, ImageError
-from restr.inference.exported import Exported
+from restr.inference.exported import ExportManifest
 
 
 class Segmentation(NamedTuple):
@@ -83,18 +83,18 @@ class ExportedBackend(Backend):
 
     least_patches = 1  # a side
 
-    def __init__(self, facts: Exported, *, name: str | None = None, threads: int = 0) -> None:
+    def __init__(self, facts: ExportManifest, *, name: str | None = None, threads: int = 0) -> None:
         self.facts, self.threads = facts, threads
         self.name, self.precision, self.config = name or facts.target, facts.precision, facts.config
         self.device = "cpu"
 
-    def __reduce__(self) -> tuple[Callable[..., ExportedBackend], tuple[Exported]]:
+    def __reduce__(self) -> tuple[Callable[..., ExportedBackend], tuple[ExportManifest]]:
         """A copy, here or in another process, opens the export's files again: a runtime's sessions do not travel."""
         return partial(type(self), **{"device": self.device, "threads": self.threads}), (self.facts,)
 
     @abstractmethod
     def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """The outputs of a graph (``Exported.files``) for inputs by name."""
+        """The outputs of a graph (``ExportManifest.files``) for inputs by name."""
 
     def encode_image(self, image: np.ndarray) -> np.ndarray:
         """image float32 (b 3 H W) -> patches float32 (b h w D). Raises ``ImageError`` for a size that it is not for."""

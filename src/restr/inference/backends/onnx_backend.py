@@ -6,7 +6,7 @@ import numpy as np
 
 from restr.errors import ConfigError, WeightsError
 from restr.inference.backends.base import ExportedBackend
-from restr.inference.exported import Exported
+from restr.inference.exported import ExportManifest
 
 try:
     import onnxruntime
@@ -17,7 +17,7 @@ except ImportError as error:
 class OnnxBackend(ExportedBackend):
     """A session a graph, opened when it is first used."""
 
-    def __init__(self, facts: Exported, *, device: str = "auto", threads: int = 0) -> None:
+    def __init__(self, facts: ExportManifest, *, device: str = "auto", threads: int = 0) -> None:
         """threads: 0 leaves the number to ONNX Runtime. Raises ``ConfigError`` for a device that it has not."""
         super().__init__(facts, name="onnx", threads=threads)
         offered = onnxruntime.get_available_providers()

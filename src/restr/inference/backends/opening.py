@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from restr.errors import ConfigError
 from restr.inference.backends.base import ExportedBackend
-from restr.inference.exported import Exported
+from restr.inference.exported import ExportManifest
 
 BACKENDS = ("auto", "torch", "onnx", "openvino", "torch-export", "aoti")
 _RUNS = {"onnx": ("onnx", "openvino"), "openvino": ("openvino",), "torch-export": ("torch-export",), "aoti": ("aoti",)}
 
 
 def open_exported(
-    facts: Exported, *, device: str = "auto", backend: str = "auto", precision: str = "auto", threads: int = 0
+    facts: ExportManifest, *, device: str = "auto", backend: str = "auto", precision: str = "auto", threads: int = 0
 ) -> ExportedBackend:
     """The export behind its own runtime or, where another can run its files, behind that one.
 

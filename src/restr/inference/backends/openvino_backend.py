@@ -8,7 +8,7 @@ import numpy as np
 
 from restr.errors import ConfigError, WeightsError
 from restr.inference.backends.base import ExportedBackend
-from restr.inference.exported import Exported
+from restr.inference.exported import ExportManifest
 
 try:
     import openvino
@@ -20,7 +20,7 @@ class OpenVinoBackend(ExportedBackend):
     """A compiled model a graph, compiled when it is first used. The precision is a hint that is always given: where a
     processor can, OpenVINO would otherwise compute in bfloat16 unasked."""
 
-    def __init__(self, facts: Exported, *, device: str = "auto", threads: int = 0) -> None:
+    def __init__(self, facts: ExportManifest, *, device: str = "auto", threads: int = 0) -> None:
         """threads: 0 leaves the number to OpenVINO."""
         super().__init__(facts, name="openvino", threads=threads)
         if device not in ("auto", "cpu"):

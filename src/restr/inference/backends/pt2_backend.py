@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restr.errors import ConfigError, WeightsError
 from restr.inference.backends.base import ExportedBackend
-from restr.inference.exported import Exported
+from restr.inference.exported import ExportManifest
 
 
 class Pt2Backend(ExportedBackend):
@@ -19,7 +19,7 @@ class Pt2Backend(ExportedBackend):
 
     least_patches = 2  # PyTorch's exporter takes a side of one patch for a case of its own
 
-    def __init__(self, facts: Exported, *, device: str = "auto", threads: int = 0) -> None:
+    def __init__(self, facts: ExportManifest, *, device: str = "auto", threads: int = 0) -> None:
         """threads: 0 leaves the number to torch. Raises ``ConfigError`` for another device than it was compiled for."""
         super().__init__(facts, threads=threads)
         if device not in ("auto", "cpu"):

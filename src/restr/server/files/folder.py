@@ -19,7 +19,7 @@ class Shelved(NamedTuple):
     data: bytes
 
 
-class Shelf:
+class FolderStore:
     """At most ``most`` bytes of image files in a private folder, each until ``seconds`` after its last use.
 
     A file's name is the hash of its handle, so that no handle is ever part of a path or lies on the disk, and its time of

@@ -9,7 +9,7 @@ from restr.inference.cache import Bounded
 from restr.server.files.folder import Shelved
 
 
-class MemoryShelf:
+class MemoryStore:
     """What ``Shelf`` does, in memory: at most ``most`` bytes of files, each until ``seconds`` after its last use.
 
     Nothing is written to a disk, where it would outlive a machine's crash. It has a ``Bounded`` and is none, as Ray cannot send

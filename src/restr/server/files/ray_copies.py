@@ -22,7 +22,7 @@ PATIENCE = 2.0  # seconds for an answer of a few bytes
 _PAUSE = 1.0  # seconds until an actor that is gone is looked for again
 
 
-class Copies:
+class RayStore:
     """The actors with the files, as a replica's ``Shelf``: one of them is enough, so a machine may be lost.
 
     find: an actor's handle for its name; what it raises means that there is none now. seconds: for a file to be sent.

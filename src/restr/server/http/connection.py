@@ -12,7 +12,7 @@ from restr.server.http.security import HEADERS
 from restr.server.problems import Problem
 
 
-class PatientNoMore(H11Protocol):
+class HeaderTimeoutProtocol(H11Protocol):
     """Closes a connection whose next request's headers take longer than ``seconds``; refuses bad HTTP as a problem.
 
     Made by ``within``, as uvicorn wants a class.
@@ -22,9 +22,9 @@ class PatientNoMore(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    def within(cls, seconds: float) -> type[PatientNoMore]:
+    def within(cls, seconds: float) -> type[HeaderTimeoutProtocol]:
         """The protocol with another patience."""
-        return type("PatientNoMore", (cls,), {"seconds": seconds})
+        return type("HeaderTimeoutProtocol", (cls,), {"seconds": seconds})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -22,7 +22,7 @@ HEADER_BYTES = 2**14  # of all headers; the protocol itself only counts those th
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-class Gate:
+class RequestGate:
     """ASGI middleware: checks before, security headers, metrics, a log line, and a problem for whatever goes wrong."""
 
     def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
@@ -33,7 +33,7 @@ class Gate:
         self.hosts = settings.allowed_hosts()
         self.open = 0
 
-    def before(self, app: ASGIApp) -> Gate:
+    def before(self, app: ASGIApp) -> RequestGate:
         """This gate with an application behind it; what Starlette calls a middleware class."""
         self.app = app
         return self

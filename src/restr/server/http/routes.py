@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from restr import __version__
-from restr.server.files.folder import Shelf
+from restr.server.files.folder import FolderStore
 from restr.server.http import openapi
 from restr.server.http.bodies import (
     NDJSON,
@@ -29,7 +29,7 @@ from restr.server.http.bodies import (
     read_segment_upload,
     wants_png,
 )  # fmt: skip
-from restr.server.http.gate import Gate
+from restr.server.http.gate import RequestGate
 from restr.server.http.page_files import INDEX, page_file
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, of_status
@@ -37,7 +37,7 @@ from restr.server.processes.several import IMAGES, METRICS
 from restr.server.schemas import Answer, KeptImage, Models, Picture
 from restr.server.settings import ServerSettings
 from restr.server.work.answers import picture
-from restr.server.work.deadline import Visit
+from restr.server.work.deadline import Deadline
 from restr.server.work.service import Service
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -55,7 +55,7 @@ def create_app(settings: ServerSettings | None = None, *, shared: Path | None = 
     metrics, shelf = Metrics(), None
     if shared is not None:
         metrics = Metrics(shared / METRICS)
-        shelf = Shelf(shared / IMAGES, most=settings.kept_bytes, seconds=settings.kept_s)
+        shelf = FolderStore(shared / IMAGES, most=settings.kept_bytes, seconds=settings.kept_s)
     service = Service(settings, metrics, shelf)
     app = FastAPI(
         title="restr", version=__version__, docs_url=None, redoc_url=None, lifespan=_lifespan,
@@ -63,7 +63,7 @@ def create_app(settings: ServerSettings | None = None, *, shared: Path | None = 
     )  # fmt: skip
     app.state.service, app.state.metrics, app.state.settings = service, metrics, settings
     app.openapi = lambda: openapi.describe(app)
-    app.state.gate = Gate(settings, metrics)
+    app.state.gate = RequestGate(settings, metrics)
     app.add_middleware(app.state.gate.before)  # type: ignore[arg-type]
     _add_api(app, service)
     _add_operations(app, service, metrics)
@@ -73,8 +73,8 @@ def create_app(settings: ServerSettings | None = None, *, shared: Path | None = 
 def _add_api(app: FastAPI, service: Service) -> None:
     settings = service.settings
 
-    def visit(request: Request) -> Visit:
-        return Visit(request.receive, settings.deadline_s)
+    def visit(request: Request) -> Deadline:
+        return Deadline(request.receive, settings.deadline_s)
 
     @app.post(
         "/v1/images", status_code=201, response_model=KeptImage, openapi_extra=openapi.image_body(), tags=["images"]
@@ -187,7 +187,7 @@ class _Lines(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async with Visit(receive, self.settings.deadline_s) as visit:
+        async with Deadline(receive, self.settings.deadline_s) as visit:
             for line in self.lines:
                 try:
                     answer: Any = await self._answer(visit, line)
@@ -198,7 +198,7 @@ class _Lines(Response):
                 await send({"type": "http.response.body", "body": json_line(answer), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _answer(self, visit: Visit, line: bytes) -> dict[str, Any]:
+    async def _answer(self, visit: Deadline, line: bytes) -> dict[str, Any]:
         data, question = await read_line(line, self.service.fetcher)
         visit.again()  # each line has the whole time for its work
         while True:

@@ -12,7 +12,7 @@ from types import FrameType
 
 import uvicorn
 
-from restr.server.http.connection import PatientNoMore
+from restr.server.http.connection import HeaderTimeoutProtocol
 from restr.server.http.gate import HEADER_BYTES
 from restr.server.http.routes import create_app
 from restr.server.settings import ServerSettings
@@ -56,7 +56,7 @@ def run(
         app,
         host=settings.host,
         port=settings.port,
-        http=PatientNoMore.within(settings.body_s),
+        http=HeaderTimeoutProtocol.within(settings.body_s),
         ws="none",
         log_config=None,
         access_log=False,

@@ -22,8 +22,8 @@ from ray.serve.config import DeploymentActorConfig
 from ray.serve.schema import LoggingConfig
 
 from restr.errors import ConfigError
-from restr.server.files.memory import MemoryShelf
-from restr.server.files.ray_copies import COPIES, Copies
+from restr.server.files.memory import MemoryStore
+from restr.server.files.ray_copies import COPIES, RayStore
 from restr.server.http.routes import create_app
 from restr.server.processes.one import DRAIN_EXTRA, log_requests
 from restr.server.processes.ray_routing import Evenly
@@ -64,7 +64,7 @@ def app(args: Mapping[str, Any]) -> Application:
         deployment_actors=[
             DeploymentActorConfig(
                 name=name,
-                actor_class=ray.remote(MemoryShelf),
+                actor_class=ray.remote(MemoryStore),
                 init_kwargs={"most": settings.kept_bytes, "seconds": settings.kept_s},
                 # The memory also makes Ray spread them: it places what takes nothing anywhere.
                 actor_options={"num_cpus": 0, "memory": settings.kept_bytes, "scheduling_strategy": "SPREAD"},
@@ -82,7 +82,7 @@ class Replica:
     def __init__(self, settings: ServerSettings) -> None:
         log_requests()
         self.served = create_app(settings)
-        self.served.state.service.shelf = Copies(serve.get_deployment_actor, seconds=settings.body_s)
+        self.served.state.service.shelf = RayStore(serve.get_deployment_actor, seconds=settings.body_s)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return self.served

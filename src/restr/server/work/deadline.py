@@ -15,7 +15,7 @@ from restr.server.problems import Problem, client_gone
 T = TypeVar("T")
 
 
-class Visit:
+class Deadline:
     """Waits for work, but not past the deadline and not once the client has left.
 
     receive: the request's, whose body has been read: all that can still come is the end of the connection.

@@ -23,7 +23,7 @@ logger = logging.getLogger("restr.server")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Encoded:
+class EncodedImages:
     """An encoded image and the segmenter that alone can read it: a reloaded model is another one."""
 
     image: EncodedImage
@@ -44,7 +44,7 @@ class Timed(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class Job:
+class EngineJob:
     """Work for a model's thread. deadline and since: ``time.monotonic()``."""
 
     deadline: float
@@ -54,8 +54,8 @@ class Job:
 
 
 @dataclass(kw_only=True, eq=False)
-class EncodeJob(Job):
-    """pixels uint8 (H W 3) -> ``Encoded``."""
+class EncodeJob(EngineJob):
+    """pixels uint8 (H W 3) -> ``EncodedImages``."""
 
     pixels: np.ndarray
     kind = "encode"
@@ -67,17 +67,17 @@ class EncodeJob(Job):
 
 
 @dataclass(kw_only=True, eq=False)
-class SegmentJob(Job):
+class SegmentJob(EngineJob):
     """Texts, all valid, on an encoded image -> a ``Result`` each. words: with the attention of words."""
 
-    encoded: Encoded
+    encoded: EncodedImages
     texts: tuple[str, ...]
     threshold: float | None = None
     presence: float | None = None
     words: bool = False
     kind = "segment"
 
-    def merges_with(self, other: Job) -> bool:
+    def merges_with(self, other: EngineJob) -> bool:
         """Whether both can be one call."""
         return (
             isinstance(other, SegmentJob)
@@ -87,7 +87,7 @@ class SegmentJob(Job):
         )
 
 
-class Engine:
+class InferenceEngine:
     """Computes the jobs of one model in the order in which they came, in a thread of its own.
 
     segmenter: the one that encodes; replacing it takes effect with the next image. batch_texts: expressions of one
@@ -109,13 +109,13 @@ class Engine:
     ) -> None:
         self.name, self.segmenter, self.metrics = name, segmenter, metrics
         self.batch_texts, self.batch_images, self.max_wait, self.others = batch_texts, batch_images, max_wait, others
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[EngineJob] = deque()
         self._news = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name=f"restr-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> Future[Timed]:
+    def submit(self, job: EngineJob) -> Future[Timed]:
         """Put a job in line; its future can be cancelled until it starts. Raises ``Problem`` once closed."""
         with self._news:
             if self._closing:
@@ -139,7 +139,7 @@ class Engine:
             if live:
                 self._compute(live, started)
 
-    def _next(self) -> list[Job]:
+    def _next(self) -> list[EngineJob]:
         """The first job and whatever can go with it; empty at the end."""
         with self._news:
             while not self._jobs:
@@ -166,10 +166,10 @@ class Engine:
         self.metrics.waiting.labels(self.name).set(len(self._jobs))
         return batch
 
-    def _gather_images(self, first: EncodeJob, batch: list[Job]) -> None:
+    def _gather_images(self, first: EncodeJob, batch: list[EngineJob]) -> None:
         config = self.segmenter.config
         size = input_size(first.size, config.preprocess, config.vision.patch)
-        rest: deque[Job] = deque()
+        rest: deque[EngineJob] = deque()
         for job in self._jobs:
             if (
                 len(batch) < self.batch_images
@@ -181,8 +181,8 @@ class Engine:
                 rest.append(job)
         self._jobs = rest
 
-    def _gather(self, first: SegmentJob, batch: list[Job]) -> None:
-        rest: deque[Job] = deque()
+    def _gather(self, first: SegmentJob, batch: list[EngineJob]) -> None:
+        rest: deque[EngineJob] = deque()
         texts = self._texts(batch)
         for job in self._jobs:
             more = len(job.texts) if isinstance(job, SegmentJob) else 0
@@ -194,10 +194,10 @@ class Engine:
         self._jobs = rest
 
     @staticmethod
-    def _texts(batch: Sequence[Job]) -> int:
+    def _texts(batch: Sequence[EngineJob]) -> int:
         return sum(len(job.texts) for job in batch if isinstance(job, SegmentJob))
 
-    def _starts(self, job: Job, now: float) -> bool:
+    def _starts(self, job: EngineJob, now: float) -> bool:
         """Whether anybody still waits for the job's answer."""
         if not job.future.set_running_or_notify_cancel():
             self.metrics.jobs.labels(self.name, job.kind, "cancelled").inc()
@@ -210,7 +210,7 @@ class Engine:
             return False
         return True
 
-    def _compute(self, batch: list[Job], started: float) -> None:
+    def _compute(self, batch: list[EngineJob], started: float) -> None:
         try:
             values = self._values(batch)
         except Exception as error:
@@ -229,11 +229,11 @@ class Engine:
             self.metrics.jobs.labels(self.name, kind, "done").inc()
             job.future.set_result(Timed(value, 1000 * (started - job.since), 1000 * took))
 
-    def _values(self, batch: list[Job]) -> list[Any]:
+    def _values(self, batch: list[EngineJob]) -> list[Any]:
         images = [job.pixels for job in batch if isinstance(job, EncodeJob)]
         if images:
             segmenter = self.segmenter
-            return [Encoded(image=image, segmenter=segmenter) for image in segmenter.encode_several(images)]
+            return [EncodedImages(image=image, segmenter=segmenter) for image in segmenter.encode_several(images)]
         jobs = [job for job in batch if isinstance(job, SegmentJob)]
         encoded = jobs[0].encoded
         texts = list(dict.fromkeys(text for job in jobs for text in job.texts))

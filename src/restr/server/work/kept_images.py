@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from restr.inference.cache import Bounded, size_of
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, shown
-from restr.server.work.engine import Encoded
+from restr.server.work.engine import EncodedImages
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Kept:
     """An image under an id."""
 
-    encoded: Encoded
+    encoded: EncodedImages
     model: str
 
     @property
@@ -35,7 +35,7 @@ class ImageStore(Bounded[str, Kept]):
         super().__init__(most=most, seconds=seconds, clock=clock)
         self.metrics = metrics
 
-    def put(self, encoded: Encoded, model: str, name: str | None = None) -> str:
+    def put(self, encoded: EncodedImages, model: str, name: str | None = None) -> str:
         """Keep an image; its id, a new one unless it has one. Raises ``Problem`` for one that is larger than everything that
         may be kept."""
         kept = Kept(encoded=encoded, model=model)
@@ -55,7 +55,7 @@ class ImageStore(Bounded[str, Kept]):
             raise unknown(name)
         return kept
 
-    def refresh(self, name: str, encoded: Encoded) -> None:
+    def refresh(self, name: str, encoded: EncodedImages) -> None:
         """Take a reloaded model's encoding of a kept image, if that is still kept."""
         with self._lock:
             kept = self.find(name)

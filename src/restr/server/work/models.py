@@ -16,7 +16,7 @@ from restr.server.metrics import Metrics
 from restr.server.schemas import ModelInfo, Scoring
 from restr.server.settings import ServerSettings
 from restr.server.work.admission import Admission
-from restr.server.work.engine import Engine
+from restr.server.work.engine import InferenceEngine
 
 logger = logging.getLogger("restr.server")
 
@@ -37,7 +37,7 @@ class ServedModel:
         self.name, self.place, self.settings, self.metrics = name, place, settings, metrics
         segmenter, self._signature = self._load()
         self._refused: Signature = {}
-        self.engine = Engine(
+        self.engine = InferenceEngine(
             name,
             segmenter,
             metrics,

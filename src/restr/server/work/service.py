@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from restr.errors import TextError
 from restr.inference.result import Result
-from restr.server.files.folder import Shelf
+from restr.server.files.folder import FolderStore
 from restr.server.intake import decode
 from restr.server.intake.fetch import Fetcher
 from restr.server.metrics import Metrics
@@ -20,8 +20,8 @@ from restr.server.schemas import Question
 from restr.server.settings import ServerSettings
 from restr.server.work import answers
 from restr.server.work.admission import Admission
-from restr.server.work.deadline import Visit
-from restr.server.work.engine import Encoded, EncodeJob, SegmentJob, Timed
+from restr.server.work.deadline import Deadline
+from restr.server.work.engine import EncodedImages, EncodeJob, SegmentJob, Timed
 from restr.server.work.kept_images import ImageStore, Kept, unknown
 from restr.server.work.models import ServedModel
 
@@ -32,7 +32,7 @@ HELPERS = 2  # threads that decode images and write answers, beside each model's
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
+class Answered:
     """The results for a question, and what its answer says around them."""
 
     model: str
@@ -63,7 +63,7 @@ class Service:
     ``load`` before use and ``close`` after it; both block.
     """
 
-    def __init__(self, settings: ServerSettings, metrics: Metrics, shelf: Shelf | None = None) -> None:
+    def __init__(self, settings: ServerSettings, metrics: Metrics, shelf: FolderStore | None = None) -> None:
         """shelf: the kept images' files, where several workers share them."""
         self.settings, self.metrics, self.shelf = settings, metrics, shelf
         self.admission = Admission(metrics, requests=settings.queue, pixels=settings.work_pixels)
@@ -114,11 +114,11 @@ class Service:
             raise Problem("unknown-model", f"there is no model {shown(name)}; choose from {', '.join(self.models)}")
         return self.models[name]
 
-    async def helped(self, visit: Visit, work: Callable[..., T], *arguments: Any) -> T:
+    async def helped(self, visit: Deadline, work: Callable[..., T], *arguments: Any) -> T:
         """What a helper thread makes of it."""
         return await visit.wait(self._helpers.submit(work, *arguments))
 
-    async def keep(self, visit: Visit, data: bytes, model_name: str | None) -> dict[str, Any]:
+    async def keep(self, visit: Deadline, data: bytes, model_name: str | None) -> dict[str, Any]:
         """Encode an image and keep it: a ``schemas.KeptImage`` document."""
         model = self.model(model_name)
         header = await self.helped(visit, self._header, data)
@@ -129,7 +129,7 @@ class Service:
                 await self._shelve(visit, name, model.name, data)
         return {"id": name, "model": model.name, **_size(encoded)}
 
-    async def _shelve(self, visit: Visit, name: str, model: str, data: bytes) -> None:
+    async def _shelve(self, visit: Deadline, name: str, model: str, data: bytes) -> None:
         assert self.shelf is not None
         try:
             await self.helped(visit, self.shelf.put, name, model, data)
@@ -158,7 +158,7 @@ class Service:
                 if not self.shelf.holds(name):
                     self.images.remove(name)
 
-    async def ask(self, visit: Visit, name: str, question: Question) -> Outcome:
+    async def ask(self, visit: Deadline, name: str, question: Question) -> Answered:
         """Segment a kept image."""
         kept, encode = await self._here(visit, name), None
         if kept is None:
@@ -174,9 +174,9 @@ class Service:
                 self.images.refresh(name, encoded)
             segment = await self._segment(visit, model, encoded, texts, question)
         image = {"id": name, **_size(encoded)}
-        return Outcome(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
+        return Answered(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
 
-    async def _here(self, visit: Visit, name: str) -> Kept | None:
+    async def _here(self, visit: Deadline, name: str) -> Kept | None:
         """A kept image, None if only another worker has encoded it. Raises ``Problem`` for one that nobody keeps."""
         if self.shelf is None:
             return self.images.get(name)
@@ -185,7 +185,7 @@ class Service:
             raise unknown(name)
         return self.images.find(name)
 
-    async def _recall(self, visit: Visit, name: str) -> tuple[Kept, Timed]:
+    async def _recall(self, visit: Deadline, name: str) -> tuple[Kept, Timed]:
         """A kept image that was encoded by another worker, dead or alive, encoded here too."""
         shelved = await self.helped(visit, self.shelf.get, name) if self.shelf is not None else None
         if shelved is None:
@@ -196,7 +196,7 @@ class Service:
             self.images.put(encode.value, shelved.model, name)
         return self.images.get(name), encode
 
-    async def ask_once(self, visit: Visit, data: bytes, model_name: str | None, question: Question) -> Outcome:
+    async def ask_once(self, visit: Deadline, data: bytes, model_name: str | None, question: Question) -> Answered:
         """Segment an image that is not kept."""
         model = self.model(model_name)
         texts = self._texts(model, question)
@@ -205,18 +205,18 @@ class Service:
             encode = await self._encode(visit, model, data, header)
             segment = await self._segment(visit, model, encode.value, texts, question)
         image = {"id": None, **_size(encode.value)}
-        return Outcome(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
+        return Answered(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
 
     def _header(self, data: bytes) -> decode.Header:
         settings = self.settings
         return decode.header(data, most_bytes=settings.image_bytes, most_pixels=settings.image_pixels)
 
-    async def _encode(self, visit: Visit, model: ServedModel, data: bytes, header: decode.Header) -> Timed:
+    async def _encode(self, visit: Deadline, model: ServedModel, data: bytes, header: decode.Header) -> Timed:
         pixels = await self.helped(visit, decode.decode, data, header)
         return await visit.wait(model.engine.submit(EncodeJob(pixels=pixels, deadline=visit.deadline)))
 
     async def _segment(
-        self, visit: Visit, model: ServedModel, encoded: Encoded, texts: tuple[str, ...], question: Question
+        self, visit: Deadline, model: ServedModel, encoded: EncodedImages, texts: tuple[str, ...], question: Question
     ) -> Timed:
         job = SegmentJob(
             encoded=encoded,
@@ -248,6 +248,6 @@ def _unfit(field: str, message: str) -> Problem:
     return Problem("invalid-request", f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
-def _size(encoded: Encoded) -> dict[str, int]:
+def _size(encoded: EncodedImages) -> dict[str, int]:
     height, width = encoded.image.pixels.shape[:2]
     return {"width": width, "height": height}

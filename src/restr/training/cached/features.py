@@ -24,7 +24,7 @@ TOKENS, INDEX, META = "tokens.f16", "index.jsonl", "meta.json"
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredFeature:
     """Where a photograph's tokens lie: the first token's row and the patch grid (h, w)."""
 
     start: int
@@ -98,7 +98,7 @@ def cache_features(
             tokens, grid = encode(name)
             tokens_file.write(np.ascontiguousarray(tokens, np.float16).tobytes())
             tokens_file.flush()
-            entry = entries[name] = Entry(end, grid)
+            entry = entries[name] = StoredFeature(end, grid)
             index_file.write(_line(name, entry))
             index_file.flush()
             end += entry.count
@@ -116,21 +116,21 @@ def fingerprint_of(state: Mapping[str, torch.Tensor], preprocess: object) -> str
     return digest.hexdigest()[:16]
 
 
-def _line(name: str, entry: Entry) -> str:
+def _line(name: str, entry: StoredFeature) -> str:
     return json.dumps({"name": name, "start": entry.start, "grid": list(entry.grid)}) + "\n"
 
 
-def _write_index(entries: dict[str, Entry], path: Path) -> None:
+def _write_index(entries: dict[str, StoredFeature], path: Path) -> None:
     write_whole(path, "".join(_line(name, entry) for name, entry in entries.items()))
 
 
-def _read_index(path: Path) -> dict[str, Entry]:
-    entries: dict[str, Entry] = {}
+def _read_index(path: Path) -> dict[str, StoredFeature]:
+    entries: dict[str, StoredFeature] = {}
     if path.exists():
         for line in read_lines(path):
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:  # the last line of an interrupted run
                 break
-            entries[row["name"]] = Entry(row["start"], tuple(row["grid"]))
+            entries[row["name"]] = StoredFeature(row["start"], tuple(row["grid"]))
     return entries

@@ -29,7 +29,7 @@ KEPT_BYTES = 1 << 30  # of resized masks, in each process that prepares batches
 
 
 @dataclass(frozen=True)
-class Sentence:
+class CachedSentence:
     """An expression for a photograph and the indices of the masks whose union it names."""
 
     text: str
@@ -38,25 +38,25 @@ class Sentence:
 
 
 @dataclass(frozen=True)
-class Photograph:
+class CachedPhotograph:
     """A photograph's masks (COCO RLE) and sentences; ``name`` is its key in the feature store."""
 
     name: str
     masks: tuple[dict, ...]
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[CachedSentence, ...]
 
 
-def read_photographs(path: Path) -> list[Photograph]:
+def read_photographs(path: Path) -> list[CachedPhotograph]:
     """Photographs with their sentences, one JSON object a line: name, masks (run lengths), sentences.
 
     A sentence is [text, indices of its masks, kind]. ``recipes/restr_small/make_sentences.py`` writes such files.
     """
     rows = map(json.loads, read_lines(path))
     return [
-        Photograph(
+        CachedPhotograph(
             name=row["name"],
             masks=tuple(row["masks"]),
-            sentences=tuple(Sentence(text, tuple(targets), kind) for text, targets, kind in row["sentences"]),
+            sentences=tuple(CachedSentence(text, tuple(targets), kind) for text, targets, kind in row["sentences"]),
         )
         for row in rows
     ]
@@ -75,7 +75,7 @@ class CachedBatches:
 
     def __init__(
         self,
-        photographs: Sequence[Photograph],
+        photographs: Sequence[CachedPhotograph],
         store: FeatureStore,
         tokenizer: Tokenizer,
         *,
@@ -97,7 +97,7 @@ class CachedBatches:
         self.store, self.tokenizer = store, tokenizer
         self.per_image, self.images, self.stride, self.seed = per_image, batch // per_image, stride, seed
         self.word_dropout, self.every, self.fill = word_dropout, every, fill
-        self.buckets: dict[tuple[int, int], list[Photograph]] = defaultdict(list)
+        self.buckets: dict[tuple[int, int], list[CachedPhotograph]] = defaultdict(list)
         self.masks: dict[str, tuple[dict, ...]] = {}
         for photograph in photographs:
             if photograph.name in store and photograph.sentences:
@@ -115,7 +115,7 @@ class CachedBatches:
                 f"{sum(map(len, self.buckets.values()))} photographs have features and sentences; "
                 "add some or choose a smaller batch"
             )
-        self._epoch: tuple[int, list[list[Photograph]]] = (-1, [])
+        self._epoch: tuple[int, list[list[CachedPhotograph]]] = (-1, [])
         self._kept: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}  # decoding masks is most of a batch's cost
         self._kept_bytes = 0
 
@@ -150,7 +150,7 @@ class CachedBatches:
             grid=grid,
         )
 
-    def _schedule(self, epoch: int) -> list[list[Photograph]]:
+    def _schedule(self, epoch: int) -> list[list[CachedPhotograph]]:
         rng = np.random.default_rng((self.seed, 0, epoch))
         batches = []
         for grid in sorted(self.buckets):
@@ -164,8 +164,8 @@ class CachedBatches:
 
     def _mask(
         self,
-        photograph: Photograph,
-        sentence: Sentence,
+        photograph: CachedPhotograph,
+        sentence: CachedSentence,
         whole: tuple[int, int],
         grid: tuple[int, int],
         first: tuple[int, int],

@@ -28,7 +28,7 @@ PEOPLE, PLACED, COLOURED = 0.25, 0.4, 0.25  # shares of the sentences
 _SIDES = ("left", "right", "top", "bottom", "middle")
 
 
-class InTurn:
+class Alternating:
     """A batch of ``new``, a batch of ``old``, and so on: with ``TrainConfig(accumulate=2)`` each step has one of both."""
 
     def __init__(self, new: Batches, old: Batches) -> None:

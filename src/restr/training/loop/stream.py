@@ -24,7 +24,7 @@ HANDED_OVER_BY_THE_DEAD = (ConnectionError, EOFError, FileNotFoundError)
 MOST_DEATHS = 3  # of processes that prepare batches, in one run; more mean that it will not end
 
 
-class Stream(Iterator[Batch]):
+class BatchStream(Iterator[Batch]):
     """The batches of some places, one after the other.
 
     With workers, processes prepare them while this one computes. If one of those dies (out of memory, killed), they are all

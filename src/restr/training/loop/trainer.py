@@ -22,11 +22,11 @@ from restr.training.loop import checkpoint, distributed
 from restr.training.loop.engine import DTYPES, Engine, Forward, Gradient, Loss
 from restr.training.loop.forward import forward_batch
 from restr.training.loop.signals import caught_signals
-from restr.training.loop.stream import Stream
+from restr.training.loop.stream import BatchStream
 from restr.training.run import sheet
 from restr.training.run.meter import Meter, weight_norm
-from restr.training.run.reporter import Watch
-from restr.training.run.run_state import Standing, TrainResult
+from restr.training.run.reporter import RunReporter
+from restr.training.run.run_state import RunState, TrainResult
 
 logger = logging.getLogger("restr")
 
@@ -67,7 +67,7 @@ class Trainer:
         # before the engine, which may compile or spread the model
         self.meter = Meter(device, model, forward=forward, dtype=dtype, processes=distributed.size())
         self.engine = Engine(model, config, forward, loss)
-        self.at = Standing()
+        self.at = RunState()
         self._random: dict[str, Any] | None = None  # the generators' states to go on from
         earlier = checkpoint.saved(self.folder)
         if earlier and not (resume or distributed.was_restarted()):
@@ -95,7 +95,7 @@ class Trainer:
         config, at, stopped = self.config, self.at, None
         if self.engine.device.type == "cpu":
             keep_freed_memory()
-        watch = Watch(config, self.folder, self.meter, start=at.step, silent=not distributed.is_first())
+        watch = RunReporter(config, self.folder, self.meter, start=at.step, silent=not distributed.is_first())
         start = last_save = time.monotonic()
         self.model.train()
         with caught_signals() as caught, watch:
@@ -153,11 +153,11 @@ class Trainer:
         path = self.folder / BEST
         return self.engine.finished(checkpoint.load(path)["weights"] if path.exists() else None)
 
-    def _stream(self) -> Stream:
+    def _stream(self) -> BatchStream:
         """This process's batches from the present step on: of every step's, each so-many-th is its own."""
         first, last = self.at.step * self.accumulate, self.config.steps * self.accumulate
         places = range(first + distributed.rank(), last, distributed.size())
-        return Stream(self.batches, places, self.config.workers)
+        return BatchStream(self.batches, places, self.config.workers)
 
     def _begin_random(self) -> None:
         """Every generator as the checkpoint has it or, without one, as the seed says."""
@@ -277,7 +277,7 @@ class Trainer:
         changed = [n for n in now if n not in WATCHING and state["config"].get(n, now[n]) != now[n]]
         if changed:
             logger.warning("resuming with other settings than before: %s", ", ".join(changed))
-        for name, value in dataclasses.asdict(Standing()).items():
+        for name, value in dataclasses.asdict(RunState()).items():
             setattr(self.at, name, state.get(name, value))
         if len(state["random"]) == distributed.size():
             self._random = state["random"][distributed.rank()]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BARS = "▁▂▃▄▅▆▇█"
 _REMEMBERED = 30  # losses in the small curve
 
-Format = Callable[[float], str]
+LiveFormat = Callable[[float], str]
 
 
 def _number(value: float) -> str:
@@ -31,7 +31,7 @@ def _score(value: float) -> str:
 
 
 # What the panel shows, row by row: names in the log -> label and form. Measures of an evaluation begin with "val_".
-ROWS: tuple[dict[str, tuple[str, Format]], ...] = (
+ROWS: tuple[dict[str, tuple[str, LiveFormat]], ...] = (
     {
         "loss": ("loss", _number),
         "lr": ("lr", _number),

@@ -65,14 +65,14 @@ def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, star
                 other.close()
             problem = f"{type(error).__name__}: {error}"
             raise ConfigError(f"the logger {name} cannot begin ({problem}); {LOGGERS[name].remedy}") from error
-        opened.append(Tolerated(name, inner))
+        opened.append(FailSafeLogger(name, inner))
         known[name] = inner.run
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(runs, json.dumps(known, indent=2) + "\n")
     return opened
 
 
-class Tolerated:
+class FailSafeLogger:
     """A logger that is left out as soon as it fails. It gets numbers only, sorted into groups ("train/loss", "val/miou")."""
 
     def __init__(self, name: str, inner: RunLogger) -> None:

@@ -17,7 +17,7 @@ from restr.training.run.loggers import RunLogger, open_loggers
 from restr.training.run.meter import Meter
 
 
-class Watch:
+class RunReporter:
     """Tells what a run in ``folder`` does after step ``start``: to log.jsonl always, to people, and to the config's loggers. Use
     as a context. silent: says nothing, for all processes but the first. Raises ``ConfigError`` where a logger cannot begin."""
 

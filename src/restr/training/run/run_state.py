@@ -17,7 +17,7 @@ class TrainResult:
 
 
 @dataclass(kw_only=True)
-class Standing:
+class RunState:
     """How far a run has come; part of every checkpoint. stale: evaluations since the best. skipped: steps left out in a row.
     rollbacks: times that it went back. unreadable: samples that could not be read."""
 
