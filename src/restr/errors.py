@@ -1,12 +1,16 @@
-"""Every error that restr raises on purpose: each names the value, the expectation and the next step."""
+"""Every error that restr raises on purpose; its message names the value, the expectation and the next step."""
 
 
 class RestrError(Exception):
-    """Base of all restr errors; catch this one to handle whatever restr refuses."""
+    """Base of all restr errors; catch it to handle everything that restr refuses."""
 
 
 class ConfigError(RestrError, ValueError):
-    """A configuration value cannot work, alone or beside another."""
+    """A configuration value cannot work, alone or in combination with another."""
+
+
+class UsageError(RestrError):
+    """The command line itself is wrong; the message says what to type instead."""
 
 
 class ImageError(RestrError, ValueError):
@@ -14,7 +18,7 @@ class ImageError(RestrError, ValueError):
 
 
 class ImageTooLargeError(ImageError):
-    """An image has more pixels than are opened."""
+    """An image has more pixels than the limit."""
 
 
 class TextError(RestrError, ValueError):
@@ -30,11 +34,11 @@ class DataError(RestrError):
 
 
 class DatasetError(DataError):
-    """A file of a dataset is missing, damaged or not in the layout that it should have; names file and record."""
+    """A file of a dataset is missing, damaged or in an unexpected layout; names file and record."""
 
 
 class UnreachableError(DatasetError):
-    """What holds a dataset's files cannot be reached; nothing is said of the files themselves."""
+    """The storage of a dataset cannot be reached; its files may be sound."""
 
 
 class OutputError(RestrError, OSError):
@@ -42,7 +46,7 @@ class OutputError(RestrError, OSError):
 
 
 class DivergedError(RestrError):
-    """The loss or a gradient is no longer a number."""
+    """The loss or the gradient is not finite in too many steps."""
 
 
 class CheckpointError(RestrError):

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from restr import Segmenter, __version__, build_model, presets
-from restr.cli.jobs import UsageError, list_jobs, split_arguments
+from restr.cli.jobs import list_jobs, split_arguments
 from restr.cli.main import main
+from restr.errors import UsageError
 from restr.masks import rle_decode
 from restr.model.weights import save_pretrained
 from restr.text.vocabulary import Vocabulary

@@ -10,15 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restr.embedded import is_data_uri
-from restr.errors import ImageError
+from restr.errors import ImageError, UsageError
 from restr.files import read_lines
 from restr.inference.sources import SUFFIXES
 
 STDIN = "-"
-
-
-class UsageError(Exception):
-    """The command line itself is wrong; its text says what to type instead."""
 
 
 @dataclass(frozen=True)

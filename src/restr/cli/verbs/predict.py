@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.conf import arg
 
-from restr.cli.jobs import STDIN, PredictJob, UsageError, list_jobs, split_arguments
+from restr.cli.jobs import STDIN, PredictJob, list_jobs, split_arguments
 from restr.cli.options import parsed
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
 from restr.embedded import shown
-from restr.errors import ImageError, RestrError
+from restr.errors import ImageError, RestrError, UsageError
 
 if TYPE_CHECKING:
     from restr.inference.result import Result

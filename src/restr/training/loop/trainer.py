@@ -17,7 +17,7 @@ from restr.errors import CheckpointError, ConfigError, DataError, DivergedError
 from restr.losses import segmentation_loss
 from restr.model.memory import keep_freed_memory
 from restr.model.restr import ReSTR
-from restr.training.config import WATCHING, TrainConfig
+from restr.training.config import WITHOUT_EFFECT, TrainConfig
 from restr.training.loop import checkpoint, distributed
 from restr.training.loop.engine import DTYPES, Engine, Forward, Gradient, Loss
 from restr.training.loop.forward import forward_batch
@@ -274,7 +274,7 @@ class Trainer:
         if not self.config.accumulate:
             self.accumulate = state["config"].get("accumulate") or self.accumulate
         now = dataclasses.asdict(self.config) | {"accumulate": self.accumulate}
-        changed = [n for n in now if n not in WATCHING and state["config"].get(n, now[n]) != now[n]]
+        changed = [n for n in now if n not in WITHOUT_EFFECT and state["config"].get(n, now[n]) != now[n]]
         if changed:
             logger.warning("resuming with other settings than before: %s", ", ".join(changed))
         for name, value in dataclasses.asdict(RunState()).items():
