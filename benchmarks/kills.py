@@ -115,7 +115,7 @@ def kill_often(way: str, folder: Path, kills: int, rng: random.Random, startup: 
 
 def differences(straight: Path, killed: Path) -> Iterator[str]:
     """Where two runs' ends differ in a single bit."""
-    one, other = (checkpoint.load(checkpoint.path_of(folder, STEPS)) for folder in (straight, killed))
+    one, other = (checkpoint.load(checkpoint.path_at(folder, STEPS)) for folder in (straight, killed))
     for name in ("model", "ema", "optimizer", "random", "best", "metrics", "step"):
         if not same(one[name], other[name]):
             yield f"the checkpoint's {name}"

@@ -43,6 +43,7 @@ from restr.text.vocabulary import Vocabulary
 from restr.training.config import TrainConfig
 from restr.training.loop.forward import forward_batch
 from restr.training.loop.optim import build_optimizer, learning_rate, set_learning_rate
+from restr.training.loop.task import Task
 from restr.training.loop.trainer import Trainer
 from restr.training.run.log import read
 
@@ -92,7 +93,7 @@ def trainer(batches: Ready, config: TrainConfig, root: Path) -> Callable[[], Non
     def loop() -> None:
         with tempfile.TemporaryDirectory(dir=root) as folder:
             model = build_model(restr_tiny(vocab=len(vocabulary())), seed=0)
-            run = Trainer(model, batches, config, folder)
+            run = Trainer(Task(model=model, words=vocabulary(), batches=batches), config, folder)
             start = time.perf_counter()
             run.fit()
             taken.append(time.perf_counter() - start)
@@ -135,7 +136,8 @@ def data_wait(steps: int, root: Path) -> dict[str, float]:
     config = dataclasses.replace(config, preprocess=dataclasses.replace(config.preprocess, fit="letterbox"))
     source = SampleBatches(FittedSamples(samples, config), Tokenizer.of(words, config), config, size=8)
     settings = TrainConfig(steps=steps, workers=1, log_every=1, device="cpu", **QUIET)
-    Trainer(build_model(config, seed=0), source, settings, root / "run").fit()
+    task = Task(model=build_model(config, seed=0), words=words, batches=source)
+    Trainer(task, settings, root / "run").fit()
     lines = [line for line in read(root / "run" / "log.jsonl") if "data_wait" in line][2:]
     return {name: statistics.fmean(line[name] for line in lines) for name in ("data_wait", "samples_per_s")}
 

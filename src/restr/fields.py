@@ -1,4 +1,4 @@
-"""Fields of config dataclasses: read from plain values and checked, with errors that name what is known."""
+"""Reading and checking the fields of config dataclasses; errors name the allowed values."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from restr.errors import ConfigError
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def from_dict(cls: type[T], values: dict[str, Any], *, where: str = "") -> T:
-    """A (nested) config dataclass from plain JSON values; unknown and missing names raise ``ConfigError``."""
+def from_dict(cls: type[_T], values: dict[str, Any], *, where: str = "") -> _T:
+    """A (nested) config dataclass from JSON values. Raises ``ConfigError`` for unknown and missing names."""
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(fields))
     if unknown:
@@ -32,15 +32,14 @@ def from_dict(cls: type[T], values: dict[str, Any], *, where: str = "") -> T:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number as Python's own, whoever's type it has (NumPy's, a library's); None for anything else, truth values
-    among it."""
+    """An integer of any type (NumPy's, a library's) as Python's int; None for anything else, bools included."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         return None
     return int(value)
 
 
 def seed_of(value: Any) -> int:
-    """A seed as NumPy takes it. Raises ``ConfigError``."""
+    """A seed that NumPy accepts. Raises ``ConfigError``."""
     number = whole(value)
     if number is None or number < 0:
         raise ConfigError(f"the seed is {value!r}; it must be a whole number of at least 0")
@@ -48,25 +47,25 @@ def seed_of(value: Any) -> int:
 
 
 def share(name: str, value: Any) -> float:
-    """A number between 0 and 1, both excluded, as Python's own. Raises ``ConfigError``."""
+    """A number between 0 and 1, both excluded, as Python's float. Raises ``ConfigError``."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0.0 < float(value) < 1.0:
         raise ConfigError(f"{name} is {value!r}; it must be a number between 0 and 1, such as 0.5")
     return float(value)
 
 
 def at_least(config: Any, name: str, least: int) -> None:
-    """Raises ``ConfigError`` unless the named field is a whole number of at least ``least``; it becomes Python's own, which
-    JSON can hold."""
+    """Raises ``ConfigError`` unless the named field is a whole number of at least ``least``; it becomes Python's int, for
+    JSON."""
     value = getattr(config, name)
     number = whole(value)
     if number is None or number < least:
         raise ConfigError(f"{type(config).__name__}.{name} is {value!r}; it must be a whole number of at least {least}")
     if type(value) is not int:
-        object.__setattr__(config, name, number)  # frozen, but this is part of its making
+        object.__setattr__(config, name, number)  # the config is frozen, but still under construction
 
 
 def one_of(config: Any, *names: str) -> None:
-    """Raises ``ConfigError`` unless each named field is one of its annotation's literals."""
+    """Raises ``ConfigError`` unless each named field is one of the literals of its annotation."""
     hints = get_type_hints(type(config))
     for name in names:
         value, known = getattr(config, name), get_args(hints[name])

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, texts that come from any editor; and what tells files apart."""
+"""Atomic writes, texts from any editor, and hashes of files."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A free path beside ``path`` to write to; it takes ``path``'s place when the block ends, and is gone if it fails.
+    """A free path beside ``path`` to write to; at the end of the block it replaces ``path``, after an error it is removed.
 
-    Nobody ever reads half a file, and a process that is stopped while it writes leaves the previous one as it was.
+    No reader ever sees half a file, and a process that is killed while it writes leaves the previous file unchanged.
     """
     partial = _beside(path)
     try:
         yield partial
         os.replace(partial, path)
     finally:
-        with suppress(OSError):  # one that could not be made is not there to be removed
+        with suppress(OSError):  # it may not even have been created
             partial.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file's bytes, or its text as UTF-8, in one step.
+    """Write a file atomically: bytes, or text as UTF-8.
 
-    Half a surrogate pair, which no UTF-8 can hold, is written as ``\\udce9``: in JSON that still means the same.
+    Half a surrogate pair, which UTF-8 cannot encode, is written as ``\\udce9``: in JSON that still means the same.
     """
     with written_whole(path) as partial:
         partial.write_bytes(_encoded(content))
 
 
 def write_if_free(path: Path, content: bytes | str) -> bool:
-    """Write a file in one step where nothing has the name yet; whether it was free. Of several processes one wins."""
+    """Write a file atomically unless its name is taken; returns whether it was free. Of several processes one wins."""
     partial = _beside(path)
     try:
         partial.write_bytes(_encoded(content))
         try:
-            os.link(partial, path)  # unlike a rename it never replaces anything
+            os.link(partial, path)  # unlike a rename, a link never replaces a file
         except FileExistsError:
             return False
-        except OSError:  # a file system without hard links: hold the name with an empty file, then fill it in one step
+        except OSError:  # a file system without hard links: reserve the name with an empty file, then replace it
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             except FileExistsError:
@@ -60,29 +60,29 @@ def write_if_free(path: Path, content: bytes | str) -> bool:
 
 
 def read_text(path: Path) -> str:
-    """A file's text, which is UTF-8 with or without a byte order mark; line ends stay as they are.
+    """The text of a UTF-8 file, with or without a byte order mark; line ends are kept.
 
-    Raises ``OSError``, and a ``UnicodeError`` that says which encoding the file seems to have and where.
+    Raises ``OSError``, or a ``UnicodeError`` that names the likely encoding and the place.
     """
     return decoded(path.read_bytes())
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of ``read_text``: one ends at "\\n" or "\\r\\n" alone.
+    """The lines of ``read_text``; only "\\n" and "\\r\\n" end a line.
 
-    ``str.splitlines`` also cuts at U+2028, U+0085 and other characters that may stand inside a sentence.
+    ``str.splitlines`` would also cut at U+2028, U+0085 and other characters that may be part of a sentence.
     """
     return lines_of(read_text(path))
 
 
 def lines_of(text: str) -> list[str]:
-    """A text's lines, as ``read_lines`` cuts them; what follows the last line's end is a line if it is not empty."""
+    """The lines of a text, as ``read_lines`` cuts them; the last one needs no line end."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     return lines if lines[-1] else lines[:-1]
 
 
 def decoded(content: bytes) -> str:
-    """The text of a file's bytes. Raises ``UnicodeError`` as ``read_text``."""
+    """The text of a file's bytes. Raises ``UnicodeError`` as ``read_text`` does."""
     if content.startswith(_UTF16):
         raise UnicodeError("it is UTF-16, not UTF-8; save it as UTF-8")
     try:
@@ -95,17 +95,17 @@ def decoded(content: bytes) -> str:
 
 
 def cut_to_bytes(text: str, most: int) -> str:
-    """The beginning of a text that takes at most so many bytes of UTF-8; no character is cut in two."""
+    """The beginning of a text, in at most ``most`` bytes of UTF-8; no character is cut in two."""
     content = text.encode("utf-8", "surrogateescape")
     if len(content) <= most:
         return text
-    while content[most] & 0xC0 == 0x80:  # in the middle of a character
+    while content[most] & 0xC0 == 0x80:  # inside a character
         most -= 1
     return content[:most].decode("utf-8", "surrogateescape")
 
 
 def hash_of_files(paths: Iterable[Path]) -> str:
-    """Sixteen hexadecimal digits that change with any byte of these files, and with their order."""
+    """16 hexadecimal digits that depend on every byte of these files, and on their order."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -114,7 +114,7 @@ def hash_of_files(paths: Iterable[Path]) -> str:
 
 
 def _beside(path: Path) -> Path:
-    """A free name beside a path, in a length that file systems take, however long the path's own name is."""
+    """A free name beside a path, short enough for file systems even if the name of the path is not."""
     ending = f".{secrets.token_hex(4)}.partial"
     return path.with_name(f".{cut_to_bytes(path.name, LONGEST_NAME - len(ending) - 1)}{ending}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from restr.ablation.cost import cost_of, gmac_of, parameters_of
 from restr.ablation.report import markdown, spread
 from restr.ablation.run import SCORES, RowResult, run_table
-from restr.ablation.tables import TABLES, Row, Table, fusion, table
-from restr.ablation.tasks import ScenesTask
+from restr.ablation.study import Study, scenes_study
+from restr.ablation.tables import ABLATION_TABLES, Row, Table, fusion, table
 from restr.cli.main import main
 from restr.config import ModelConfig
 from restr.errors import ConfigError, DataError
@@ -26,47 +27,47 @@ SMALL = Table(
 SETTINGS = TrainConfig(steps=2, lr=1e-3, ema=0.5)
 
 
-def task() -> ScenesTask:
-    return ScenesTask(scenes=2, batch=8, unseen=2)
+def study() -> Study:
+    return scenes_study(scenes=2, batch=8, unseen=2)
 
 
-@pytest.mark.parametrize(("name", "row"), [(name, row) for name, t in TABLES.items() for row in t.rows])
+@pytest.mark.parametrize(("name", "row"), [(name, row) for name, t in ABLATION_TABLES.items() for row in t.rows])
 def test_every_row_changes_the_model_or_the_loss(name: str, row: Row) -> None:
     config = restr_tiny()
     changed = row.change(config)
     assert changed != config or row.loss or row.name in ("full", "beside the patches after fusion", "P = 4")
     build_model(changed)
-    if not TABLES[name].of_vision:
+    if not ABLATION_TABLES[name].of_vision:
         assert row.change(restr_small()).vision == restr_small().vision
 
 
 def test_shared_rows_are_smaller() -> None:
-    millions = {row.name: parameters_of(row.change(restr_tiny())) for row in TABLES["fusion"].rows}
+    millions = {row.name: parameters_of(row.change(restr_tiny())) for row in ABLATION_TABLES["fusion"].rows}
     assert millions["CME-dagger, one block over depth"] < millions["CME"] == millions["IME"]
 
 
 def test_multiplications_of_a_known_model() -> None:
     """The decoder of restr_tiny costs what its shapes say, and windows cost less than full attention."""
-    with_decoder, without = gmac_of(restr_tiny()), gmac_of(TABLES["decoder"].rows[0].change(restr_tiny()))
+    with_decoder, without = gmac_of(restr_tiny()), gmac_of(ABLATION_TABLES["decoder"].rows[0].change(restr_tiny()))
     n, d = 16 * 16, 64
     expected = n * 2 * d * d + 4 * n * d * (d // 2) + 16 * n * (d // 2)
     assert (with_decoder - without) * 1e9 == pytest.approx(expected)
-    rows = TABLES["attention"].rows
+    rows = ABLATION_TABLES["attention"].rows
     assert gmac_of(rows[1].change(restr_tiny())) < gmac_of(restr_tiny())
     assert cost_of(restr_tiny(), rounds=1).milliseconds > 0
 
 
 def test_a_table_is_finished_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    results, stopped = run_table(SMALL, task(), tmp_path, seeds=1, settings=SETTINGS)
+    results, stopped = run_table(SMALL, study(), tmp_path, seeds=1, settings=SETTINGS)
     assert stopped is None and [len(r.scores) for r in results] == [1, 1]
     first = (tmp_path / "cme" / "seed0" / SCORES).read_text()
     assert 0 <= json.loads(first)["miou"] <= 1
     assert not list(tmp_path.rglob("*.pt"))
     monkeypatch.setattr("restr.ablation.run.Trainer.fit", never)  # what is done is not done again ...
-    again, _ = run_table(SMALL, task(), tmp_path, seeds=1, settings=SETTINGS)
+    again, _ = run_table(SMALL, study(), tmp_path, seeds=1, settings=SETTINGS)
     assert again == results
     with pytest.raises(RuntimeError):  # ... and what is missing is
-        run_table(SMALL, task(), tmp_path, seeds=2, settings=SETTINGS)
+        run_table(SMALL, study(), tmp_path, seeds=2, settings=SETTINGS)
 
 
 def never(*_: object) -> None:
@@ -74,16 +75,15 @@ def never(*_: object) -> None:
 
 
 def test_other_settings_need_another_folder(tmp_path: Path) -> None:
-    run_table(Table(title="none", rows=()), task(), tmp_path, seeds=1, settings=SETTINGS)
+    run_table(Table(title="none", rows=()), study(), tmp_path, seeds=1, settings=SETTINGS)
     with pytest.raises(DataError, match="with another train; give the same settings"):
-        run_table(Table(title="none", rows=()), task(), tmp_path, seeds=1, settings=TrainConfig(steps=3))
+        run_table(Table(title="none", rows=()), study(), tmp_path, seeds=1, settings=TrainConfig(steps=3))
 
 
 def test_cached_features_are_of_one_encoder(tmp_path: Path) -> None:
-    cached = task()
-    cached.cached = True  # type: ignore[misc]
+    cached = replace(study(), cached=True)
     with pytest.raises(ConfigError, match="changes the vision encoder"):
-        run_table(TABLES["patch-size"], cached, tmp_path, seeds=1, settings=SETTINGS)
+        run_table(ABLATION_TABLES["patch-size"], cached, tmp_path, seeds=1, settings=SETTINGS)
 
 
 def test_the_table_gives_mean_and_spread() -> None:
@@ -98,7 +98,8 @@ def test_the_table_gives_mean_and_spread() -> None:
     assert spread([]) == "-" and spread([0.25]) == "25.0"
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restr.ablation.study.scenes_study", partial(scenes_study, unseen=2))  # 256 take long
     arguments = ["--table", "lambda", "--seeds", "1", "--scenes", "2", "--batch", "8", "--steps", "1", "--out"]
     assert main(["ablate", *arguments, str(tmp_path)]) == 0
     assert "| lambda 0.1 | 1 |" in capsys.readouterr().out

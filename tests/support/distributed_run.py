@@ -11,8 +11,9 @@ import torch
 from restr.model.weights import save_pretrained
 from restr.training.config import TrainConfig
 from restr.training.loop import distributed
+from restr.training.loop.task import Task
 from restr.training.loop.trainer import Trainer
-from restr.training.loop.validate import measure
+from restr.training.loop.validate import validate
 from small_runs import WORDS, batches, samples, seeded, small_config, steady
 
 STEPS = 50
@@ -22,14 +23,14 @@ SETTINGS = TrainConfig(
 
 
 def evaluate(model) -> dict[str, float]:
-    return measure(model, samples(), batches(model.config).tokenizer)
+    return validate(model, samples(), batches(model.config).tokenizer)
 
 
-def run(folder: Path, settings: TrainConfig, *, resume: bool = False, forward=None) -> Trainer:
+def run(folder: Path, settings: TrainConfig, *, resume: bool = False) -> Trainer:
     """Train, and leave the model's averaged weights in ``folder/model``."""
     config = steady(small_config())
-    more = {"forward": forward} if forward else {}
-    trainer = Trainer(seeded(config), batches(config), settings, folder, resume=resume, evaluate=evaluate, **more)
+    task = Task(model=seeded(config), words=WORDS, batches=batches(config), evaluate=evaluate)
+    trainer = Trainer(task, settings, folder, resume=resume)
     trainer.fit()
     model = trainer.load_averaged()
     if distributed.is_first():
@@ -39,14 +40,14 @@ def run(folder: Path, settings: TrainConfig, *, resume: bool = False, forward=No
 
 def main(root: Path) -> None:
     torch.set_num_threads(1)
-    with distributed.joined("cpu"):
+    with distributed.process_group("cpu"):
         run(root / "ddp", SETTINGS)
         run(root / "fsdp", dataclasses.replace(SETTINGS, strategy="fsdp"))
-        # stopped half way as one kind, gone on with as the other
+        # interrupted with one strategy, resumed with the other
         half = dataclasses.replace(SETTINGS, max_minutes=1e-9)
         run(root / "mixed", dataclasses.replace(half, strategy="fsdp"))
         run(root / "mixed", SETTINGS, resume=True)
-        # batches that are accumulated by each process before they exchange gradients
+        # each process accumulates batches before gradients are exchanged
         run(root / "four", dataclasses.replace(SETTINGS, steps=3, accumulate=4, strategy="fsdp"))
 
 

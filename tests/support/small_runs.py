@@ -14,6 +14,7 @@ from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.text.tokenizer import Tokenizer
 from restr.training.config import TrainConfig
+from restr.training.loop.task import Task
 from restr.training.loop.trainer import Trainer
 
 WORDS = vocabulary()
@@ -43,10 +44,15 @@ def batches(config: ModelConfig) -> SampleBatches:
 SETTINGS = TrainConfig(steps=8, lr=1e-2, ema=0.9, log_every=1, save_every=3, evaluate_every=2, warmup=0.25)
 
 
-def trainer(folder: Path, settings: TrainConfig = SETTINGS, **arguments: Any) -> Trainer:
-    config = small_config()
-    arguments.setdefault("evaluate", lambda model: {"miou": float(model.decoder.head.weight.sum())})
-    return Trainer(build_model(config, seed=1), batches(config), settings, folder, **arguments)
+def trainer(folder: Path, settings: TrainConfig = SETTINGS, *, resume: bool = False, **task: Any) -> Trainer:
+    """A trainer of a small model. task: fields that differ from the usual ones."""
+    config = task["model"].config if "model" in task else small_config()
+    usual: dict[str, Any] = {
+        "model": task.get("model") or build_model(config, seed=1),
+        "batches": task.get("batches") or batches(config),
+        "evaluate": lambda model: {"miou": float(model.decoder.head.weight.sum())},
+    }
+    return Trainer(Task(words=WORDS, **usual | task), settings, folder, resume=resume)
 
 
 def steady(config: ModelConfig) -> ModelConfig:

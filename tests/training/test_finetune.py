@@ -28,10 +28,10 @@ from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
 from restr.training.cached.rehearsal import Alternating, Rehearsal
 from restr.training.config import TrainConfig
-from restr.training.finetune import divide, open_pictures
+from restr.training.finetune import open_pictures, split_pictures
 from restr.training.loop.forward import forward_batch
 from restr.training.loop.optim import parameter_groups
-from restr.training.new_words import add_words, new_words, settle
+from restr.training.new_words import add_words, merge_learnt_rows, new_words
 from scripts import ROOT, load_script
 
 
@@ -47,14 +47,14 @@ def test_splits_are_kept_and_else_every_eighth_picture_is_held_out(tmp_path: Pat
     named = open_dataset(
         "jsonl:mine.jsonl", make_drawn(tmp_path / "a", {"train": range(3), "val": range(2), "test": range(1)})
     )
-    parts = divide(named)
+    parts = split_pictures(named)
     assert [named.entry(group[0]).split for group in (*parts.train, *parts.val)] == ["train"] * 3 + ["val"] * 2
     other = open_dataset("jsonl:mine.jsonl", make_drawn(tmp_path / "b", {"": range(17)}))
-    parts = divide(other)
-    assert (len(parts.train), len(parts.val)) == (14, 3) and parts == divide(other)
+    parts = split_pictures(other)
+    assert (len(parts.train), len(parts.val)) == (14, 3) and parts == split_pictures(other)
     assert {n for group in (*parts.train, *parts.val) for n in group} == set(range(34))
     with pytest.raises(DataError, match="there are 1 pictures, 0 to train on and 1 to measure with; give at least two"):
-        divide(open_dataset("jsonl:mine.jsonl", make_drawn(tmp_path / "c", {"": range(1)})))
+        split_pictures(open_dataset("jsonl:mine.jsonl", make_drawn(tmp_path / "c", {"": range(1)})))
 
 
 def test_pictures_are_opened_and_go_through_the_encoder_once(
@@ -114,7 +114,9 @@ def test_a_new_word_begins_as_what_it_was_taken_for_and_only_it_is_learnt(tmp_pa
     restr = build_model(restr_tiny(vocab=len(known)), seed=0).eval()
     restr.language.vectors.requires_grad_(False)  # as in the bundled model
     table = restr.language.vectors.weight.clone()
-    vocabulary = add_words(restr, known, ["circel", "quorl"])
+    start, table_before = restr, restr.language.vectors
+    restr, vocabulary = add_words(start, known, ["circel", "quorl"])
+    assert start.language.vectors is table_before and start.config.language.vocab == len(known)
     assert known.parts("circel") == ("circle",) and vocabulary.row("quorl") == len(known) + 1
     rows = restr.language.vectors.weight
     assert torch.equal(rows[: len(known)], table) and torch.equal(rows[5], table[known.row("circle")])
@@ -123,7 +125,7 @@ def test_a_new_word_begins_as_what_it_was_taken_for_and_only_it_is_learnt(tmp_pa
     restr.encode_words(ids, pad).square().sum().backward()
     optimizer.step()
     words = restr.eval().encode_words(ids, pad)
-    settle(restr)
+    merge_learnt_rows(restr)
     learnt = restr.language.vectors.weight
     assert torch.equal(learnt[: len(known)], table) and not torch.equal(learnt[5], table[known.row("circle")])
     assert torch.allclose(restr.encode_words(ids, pad), words, atol=1e-6)

@@ -18,7 +18,8 @@ from restr.formats.catalog import open_dataset
 from restr.model.weights import load_pretrained
 from restr.preprocess import fit_mask
 from restr.presets import restr_tiny
-from restr.training.tasks import Start, on_dataset, spread, words_of
+from restr.training.start import Start, vocabulary_of
+from restr.training.tasks import dataset, evenly_spaced
 
 
 @pytest.fixture
@@ -32,14 +33,14 @@ def opened(data: Path, split: str):
 
 def test_a_dataset_is_fed_as_it_is_at_the_models_size(data: Path) -> None:
     train = opened(data, "train")
-    setup = on_dataset(Start(), train, opened(data, "val"), batch=4, measured=3, seed=0)
-    assert set(setup.words.words) == {word for text in train.texts() for word in text.split()} - {"t"}
-    batches = [setup.batches.batch(step) for step in range(2)]
+    task = dataset(Start(), train, opened(data, "val"), batch=4, measured=3, seed=0)
+    assert set(task.words.words) == {word for text in train.texts() for word in text.split()} - {"t"}
+    batches = [task.batches.batch(step) for step in range(2)]
     assert all(batch.mask.shape == (4, 1, 64, 64) for batch in batches)
     areas = sorted(area for batch in batches for area in batch.mask.flatten(1).sum(1).tolist())
     known = sorted(sample.mask.sum() * (64 / 48) ** 2 for sample in train)
     assert np.allclose(areas, known, rtol=0.15)
-    assert set(setup.evaluate(setup.model.eval())) == {"miou", "oiou", "miou_other"}
+    assert task.evaluate and set(task.evaluate(task.model.eval())) == {"miou", "oiou", "miou_other"}
 
 
 def test_a_picture_is_fitted_once_for_all_of_its_sentences(data: Path) -> None:
@@ -54,25 +55,25 @@ def test_a_picture_is_fitted_once_for_all_of_its_sentences(data: Path) -> None:
 
 
 def test_words_come_by_frequency_and_measured_samples_from_all_over() -> None:
-    assert words_of(["the left dog", "the dog", "a dog"]).words == ("dog", "the", "a", "left")
+    assert vocabulary_of(["the left dog", "the dog", "a dog"]).words == ("dog", "the", "a", "left")
     with pytest.raises(DataError, match="hold no word"):
-        words_of([])
-    assert spread(3, 10) == [0, 1, 2] and spread(10, 4) == [0, 2, 5, 7]
+        vocabulary_of([])
+    assert evenly_spaced(3, 10) == [0, 1, 2] and evenly_spaced(10, 4) == [0, 2, 5, 7]
 
 
 def test_vectors_and_a_trained_model_are_what_it_begins_with(data: Path, tmp_path: Path) -> None:
     train, val = opened(data, "train"), opened(data, "val")
     lines = [f"{word} " + " ".join(["0.5"] * 31 + [str(row)]) for row, word in enumerate(("the", "circle", "zebra"))]
     (tmp_path / "glove.txt").write_text("\n".join(lines) + "\n")
-    setup = on_dataset(Start(vectors=tmp_path / "glove.txt"), train, val, batch=4, measured=2, seed=0)
-    assert setup.words.words == ("the", "circle", "zebra")
-    assert setup.model.language.vectors.weight[setup.words.row("circle"), -1] == 1
+    task = dataset(Start(vectors=tmp_path / "glove.txt"), train, val, batch=4, measured=2, seed=0)
+    assert task.words.words == ("the", "circle", "zebra")
+    assert task.model.language.vectors.weight[task.words.row("circle"), -1] == 1
     others = {"batch": 4, "measured": 2, "seed": 0}
     with pytest.raises(ConfigError, match="vectors of width 32, restr_small takes 384"):
         start = Start(preset="restr_small", vision=tmp_path / "x", vectors=tmp_path / "glove.txt")
-        on_dataset(start, train, val, **others)
+        dataset(start, train, val, **others)
     with pytest.raises(ConfigError, match="restr_small's vision encoder is frozen; give its weights"):
-        on_dataset(Start(preset="restr_small"), train, val, **others)
+        dataset(Start(preset="restr_small"), train, val, **others)
     with pytest.raises(ConfigError, match="brings its own vision encoder and words"):
         Start(folder=tmp_path, vision=tmp_path)
 
@@ -100,6 +101,6 @@ def test_the_verb_trains_on_a_dataset_goes_on_and_starts_from_a_model(data: Path
     result = Segmenter.from_pretrained(tmp_path / "c" / "model")(opened(data, "val")[0].image, "the circle")
     assert result.mask.shape == (48, 48)
     with pytest.raises(ConfigError, match="needs --val"):
-        from restr.cli.verbs.train import Train, setup_of
+        from restr.cli.verbs.train import Train, task_of
 
-        setup_of(Train(out=tmp_path, data="jsonl:mine.jsonl:train"))
+        task_of(Train(out=tmp_path, data="jsonl:mine.jsonl:train"))

@@ -14,27 +14,31 @@ from restr.model.build import build_model
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """parameters, the word table included; gmac: 10^9 multiply-adds for one image and one sentence; milliseconds:
-    median of a few forward passes on this machine's CPU."""
+    """What a model costs."""
 
     parameters: int
+    """Weights, the word table included."""
+
     gmac: float
+    """10^9 multiply-adds for one image and one sentence."""
+
     milliseconds: float
+    """Median time of a forward pass on this machine's CPU."""
 
 
 def cost_of(config: ModelConfig, *, rounds: int = 5) -> Cost:
-    """Count and time one square image of the input size with a sentence of the longest length."""
+    """The cost of a square image of the input size and a sentence of the maximum length."""
     return Cost(parameters=parameters_of(config), gmac=gmac_of(config), milliseconds=_milliseconds(config, rounds))
 
 
 def parameters_of(config: ModelConfig) -> int:
-    """Weights, each counted once however often it is used."""
+    """The number of weights; shared weights count once."""
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in build_model(config).parameters())
 
 
 def gmac_of(config: ModelConfig) -> float:
-    """10^9 multiply-adds in matrix products, as ``torch.utils.flop_counter`` counts them."""
+    """10^9 multiply-adds of the matrix products, counted by ``torch.utils.flop_counter``."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -54,7 +58,7 @@ def _milliseconds(config: ModelConfig, rounds: int) -> float:
 
 
 def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """One square image of the input size and one sentence of the longest length."""
+    """A square image of the input size and a sentence of the maximum length."""
     side, words = config.preprocess.size, config.language.max_words
     return (
         torch.zeros(1, 3, side, side),

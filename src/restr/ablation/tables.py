@@ -14,24 +14,34 @@ Change = Callable[[ModelConfig], ModelConfig]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of a table: ``change`` of the config, ``loss`` settings of ``segmentation_loss``."""
+    """One line of a table."""
 
     name: str
+    """What the table calls it."""
+
     change: Change = lambda config: config
+    """What it changes in the model's config."""
+
     loss: dict[str, Any] = field(default_factory=dict)
+    """Its settings of ``segmentation_loss``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows to compare. of_vision: a row changes the vision encoder, so cached features cannot serve it."""
+    """Rows to compare."""
 
     title: str
+    """The heading of the table."""
+
     rows: tuple[Row, ...]
+    """Its lines, in order."""
+
     of_vision: bool = False
+    """Whether a row changes the vision encoder, so that cached features do not fit it."""
 
 
 def fusion(**settings: Any) -> Change:
-    """Fusion settings, with two equal encoders of two blocks as in the paper, which weights can be shared between."""
+    """Fusion settings with two equal encoders of two blocks, as in the paper; equal encoders can share weights."""
 
     def change(config: ModelConfig) -> ModelConfig:
         blocks = replace(config.fusion.linguistic_seed, depth=2)
@@ -68,7 +78,7 @@ def windowed(*, window: int, cells: int, vision: bool) -> Change:
     return change
 
 
-TABLES: dict[str, Table] = {
+ABLATION_TABLES: dict[str, Table] = {
     "fusion": Table(
         title="Fusion encoders (2 + 2 blocks)",
         rows=(
@@ -120,6 +130,6 @@ TABLES: dict[str, Table] = {
 
 def table(name: str) -> Table:
     """The named table. Raises ``ConfigError`` with the known names."""
-    if name not in TABLES:
-        raise ConfigError(f"there is no ablation table {name!r}; choose one of {', '.join(TABLES)}")
-    return TABLES[name]
+    if name not in ABLATION_TABLES:
+        raise ConfigError(f"there is no ablation table {name!r}; choose one of {', '.join(ABLATION_TABLES)}")
+    return ABLATION_TABLES[name]

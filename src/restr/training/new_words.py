@@ -1,7 +1,7 @@
-"""Words that the model has never met get rows of their own in its word table.
+"""Words that are new to a model get rows in its word table.
 
-Without one, "zindle" is read as "kindle" and "quorl" as the one vector of all unknown words, so that two things with
-new names cannot be told apart. The rest of the table stays as it is: its words are needed for everything else.
+Without a row of its own, "zindle" is read as "kindle" and "quorl" as the one vector of all unknown words, so two things with
+new names cannot be told apart. The other rows do not change: everything else that the model knows depends on them.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import RESERVED, Vocabulary
 from restr.text.words import find_words, normal
 
-SEEN = 3  # sentences that a word has to occur in: rarer ones are slips, or too rare to be learnt
-FASTER = 30.0  # learning rate of the new rows, beside the rest, in standard deviations of the table
+_MIN_TEXTS = 3  # rarer words are slips, or too rare to be learnt
+_LR_SCALE = 30.0  # learning rate of the new rows relative to the rest, in standard deviations of the table
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 class LearntRows(nn.Module):
-    """The table's rows from ``first`` on, moved by what training finds (a parametrisation of ``nn.Embedding.weight``).
+    """Makes only the rows from ``first`` on trainable (a parametrisation of ``nn.Embedding.weight``).
 
-    Adam's steps are as large as the learning rate whatever the gradient, so the change is trained in units of the table's
-    standard deviation, times ``FASTER``.
+    Adam's steps have the size of the learning rate whatever the gradient, so the change of the rows is trained in units of the
+    table's standard deviation, times ``_LR_SCALE``.
     """
 
     def __init__(self, weight: Tensor, first: int) -> None:
         super().__init__()
         self.first = first
-        self.unit = FASTER * float(weight[RESERVED:first].std())
+        self.unit = _LR_SCALE * float(weight[RESERVED:first].std())
         self.change = nn.Parameter(torch.zeros_like(weight[first:]))
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -43,28 +44,28 @@ class LearntRows(nn.Module):
 
 
 def new_words(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
-    """The words of at least ``SEEN`` texts that ``vocabulary`` lacks, in any form, the most frequent first.
+    """The words in at least three texts that ``vocabulary`` has in no form, the most frequent first.
 
-    A word that it only takes for another one's misspelling is new too; of "zindle" and "zindles" only one is.
+    A word that the vocabulary only reads as a misspelling of another one is new too; of "zindle" and "zindles" only one is.
     """
     counts = Counter(word for text in texts for word in set(find_words(_WORD, normal(text))))
     found: list[str] = []
     for word in sorted(counts, key=lambda word: (-counts[word], len(word), word)):
-        if counts[word] >= SEEN and not Vocabulary([*vocabulary.words, *found]).has_form_of(word):
+        if counts[word] >= _MIN_TEXTS and not Vocabulary([*vocabulary.words, *found]).has_form_of(word):
             found.append(word)
     return found
 
 
 @torch.no_grad()
-def add_words(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str]) -> Vocabulary:
-    """Give ``words`` trainable rows at the end of the model's table; returns the vocabulary that has them.
+def add_words(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str]) -> tuple[ReSTR, Vocabulary]:
+    """A copy of the model with trainable rows for ``words`` at the end of its word table, and the vocabulary with them.
 
-    A row begins as the word that the vocabulary took it for, if it did: most often a misspelling, and then what it
-    means is known. Else it begins at random, as long as other rows (drawn by the word, so that a resumed run begins
-    with the same).
+    A row starts as the word that the vocabulary read it as, if there is one: most often the new word is a misspelling of it.
+    Else it starts as a random vector of usual length, drawn from the word itself, so that a resumed run starts with the same
+    one. Without ``words`` the model itself is returned.
     """
     if not words:
-        return vocabulary
+        return model, vocabulary
     old = model.language.vectors
     scale = old.weight[RESERVED:].std()
     rows = []
@@ -80,20 +81,24 @@ def add_words(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str]) -> Voc
     )
     parametrize.register_parametrization(table, "weight", LearntRows(table.weight, len(old.weight)))
     grown = Vocabulary([*vocabulary.words, *words])
-    model.language.vectors = table
-    _resize(model, len(grown))
-    return grown
+    return _with_table(model, table, rows=len(grown)), grown
 
 
-def settle(model: ReSTR) -> None:
-    """Make what was learnt part of the table itself: the model is then like any other, and can be saved."""
+def merge_learnt_rows(model: ReSTR) -> None:
+    """Write the learnt rows into the table itself, so that the model can be saved like any other."""
     if parametrize.is_parametrized(model.language.vectors):
         parametrize.remove_parametrizations(model.language.vectors, "weight", leave_parametrized=True)
         model.language.vectors.weight.requires_grad_(model.config.language.train_vectors)
 
 
-def _resize(model: ReSTR, rows: int) -> None:
-    """Have the config say how many rows the word table has."""
+def _with_table(model: ReSTR, table: nn.Embedding, *, rows: int) -> ReSTR:
+    """A copy of the model with another word table, whose size its config has."""
     language = dataclasses.replace(model.config.language, vocab=rows)
-    model.config = dataclasses.replace(model.config, language=language)
-    model.language.config = language
+    copy = build_model(dataclasses.replace(model.config, language=language)).to(table.weight.device)
+    copy.language.vectors = table
+    others = {name: value for name, value in model.state_dict().items() if not name.startswith("language.vectors.")}
+    copy.load_state_dict(others, strict=False)
+    for name, parameter in model.named_parameters():
+        if name in others:
+            copy.get_parameter(name).requires_grad_(parameter.requires_grad)
+    return copy.train(model.training)

@@ -1,161 +1,180 @@
-"""What a run is about: a model, the batches that it learns from, and how it is measured on the way."""
+"""The usual tasks: drawn scenes, a dataset, photographs with cached features, and a few pictures of one's own."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch.utils.data import Subset
 
-from restr.config import ModelConfig
 from restr.data.batch import SampleBatches, Samples
 from restr.data.dataset import IndexedSamples
 from restr.data.fitted import FittedSamples
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes, Grammar, vocabulary
 from restr.data.sample import Sample
-from restr.errors import ConfigError, DataError
-from restr.model.build import build_model
+from restr.losses import segmentation_loss
 from restr.model.restr import ReSTR
-from restr.model.vit_weights import load_vit
-from restr.model.weights import load_pretrained
-from restr.presets import preset
 from restr.text.tokenizer import Tokenizer
-from restr.text.vectors import WordVectors, read_word_vectors
 from restr.text.vocabulary import Vocabulary
-from restr.training.loop.trainer import Batches, Evaluate
-from restr.training.loop.validate import measure, measure_swaps
+from restr.training.cached.features import FeatureStore
+from restr.training.cached.loader import CachedBatches, CachedPhotograph
+from restr.training.cached.rehearsal import Alternating, Rehearsal
+from restr.training.loop.task import Task
+from restr.training.loop.validate import validate, validate_cached, validate_swaps
+from restr.training.new_words import add_words, new_words
 from restr.training.run.sheet import MOST, draw_sheet
+from restr.training.start import Start, vocabulary_of
+
+_EVERY = 2  # train on every 2nd row and column of patches: things and their names are learnt, not how borders run
+_COARSE = 2  # decoder blocks that do not upsample while training: masks have a quarter of the side
+_VALIDATION_SENTENCES = 64  # at least, if there are so many: fewer would choose the best weights by chance
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """evaluate: while training. at_end: further measures of the finished model, if there are any."""
-
-    model: ReSTR
-    words: Vocabulary
-    batches: Batches
-    evaluate: Evaluate
-    draw: Callable[..., None] | None = None
-    at_end: Callable[[ReSTR], dict[str, float]] | None = None
+def _kind(sample: Sample) -> str:
+    return sample.kind
 
 
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """Where a model begins. folder: a trained model, with its words; else the preset, with ``vision`` (weights of a ViT) and
-    ``vectors`` (of words: GloVe's, word2vec's or NumPy's files) where they are given, all else at random."""
+def scenes(
+    start: Start,
+    *,
+    count: int = 20_000,
+    unseen: int = 256,
+    per_scene: int = 8,
+    batch: int = 32,
+    grammar: Grammar = "plain",
+    overfit: bool = False,
+    seed: int = 0,
+    first: int | None = None,
+    group: Callable[[Sample], str] = _kind,
+) -> Task:
+    """``count`` drawn scenes, which need no files; measured on ``unseen`` others or, with ``overfit``, on the same ones.
 
-    preset: str = "restr_tiny"
-    folder: Path | None = None
-    vision: Path | None = None
-    vectors: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.folder and (self.vision or self.vectors):
-            raise ConfigError(f"{self.folder} brings its own vision encoder and words; leave out the files of others")
-
-
-def on_scenes(
-    start: Start, *, scenes: int, unseen: int, per_scene: int, batch: int, grammar: Grammar, overfit: bool, seed: int
-) -> Setup:
-    """Drawn scenes, which need no file; measured on ``unseen`` others, or on the same ones (overfit)."""
-    words = vocabulary(grammar)
-    model, words = _begun(start, words, seed)
+    ``seed`` is of the weights and the order; ``first`` of the first scene (default: ``seed``). ``group`` names the groups of
+    samples that are measured by themselves too.
+    """
+    model, words = start.build(vocabulary(grammar), seed)
     config = model.config
     train, other = (
-        GeneratedScenes(count, first, size=config.preprocess.size, per_scene=per_scene, grammar=grammar)
-        for count, first in ((scenes, seed), (unseen, UNSEEN_SEED))
+        GeneratedScenes(number, at, size=config.preprocess.size, per_scene=per_scene, grammar=grammar)
+        for number, at in ((count, seed if first is None else first), (unseen, UNSEEN_SEED))
     )
     measured = train if overfit else other
     tokenizer = Tokenizer.of(words, config)
-    return Setup(
+    return Task(
         model=model,
         words=words,
         batches=SampleBatches(train, tokenizer, config, size=batch, seed=seed, together=per_scene),
-        evaluate=partial(measure, samples=measured, tokenizer=tokenizer),
-        draw=partial(draw_sheet, samples=_shown(measured), tokenizer=tokenizer),
-        at_end=partial(measure_swaps, scenes=measured, tokenizer=tokenizer) if grammar == "plain" else None,
+        evaluate=partial(validate, samples=measured, tokenizer=tokenizer, group=group),
+        draw=partial(draw_sheet, samples=_for_sheet(measured), tokenizer=tokenizer),
+        final=partial(validate_swaps, scenes=measured, tokenizer=tokenizer) if grammar == "plain" else None,
     )
 
 
-def on_dataset(
-    start: Start, train: IndexedSamples, val: IndexedSamples, *, batch: int, measured: int, seed: int
-) -> Setup:
+def dataset(start: Start, train: IndexedSamples, val: IndexedSamples, *, batch: int, measured: int, seed: int) -> Task:
     """A dataset, letterboxed to the model's input size; measured there on ``measured`` samples from all over ``val``."""
-    model, words = _begun(start, lambda: words_of(train.texts()), seed)
+    model, words = start.build(lambda: vocabulary_of(train.texts()), seed)
     config = model.config
     square = replace(config, preprocess=replace(config.preprocess, fit="letterbox"))
     tokenizer = Tokenizer.of(words, config)
-    fitted: Any = FittedSamples(val, square)  # any sequence will do, though Subset is typed for torch's own
-    some: Any = Subset(fitted, spread(len(val), measured))
-    return Setup(
+    fitted: Any = FittedSamples(val, square)  # Subset is typed for torch's datasets, but takes any sequence
+    some: Any = Subset(fitted, evenly_spaced(len(val), measured))
+    return Task(
         model=model,
         words=words,
         batches=SampleBatches(
             FittedSamples(train, square), tokenizer, square, size=batch, seed=seed, order=train.order(seed)
         ),
-        evaluate=partial(measure, samples=some, tokenizer=tokenizer),
-        draw=partial(draw_sheet, samples=_shown(some), tokenizer=tokenizer),
+        evaluate=partial(validate, samples=some, tokenizer=tokenizer),
+        draw=partial(draw_sheet, samples=_for_sheet(some), tokenizer=tokenizer),
     )
 
 
-def words_of(texts: Iterable[str]) -> Vocabulary:
-    """Every word of some texts, the frequent first. Raises ``DataError`` where there is none."""
-    tokenizer = Tokenizer(Vocabulary(()))
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(tokenizer.words(text))
-    if not counts:
-        raise DataError("the training texts hold no word; is the dataset empty?")
-    return Vocabulary(sorted(counts, key=lambda word: (-counts[word], word)))
+def cached_features(
+    model: ReSTR,
+    words: Vocabulary,
+    train: Sequence[CachedPhotograph],
+    val: Sequence[CachedPhotograph],
+    store: FeatureStore,
+    *,
+    batch: int,
+    per_image: int = 2,
+    val_per_image: int = 2,
+    word_dropout: float = 0.0,
+    fill: bool = False,
+    seed: int = 0,
+) -> Task:
+    """Photographs whose vision features are in ``store``; everything but the vision encoder is trained, on coarse masks.
+
+    Each batch has ``per_image`` sentences of a photograph, measuring takes ``val_per_image``. See ``CachedBatches`` for
+    ``word_dropout`` and ``fill``.
+    """
+    _freeze_vision(model)
+    stride = model.config.vision.patch >> model.decoder.coarse
+    every = _EVERY if stride % (2 * _EVERY) == 0 else 1
+    batches = partial(CachedBatches, store=store, tokenizer=Tokenizer.of(words, model.config), stride=stride, fill=fill)
+    held_out = batches(val, batch=8, per_image=val_per_image, seed=1)
+    return Task(
+        model=model,
+        words=words,
+        batches=batches(train, batch=batch, per_image=per_image, seed=seed, word_dropout=word_dropout, every=every),
+        evaluate=partial(validate_cached, batches=held_out),
+    )
 
 
-def _shown(samples: Samples) -> list[Sample]:
-    """Those of them that a sheet shows."""
-    return [samples[index] for index in spread(len(samples), MOST)]
+def own_pictures(
+    model: ReSTR,
+    words: Vocabulary,
+    train: Sequence[CachedPhotograph],
+    val: Sequence[CachedPhotograph],
+    store: FeatureStore,
+    *,
+    batch: int = 16,
+    rehearse: bool = True,
+    seed: int = 0,
+) -> Task:
+    """Fine-tuning of a trained model on a few pictures of one's own, whose vision features are in ``store``.
+
+    Words that are new to the model get rows in its word table (``restr.training.new_words``). With ``rehearse`` every second
+    batch is about ordinary sentences, against forgetting (``restr.training.cached.rehearsal``).
+    """
+    _freeze_vision(model)
+    rehearsal = None
+    if rehearse:  # asks the model for its answers before training changes anything
+        names = [photograph.name for photograph in train]
+        rehearsal = Rehearsal(
+            model, Tokenizer.of(words, model.config), store, names, batch=max(batch // 2, 2), seed=seed
+        )
+    sentences = (sentence.text for photograph in train for sentence in photograph.sentences)
+    model, words = add_words(model, words, new_words(sentences, words))
+    task = cached_features(
+        model,
+        words,
+        train,
+        val,
+        store,
+        batch=batch,
+        val_per_image=min(max(-(-_VALIDATION_SENTENCES // len(val)), 2), 8),
+        word_dropout=0.03,
+        fill=True,
+        seed=seed,
+    )
+    loss = partial(segmentation_loss, dice_weight=1.0, patch_weight=1.0, patch_share=None)
+    return replace(task, loss=loss, batches=Alternating(task.batches, rehearsal) if rehearsal else task.batches)
 
 
-def spread(length: int, count: int) -> list[int]:
-    """``count`` of the numbers below ``length`` at equal distances; all of them where there are fewer."""
+def evenly_spaced(length: int, count: int) -> list[int]:
+    """``count`` of the numbers below ``length`` at equal distances; all of them if there are fewer."""
     return list(range(length)) if length <= count else [index * length // count for index in range(count)]
 
 
-def _begun(start: Start, words: Vocabulary | Callable[[], Vocabulary], seed: int) -> tuple[ReSTR, Vocabulary]:
-    """The model and its words: those of a trained model, of the vectors' file, or ``words``."""
-    if start.folder:
-        return load_pretrained(start.folder)
-    found = words if isinstance(words, Vocabulary) else words()
-    table: WordVectors | None = None
-    if start.vectors:
-        table = read_word_vectors(start.vectors, most=20_000, wanted=frozenset(found.words))
-        found = table.vocabulary
-    config = preset(start.preset, vocab=len(found))
-    _check(start, config, table)
-    model = build_model(config, seed=seed)
-    if table is not None:
-        with torch.no_grad():
-            model.language.vectors.weight.copy_(torch.from_numpy(table.table))
-    if start.vision:
-        load_vit(model.vision, start.vision)
-    return model, found
+def _for_sheet(samples: Samples) -> list[Sample]:
+    """The samples that a sheet shows."""
+    return [samples[index] for index in evenly_spaced(len(samples), MOST)]
 
 
-def _check(start: Start, config: ModelConfig, table: WordVectors | None) -> None:
-    """Raises ``ConfigError`` where a part that is never trained would stay at random, or a file does not fit."""
-    if config.vision.frozen and not start.vision:
-        raise ConfigError(
-            f"{config.name}'s vision encoder is frozen; give its weights (--vision), or a trained model (--model)"
-        )
-    if not config.language.train_vectors and table is None:
-        raise ConfigError(
-            f"{config.name}'s word vectors are frozen; give them (--vectors), or a trained model (--model)"
-        )
-    if table is not None and table.table.shape[1] != config.language.vectors:
-        raise ConfigError(
-            f"{start.vectors} holds vectors of width {table.table.shape[1]}, {config.name} takes {config.language.vectors}; "
-            "choose a file of that width"
-        )
+def _freeze_vision(model: ReSTR) -> None:
+    """Train all parts behind the vision encoder, on coarse masks."""
+    model.vision.requires_grad_(False)
+    model.decoder.coarse = min(_COARSE, model.config.vision.patch.bit_length() - 1)

@@ -14,7 +14,7 @@ from PIL import Image
 from annotated import area, left, opened, picture
 from restr.cli.main import main
 from restr.cli.notices import LOOKED_AT, empty_masks
-from restr.cli.verbs.train import Train, setup_of
+from restr.cli.verbs.train import Train, task_of
 from restr.data.entries.left_out import BAD, LeftOut, summary
 from restr.data.entries.regions import check_region
 from restr.errors import DatasetError
@@ -180,7 +180,7 @@ def test_eval_and_convert_say_the_count_in_one_line(root: Path, capsys: pytest.C
 def test_train_and_finetune_say_the_count_in_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = jsonl(root, GOOD, {"image": "a.png"})
     line = f"{spec}: left out 1 bad annotation; restr data check says which and why\n"
-    setup_of(Train(data=spec, val=spec, root=root, out=root / "run", preset="restr_tiny"))
+    task_of(Train(data=spec, val=spec, root=root, out=root / "run", preset="restr_tiny"))
     assert capsys.readouterr().err.count(line) == 2  # of what is trained on, and of what is measured on
     assert main(["finetune", spec, "--root", str(root), "--out", str(root / "tuned")]) == 1  # one picture is too few
     assert line in capsys.readouterr().err

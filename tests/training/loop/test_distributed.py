@@ -77,15 +77,15 @@ def test_one_process_goes_on_where_two_sharded_ones_stopped(runs: Path) -> None:
 
 
 def test_every_process_has_its_share() -> None:
-    assert distributed.share(3) == [(0, True), (1, True), (2, True)]
-    assert distributed.highest([1.0, 2.0], torch.device("cpu")) == [1.0, 2.0]
-    assert distributed.mean({"a": 1.0}, torch.device("cpu")) == {"a": 1.0} and distributed.gathered("a") == ["a"]
+    assert distributed.split_indices(3) == [(0, True), (1, True), (2, True)]
+    assert distributed.all_max([1.0, 2.0], torch.device("cpu")) == [1.0, 2.0]
+    assert distributed.all_mean({"a": 1.0}, torch.device("cpu")) == {"a": 1.0} and distributed.all_gather("a") == ["a"]
 
 
 def test_a_share_of_several_processes_is_the_same_length_for_each(monkeypatch) -> None:
     monkeypatch.setattr(distributed, "size", lambda: 2)
     monkeypatch.setattr(distributed, "rank", lambda: 1)
-    assert distributed.share(3) == [(1, True), (0, False)]
+    assert distributed.split_indices(3) == [(1, True), (0, False)]
 
 
 def test_what_cannot_be_shared_is_refused(tmp_path: Path, monkeypatch) -> None:

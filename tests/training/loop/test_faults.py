@@ -15,7 +15,6 @@ import torch
 from restr.data.batch import Batch, SampleBatches
 from restr.errors import CheckpointError, DataError, DivergedError
 from restr.losses import LossTerms, segmentation_loss
-from restr.model.build import build_model
 from restr.model.restr import ReSTROutput
 from restr.text.tokenizer import Tokenizer
 from restr.training.loop import checkpoint
@@ -40,7 +39,7 @@ class Spoilt:
 
 def test_a_loss_that_is_no_number_stops_the_run_before_it_spoils_the_weights(tmp_path: Path) -> None:
     run = trainer(tmp_path, dataclasses.replace(SETTINGS, skips=0, rollbacks=0), loss=Spoilt(5))
-    with pytest.raises(DivergedError, match="step 4 is left out: the loss is nan"):
+    with pytest.raises(DivergedError, match="step 4 is skipped: the loss is nan"):
         run.fit()
     (path,) = checkpoint.saved(tmp_path)
     assert all(torch.isfinite(value).all() for value in checkpoint.load(path)["model"].values())
@@ -50,7 +49,7 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_spoils_the_weights(tmp
 def test_a_step_without_a_number_is_left_out(tmp_path: Path, caplog) -> None:
     run = trainer(tmp_path, dataclasses.replace(SETTINGS, evaluate_every=0), loss=Spoilt(5))
     assert run.fit().step == 8
-    assert "step 4 is left out: the loss is nan" in caplog.text
+    assert "step 4 is skipped: the loss is nan" in caplog.text
     assert [line["step"] for line in read(tmp_path / "log.jsonl") if "loss" in line] == [1, 2, 3, 4, 6, 7, 8]
     assert all(torch.isfinite(value).all() for value in run.model.parameters())
 
@@ -120,10 +119,10 @@ def test_unreadable_samples_are_replaced_until_they_are_too_many(tmp_path: Path,
     def without(folder: str, *numbers: int, allowed: int, resume: bool = False) -> Trainer:
         few = SampleBatches(Vanishing(*numbers), Tokenizer(WORDS, 16), config, size=4, together=2, seed=5)
         settings = dataclasses.replace(SETTINGS, unreadable=allowed)
-        return Trainer(build_model(config, seed=1), few, settings, tmp_path / folder, resume=resume)
+        return trainer(tmp_path / folder, settings, resume=resume, batches=few, evaluate=None)
 
     run = without("some", 3, allowed=2)
-    assert run.fit().step == 8 and run.at.unreadable == 2  # two epochs
+    assert run.fit().step == 8 and run.state.unreadable == 2  # two epochs
     assert caplog.text.count("there is no image 3") == 2
     with pytest.raises(DataError, match="2 samples could not be read, more than the 1 .* there is no image 3"):
         without("many", 3, allowed=1).fit()
@@ -152,13 +151,13 @@ def test_a_worker_that_dies_is_started_again_and_nothing_else_changes(tmp_path: 
     settings = dataclasses.replace(SETTINGS, steps=5, evaluate_every=0)
     straight = trainer(tmp_path / "straight", settings)
     straight.fit()
-    broken = trainer(tmp_path / "broken", dataclasses.replace(settings, workers=1))
-    broken.batches = Killing(batches(small_config()), 3, 2)  # type: ignore[assignment]
+    killing = Killing(batches(small_config()), 3, 2)
+    broken = trainer(tmp_path / "broken", dataclasses.replace(settings, workers=1), batches=killing)
     assert broken.fit().step == 5
     assert caplog.text.count("has died and is started again") == 2
     assert all(torch.equal(a, b) for a, b in zip(straight.model.parameters(), broken.model.parameters(), strict=True))
-    hopeless = trainer(tmp_path / "hopeless", dataclasses.replace(settings, workers=1))
-    hopeless.batches = Killing(batches(small_config()), 2, 99)  # type: ignore[assignment]
+    killing = Killing(batches(small_config()), 2, 99)
+    hopeless = trainer(tmp_path / "hopeless", dataclasses.replace(settings, workers=1), batches=killing)
     with pytest.raises(DataError, match="has died for the 4th time"):
         hopeless.fit()
 
@@ -167,4 +166,4 @@ def test_an_error_of_a_worker_is_raised_as_it_was(tmp_path: Path) -> None:
     few = SampleBatches(Vanishing(*range(16)), Tokenizer(WORDS, 16), small_config(), size=4)
     settings = dataclasses.replace(SETTINGS, workers=1)
     with pytest.raises(DataError, match="^none of the 4 samples of batch 0 can be read; the first: there is no image"):
-        Trainer(build_model(small_config(), seed=1), few, settings, tmp_path).fit()
+        trainer(tmp_path, settings, batches=few, evaluate=None).fit()

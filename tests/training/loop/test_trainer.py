@@ -21,9 +21,9 @@ from restr.presets import restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.training.config import TrainConfig
 from restr.training.loop import checkpoint
-from restr.training.loop.optim import learning_rate, parameter_groups, trained
-from restr.training.loop.trainer import Trainer, forward_batch
-from restr.training.loop.validate import measure, measure_swaps
+from restr.training.loop.forward import forward_batch
+from restr.training.loop.optim import learning_rate, parameter_groups, trainable_weights
+from restr.training.loop.validate import validate, validate_swaps
 from restr.training.run.log import read
 from small_runs import SETTINGS, WORDS, batches, small_config, trainer
 
@@ -84,21 +84,19 @@ def test_the_learning_rate_rises_linearly_then_decays(schedule, half) -> None:
 def test_an_interrupted_and_resumed_run_ends_with_the_same_bits(tmp_path: Path, number: int) -> None:
     straight = trainer(tmp_path / "straight")
     assert straight.fit().stopped is None
-    first = trainer(tmp_path / "broken")
-    first.batches = Interrupting(batches(small_config()), 4, number)  # type: ignore[assignment]
-    result = first.fit()
+    result = trainer(tmp_path / "broken", batches=Interrupting(batches(small_config()), 4, number)).fit()
     assert (result.step, result.stopped) == (5, signal.Signals(number).name)
     torch.manual_seed(99)  # whatever happened meanwhile
     torch.rand(7)
     second = trainer(tmp_path / "broken", resume=True)
     assert second.step == 5
     assert second.fit().step == 8
-    for name, value in trained(straight.model).items():
-        assert torch.equal(value, trained(second.model)[name]), name
+    for name, value in trainable_weights(straight.model).items():
+        assert torch.equal(value, trainable_weights(second.model)[name]), name
     assert straight.engine.ema and second.engine.ema
     for name, value in straight.engine.ema.weights.items():
         assert torch.equal(value, second.engine.ema.weights[name]), name
-    assert straight.at.best == second.at.best
+    assert straight.state.best == second.state.best
     ends = [checkpoint.load(tmp_path / folder / "step-00000008.pt")["random"][0] for folder in ("straight", "broken")]
     assert ends[0]["python"] == ends[1]["python"] and torch.equal(ends[0]["torch"], ends[1]["torch"])
     lines, others = read(tmp_path / "straight/log.jsonl"), read(tmp_path / "broken/log.jsonl")
@@ -138,7 +136,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         trainer(tmp_path)
     config = dataclasses.replace(small_config(), vision=dataclasses.replace(small_config().vision, patch=4))
     with pytest.raises(CheckpointError, match="another model"):
-        Trainer(build_model(config), batches(config), SETTINGS, tmp_path, resume=True)
+        trainer(tmp_path, model=build_model(config), resume=True)
     (path,) = checkpoint.saved(tmp_path)
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(CheckpointError, match="cannot be read"):
@@ -154,10 +152,10 @@ def test_the_time_limit_stops_and_saves(tmp_path: Path) -> None:
 def test_bf16_and_accumulation_train(tmp_path: Path) -> None:
     settings = dataclasses.replace(SETTINGS, steps=2, autocast="bf16", accumulate=2, evaluate_every=0)
     run = trainer(tmp_path, settings)
-    before = {name: value.clone() for name, value in trained(run.model).items()}
+    before = {name: value.clone() for name, value in trainable_weights(run.model).items()}
     run.fit()
     assert all(value.dtype == torch.float32 for value in run.model.parameters())
-    assert any(not torch.equal(before[name], value) for name, value in trained(run.model).items())
+    assert any(not torch.equal(before[name], value) for name, value in trainable_weights(run.model).items())
 
 
 def test_activations_computed_again_change_nothing(tmp_path: Path) -> None:
@@ -263,11 +261,15 @@ def test_the_tiny_model_learns_a_few_scenes_by_heart(tmp_path: Path) -> None:
     few = [scenes[index] for index in range(len(scenes))]
     tokenizer = Tokenizer(WORDS, config.language.max_words)
     settings = TrainConfig(steps=200, lr=1e-3, vision_lr_scale=1.0, warmup=0.1, ema=0.9, weight_decay=0.0)
-    run = Trainer(
-        build_model(config, seed=0), SampleBatches(few, tokenizer, config, size=8), settings, tmp_path,
+    run = trainer(
+        tmp_path,
+        settings,
+        model=build_model(config, seed=0),
+        batches=SampleBatches(few, tokenizer, config, size=8),
         loss=functools.partial(segmentation_loss, dice_weight=1.0),
-    )  # fmt: skip
+        evaluate=None,
+    )
     run.fit()
     model = run.load_averaged()
-    assert measure(model, few, tokenizer)["miou"] > 0.5
-    assert measure_swaps(model, scenes, tokenizer)["swaps"] >= 1
+    assert validate(model, few, tokenizer)["miou"] > 0.5
+    assert validate_swaps(model, scenes, tokenizer)["swaps"] >= 1

@@ -12,7 +12,7 @@ from restr.model.build import build_model
 from restr.nn.attention import Attention, written_out
 from restr.text.tokenizer import Tokenizer
 from restr.training.loop.forward import forward_batch
-from restr.training.run.meter import Meter, peak_flops, peak_memory, training_flops, weight_norm, without_values
+from restr.training.run.meter import Meter, meta_copy, peak_flops, peak_memory, training_flops, weight_norm
 from small_runs import WORDS, samples, small_config
 
 TOKENIZER = Tokenizer(WORDS, 16)
@@ -43,7 +43,7 @@ def test_flops_are_those_of_attention_written_out(frozen: bool) -> None:
     config = small_config(frozen=frozen)
     model = build_model(config, seed=0).train()
     batch = collate(samples()[:4], TOKENIZER, config)
-    found = training_flops(without_values(model), batch)
+    found = training_flops(meta_copy(model), batch)
     for module in model.modules():
         if isinstance(module, Attention):
             module.mix = written_out
@@ -59,12 +59,12 @@ def test_counting_changes_nothing_that_is_trained() -> None:
     batch = collate(samples()[:4], TOKENIZER, config)
     before, random = {n: v.clone() for n, v in model.state_dict().items()}, torch.get_rng_state()
     meter = Meter(torch.device("cpu"), model)
-    assert [len(each) for each in meter.watched(iter([batch, batch]))] == [4, 4]
+    assert [len(each) for each in meter.metered(iter([batch, batch]))] == [4, 4]
     values = meter.values()
     assert torch.equal(random, torch.get_rng_state())
     assert all(parameter.grad is None and parameter.device.type == "cpu" for parameter in model.parameters())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert meter.flops_per_row == training_flops(without_values(model), batch) / 4
+    assert meter.flops_per_row == training_flops(meta_copy(model), batch) / 4
     assert meter.peak and meter.peak > 1e7
     assert values["samples_per_s"] > 0 and values["mfu"] > 0
 
@@ -78,7 +78,7 @@ def test_a_model_that_cannot_be_counted_has_no_mfu() -> None:
         return output
 
     meter = Meter(torch.device("cpu"), build_model(config), forward=curious)
-    assert len(list(meter.watched(iter([collate(samples()[:2], TOKENIZER, config)])))) == 1
+    assert len(list(meter.metered(iter([collate(samples()[:2], TOKENIZER, config)])))) == 1
     assert "mfu" not in meter.values()
 
 

@@ -10,7 +10,7 @@ import pytest
 from restr.cli.config_file import options_of, with_config
 from restr.cli.main import main
 from restr.errors import ConfigError, DataError
-from restr.training.run.record import revision, runs
+from restr.training.run.record import find_runs, revision
 
 SETTINGS = {
     ".json": '{"lr": 0.002, "train": {"steps": 7, "resume": false, "betas": [0.9, 0.95]}, "patch_share": null}',
@@ -76,11 +76,14 @@ def test_a_run_leaves_what_it_takes_to_do_it_again(tmp_path: Path, capsys: pytes
 
 def test_runs_says_where_there_are_none_and_which_were_killed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no run below"):
-        runs(tmp_path)
+        find_runs(tmp_path)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "run.json").write_text('{"verb": "train", "settings": {}}')
     (tmp_path / "a" / "log.jsonl").write_text('{"step": 3, "loss": 0.5}\n{"step": 4, "lo')
-    assert runs(tmp_path)[0].state == "running or killed" and runs(tmp_path)[0].last == {"step": 3, "loss": 0.5}
+    assert find_runs(tmp_path)[0].state == "running or killed" and find_runs(tmp_path)[0].last == {
+        "step": 3,
+        "loss": 0.5,
+    }
     (tmp_path / "a" / "run.json").write_text("{")
     with pytest.raises(DataError, match="is damaged"):
-        runs(tmp_path)
+        find_runs(tmp_path)

@@ -100,8 +100,8 @@ def test_a_watch_tells_the_log_the_people_and_the_loggers(
     with reporter.RunReporter(config, tmp_path, meter, start=4) as told:
         told.advance(5)
         meter.step(3)
-        told.trained(5, {"loss": 0.5})
-        told.evaluated(6, {"miou": 0.25}, 0.75)
+        told.log_training(5, {"loss": 0.5})
+        told.log_evaluation(6, {"miou": 0.25}, 0.75)
         told.rewind(5)
     assert asked == [((("tensorboard",), tmp_path, {"data": "x"}), {"start": 4})]
     lines = read(tmp_path / "log.jsonl")
@@ -117,8 +117,8 @@ def test_a_watch_tells_the_log_the_people_and_the_loggers(
 def test_a_silent_watch_says_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = TrainConfig(steps=2, loggers=("tensorboard",))
     with reporter.RunReporter(config, tmp_path / "run", Meter(torch.device("cpu")), silent=True) as told:
-        told.trained(1, {"loss": 0.5})
-        told.evaluated(1, {"miou": 0.25}, None)
+        told.log_training(1, {"loss": 0.5})
+        told.log_evaluation(1, {"miou": 0.25}, None)
     assert not (tmp_path / "run").exists() and capsys.readouterr().err == ""
 
 

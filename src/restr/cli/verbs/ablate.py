@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +15,7 @@ from restr.files import write_whole
 from restr.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from restr.ablation.tasks import Task
+    from restr.ablation.study import Study
 
 _SETTINGS = TrainConfig(steps=1000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", ema=0.99, log_every=100)
 
@@ -25,7 +24,7 @@ _SETTINGS = TrainConfig(steps=1000, lr=1e-3, vision_lr_scale=1.0, schedule="cosi
 class Ablate:
     """Compare variants of the model on your data: mean and spread over seeds, parameters, GMAC and milliseconds.
 
-    Stop it when you like; the same command goes on where it was. DIR/table.md and DIR/table.png grow with every run.
+    It can be interrupted at any time; the same command resumes it. OUT/table.md and OUT/table.png grow with every run.
 
     Example: restr ablate --table fusion --out runs/fusion --steps 1500
     """
@@ -34,19 +33,19 @@ class Ablate:
     """Folder of the table and its runs."""
 
     table: Literal["fusion", "lambda", "patch-label", "decoder", "patch-size", "attention"] = "fusion"
-    """Which rows."""
+    """Which rows to compare."""
 
     seeds: int = 3
-    """Runs of each row."""
+    """Runs of each row, with different seeds."""
 
     batch: int = 32
-    """Sentences a step."""
+    """Sentences per step."""
 
     preset: str | None = None
     """The model whose parts the rows change (default: restr_tiny on scenes, restr_small on features)."""
 
     scenes: int = 20_000
-    """Drawn scenes to train on, where no features are given."""
+    """Drawn scenes to train on, without --features."""
 
     features: Path | None = None
     """Cached features of photographs (recipes/restr_small, cache.py), instead of drawn scenes."""
@@ -70,23 +69,24 @@ class Ablate:
     """A patch is foreground where more than this share of it is; None takes the share itself as its label."""
 
     threads: int = 0
-    """For torch; 0 leaves the choice to it."""
+    """Threads of torch; 0 leaves the choice to it."""
 
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = _SETTINGS
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parse, run, write the table; 0 when finished, 128 + n when stopped by signal n."""
+    """Run the verb; returns 0, or 128 + n if signal n stopped it. Raises ``RestrError``."""
     return ablate(parsed(Ablate, "restr ablate", arguments))
 
 
 def ablate(settings: Ablate) -> int:
-    """Run what is left of the table and write it."""
+    """Run the rest of the table and write it."""
     import torch
 
     from restr.ablation.report import markdown, plot
     from restr.ablation.run import run_table
     from restr.ablation.tables import table
+    from restr.training.loop.state import exit_code
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -95,7 +95,7 @@ def ablate(settings: Ablate) -> int:
         raise ConfigError(f"seeds is {settings.seeds}; it must be at least 1")
     results, stopped = run_table(
         chosen,
-        task_of(settings),
+        study_of(settings),
         settings.out,
         seeds=settings.seeds,
         settings=settings.train,
@@ -105,21 +105,21 @@ def ablate(settings: Ablate) -> int:
     write_whole(settings.out / "table.md", text)
     plot(chosen.title, results, settings.out / "table.png")
     print(text)
-    if stopped and stopped.startswith("SIG"):
+    code = exit_code(stopped)
+    if code:
         print(f"stopped by {stopped}; the same command goes on")
-        return 128 + signal.Signals[stopped].value
-    return 0
+    return code
 
 
-def task_of(settings: Ablate) -> Task:
-    """Drawn scenes, or cached features with everything that belongs to them."""
-    from restr.ablation.tasks import FeaturesTask, ScenesTask
+def study_of(settings: Ablate) -> Study:
+    """Drawn scenes, or cached features with the files that belong to them."""
+    from restr.ablation.study import features_study, scenes_study
 
     if settings.features is None:
-        return ScenesTask(preset_name=settings.preset or "restr_tiny", scenes=settings.scenes, batch=settings.batch)
+        return scenes_study(preset_name=settings.preset or "restr_tiny", scenes=settings.scenes, batch=settings.batch)
     if settings.parts is None or settings.val_sentences is None or not settings.sentences:
         raise ConfigError("--features needs --parts, --sentences and --val-sentences too; see recipes/restr_small")
-    return FeaturesTask(
+    return features_study(
         features=settings.features,
         parts=settings.parts,
         sentences=settings.sentences,

@@ -1,4 +1,4 @@
-"""``restr finetune``: a trained model made better on data of one's own."""
+"""``restr finetune``: improve a trained model on your own pictures."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ from restr.cli.options import parsed
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
+    from restr.data.dataset import IndexedSamples
+    from restr.model.restr import ReSTR
+    from restr.training.cached.features import FeatureStore
     from restr.training.config import TrainConfig
+    from restr.training.finetune import OwnPicture, PictureSplit
 
-_ROUNDS = 60  # over the pictures, at most
+_ROUNDS = 60  # over the pictures, unless --steps says otherwise
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finetune:
-    """Train the bundled model further on your own pictures and sentences, on a CPU too, and say what it gained.
+    """Train the bundled model further on your own pictures and sentences, on a CPU too, and measure the gain.
 
-    The vision encoder stays as it is, so each picture goes through it once; fusion, language encoder and decoder are
-    trained. Words that the model does not know are learnt; what it knew is kept, as every second batch asks ordinary
-    sentences about your pictures and holds the model to its old answers. With the splits "train" and "val" in the data these
-    are used, else every eighth picture is held out to measure with. Stops when the held-out pictures gain no more. The same
-    command goes on with a run that was stopped.
+    The vision encoder is not trained, so each picture goes through it once; fusion, language encoder and decoder are trained.
+    New words are learnt. Against forgetting, every second batch asks ordinary sentences about your pictures and trains the
+    model to give its old answers. If the data has the splits "train" and "val", they are used; else every 8th picture is held
+    out to measure with. Training stops when the held-out pictures no longer improve. The same command resumes an interrupted
+    run.
 
     Example: restr finetune jsonl:mine.jsonl --out runs/mine
     """
@@ -46,25 +50,25 @@ class Finetune:
     """A model folder to start from (default: the bundled model)."""
 
     steps: int = 0
-    """Longest run in steps; 0 for sixty rounds over the pictures, between 100 and 2000 steps."""
+    """Longest run, in steps; 0 for 60 rounds over the pictures, but between 100 and 2000 steps."""
 
     lr: float = 2e-4
     """Highest learning rate."""
 
     batch: int = 16
-    """Sentences a step, two of each picture."""
+    """Sentences per step, two for each picture."""
 
     rehearse: bool = True
-    """Every second batch on ordinary sentences, against forgetting; --no-rehearse where only your own data counts."""
+    """Make every second batch of ordinary sentences, against forgetting; --no-rehearse if only your own data counts."""
 
     patience: int = 5
     """Stop after so many measurements without a new best; 0 for never."""
 
     max_minutes: float = 0.0
-    """Stop training after so long, 0 for no limit."""
+    """Stop training after this many minutes; 0 for no limit."""
 
     seed: int = 0
-    """Of the order of the pictures."""
+    """Seed of the order of the pictures."""
 
     autocast: Literal["off", "bf16"] = "off"
     """"bf16" computes in bfloat16: faster on processors and GPUs that have it."""
@@ -73,16 +77,15 @@ class Finetune:
     """Where to compute; auto takes a GPU if there is one."""
 
     threads: int = 0
-    """For torch; 0 leaves the choice to it."""
+    """Threads of torch; 0 leaves the choice to it."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb; 0 when finished, 128 + n when stopped by signal n. Raises ``RestrError``."""
-    import signal
-
+    """Run the verb; returns 0, or 128 + n if signal n stopped it. Raises ``RestrError``."""
     settings = parsed(Finetune, "restr finetune", arguments)
-    stopped = finetune(settings, command=shlex.join(["restr", "finetune", *arguments]))
-    return 128 + signal.Signals[stopped].value if stopped and stopped.startswith("SIG") else 0
+    from restr.training.loop.state import exit_code
+
+    return exit_code(finetune(settings, command=shlex.join(["restr", "finetune", *arguments])))
 
 
 def finetune(settings: Finetune, *, command: str = "") -> str | None:
@@ -92,48 +95,37 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     from restr.cli.data.check import open_whole
     from restr.cli.finetune_report import measured, report, say_new_words
     from restr.cli.notices import announce
-    from restr.cli.progress import progress_bar
     from restr.inference.segmenter import Segmenter
     from restr.model.weights import save_pretrained
-    from restr.training.finetune import divide, finetuner, open_pictures
+    from restr.training.finetune import split_pictures
     from restr.training.loop import checkpoint
-    from restr.training.new_words import settle
+    from restr.training.loop.trainer import Trainer
+    from restr.training.new_words import merge_learnt_rows
     from restr.training.run import record
+    from restr.training.tasks import own_pictures
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
     samples = announce(open_whole(settings.data, settings.root), settings.data)
-    parts = divide(samples)
-    # Without a cache of encoded images, for the model will change.
+    split = split_pictures(samples)
+    # Without a cache of encoded images: training changes the model.
     segmenter = Segmenter.from_pretrained(settings.model, device=settings.device, cache_bytes=0)
-    count = sum(map(len, parts.train)), sum(map(len, parts.val))
-    print(
-        f"{len(parts.train)} pictures with {count[0]} sentences to train on, {len(parts.val)} with {count[1]} to measure with"
-    )
-    with progress_bar() as bar:
-        task = bar.add_task("encoding pictures", total=len(parts.train) + len(parts.val))
-        pictures, store = open_pictures(
-            segmenter.model,
-            samples,
-            (*parts.train, *parts.val),
-            settings.out / "features",
-            progress=lambda done: bar.advance(task, done),
-        )
-    train, val = pictures[: len(parts.train)], pictures[len(parts.train) :]
+    train, val, store = _encoded(segmenter.model, samples, split, settings.out / "features")
     before = measured(segmenter, val, store)
     known = segmenter.tokenizer.vocabulary
-    trainer, vocabulary = finetuner(
+    task = own_pictures(
         segmenter.model,
-        segmenter.tokenizer,
+        known,
         [picture.photograph for picture in train],
         [picture.photograph for picture in val],
         store,
-        train_config(settings, pictures=len(parts.train)),
-        settings.out,
         batch=settings.batch,
-        resume=bool(checkpoint.saved(settings.out)),
+        rehearse=settings.rehearse,
+        seed=settings.seed,
     )
-    say_new_words(known, vocabulary)
+    config = train_config(settings, pictures=len(train))
+    trainer = Trainer(task, config, settings.out, resume=bool(checkpoint.saved(settings.out)))
+    say_new_words(known, task.words)
     record.begin(settings.out, "finetune", settings, version=__version__, command=command)
     result = trainer.fit()
     record.end(settings.out, step=result.step, stopped=result.stopped, metrics=result.metrics)
@@ -141,17 +133,35 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
         print(f"stopped by {result.stopped} after step {result.step}; the same command goes on")
         return result.stopped
     model = trainer.load_best()
-    settle(model)
+    merge_learnt_rows(model)
     model.decoder.coarse = 0
-    save_pretrained(model, vocabulary, settings.out / "model", int8=True)
-    numbers = [number for group in parts.val for number in group]
+    save_pretrained(model, task.words, settings.out / "model", int8=True)
+    numbers = [number for group in split.val for number in group]
     after = measured(Segmenter.from_pretrained(settings.out / "model", device=settings.device), val, store)
     report(settings.data, samples, numbers, before, after, settings.out, command)
     return result.stopped
 
 
+def _encoded(
+    model: ReSTR, samples: IndexedSamples, split: PictureSplit, folder: Path
+) -> tuple[list[OwnPicture], list[OwnPicture], FeatureStore]:
+    """The pictures to train on and to measure with, and the store of their features in ``folder``."""
+    from restr.cli.progress import progress_bar
+    from restr.training.finetune import open_pictures
+
+    train, val = len(split.train), len(split.val)
+    sentences = sum(map(len, split.train)), sum(map(len, split.val))
+    print(f"{train} pictures with {sentences[0]} sentences to train on, {val} with {sentences[1]} to measure with")
+    with progress_bar() as bar:
+        task = bar.add_task("encoding pictures", total=train + val)
+        pictures, store = open_pictures(
+            model, samples, (*split.train, *split.val), folder, progress=lambda done: bar.advance(task, done)
+        )
+    return pictures[:train], pictures[train:], store
+
+
 def train_config(settings: Finetune, *, pictures: int) -> TrainConfig:
-    """The trainer's settings: measured about every two rounds over the pictures."""
+    """The settings of the training; it is evaluated about every two rounds over the pictures."""
     from restr.training.config import TrainConfig
 
     if settings.batch < 2 or settings.batch % 2:
@@ -165,7 +175,7 @@ def train_config(settings: Finetune, *, pictures: int) -> TrainConfig:
         weight_decay=0.02,
         clip=0.5,
         ema=0.99,
-        best="miou",  # of few pictures the less noisy one: large masks do not outvote all others
+        best="miou",  # less noisy than oIoU on few pictures, where large masks outvote all others
         patience=settings.patience,
         evaluate_every=min(max(2 * round_, 25), steps),
         log_every=10,

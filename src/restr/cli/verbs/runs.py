@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -14,21 +14,21 @@ from restr.cli.options import parsed
 if TYPE_CHECKING:
     from restr.training.run.record import Run
 
-KEEP = "restr", "git", "torch", "machine", "gpu"
+_ENVIRONMENT = "restr", "git", "torch", "machine", "gpu"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Runs:
-    """List the runs below a folder, or set some against each other: what differs between them, and their curves.
+    """List the runs in a folder, or compare several: the settings that differ, and their curves.
 
     Example: restr runs runs, or: restr runs runs/a runs/b --out compared.png
     """
 
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional] = (Path("runs"),)
-    """Where to look; with several, their runs are compared."""
+    """Folders to search; with several, their runs are compared."""
 
     out: Path | None = None
-    """A PNG for the curves of the runs."""
+    """Write the curves of the runs to this PNG."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,17 +37,17 @@ def main(arguments: Sequence[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from restr.training.run.record import runs
+    from restr.training.run.record import find_runs
 
-    found = [run for folder in settings.folders for run in runs(folder)]
+    found = [run for folder in settings.folders for run in find_runs(folder)]
     table = Table(box=None, pad_edge=False)
     for name in ("run", "begun", "verb", "data", "step", "state", "loss", "measures"):
         table.add_column(name, justify="right" if name in ("step", "loss") else "left", overflow="fold")
     for run in found:
-        table.add_row(*row(run))
+        table.add_row(*_row(run))
     Console(soft_wrap=False).print(table)
     if len(settings.folders) > 1:
-        for line in differences(found):
+        for line in _differences(found):
             print(line)
     if settings.out:
         from restr.training.run.curves import plot_runs
@@ -57,8 +57,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def row(run: Run) -> list[str]:
-    """A run in the table's columns."""
+def _row(run: Run) -> list[str]:
+    """The cells of a run, by column."""
     record, measures = run.record, run.record.get("metrics") or {}
     of_log = {name.removeprefix("val_"): value for name, value in run.last.items() if name.startswith("val_")}
     shown = {name: value for name, value in (measures or of_log).items() if name in ("oiou", "miou")}
@@ -75,17 +75,15 @@ def row(run: Run) -> list[str]:
     ]
 
 
-def differences(found: Sequence[Run]) -> list[str]:
-    """The settings and surroundings in which runs differ, a line each."""
-    flat = [_flat(run.record.get("settings", {})) | {name: run.record.get(name) for name in KEEP} for run in found]
+def _differences(found: Sequence[Run]) -> list[str]:
+    """The settings and environment that differ between runs, one line each."""
+    from restr.training.run.record import flatten
+
+    flat = []
+    for run in found:
+        settings = {name.rpartition(".")[2]: value for name, value in flatten(run.record.get("settings", {})).items()}
+        flat.append(settings | {name: run.record.get(name) for name in _ENVIRONMENT})
     names = [name for name in dict.fromkeys(name for each in flat for name in each) if name != "out"]
     differing = [name for name in names if len({repr(each.get(name)) for each in flat}) > 1]
     lines = [f"{name}: {' | '.join(str(each.get(name, '-')) for each in flat)}" for name in differing]
     return ["", "differing:", *(f"  {line}" for line in lines)] if lines else ["", "no setting differs"]
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        found |= _flat(value) if isinstance(value, dict) else {name: value}
-    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shlex
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,10 +19,10 @@ from restr.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from restr.model.restr import ReSTR
-    from restr.training.run.run_state import TrainResult
-    from restr.training.tasks import Setup
+    from restr.training.loop.state import TrainResult
+    from restr.training.loop.task import Task
 
-logger = logging.getLogger("restr")
+_logger = logging.getLogger("restr")
 
 _SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cosine", evaluate_every=1000, ema=0.998)
 
@@ -32,8 +31,8 @@ _SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cos
 class Train:
     """Train a model and save it as a folder that ``restr predict --model`` and ``Segmenter.from_pretrained`` read.
 
-    Without --data, shapes and sentences are drawn as they are used. To make the bundled model better on own data, see
-    restr finetune, which a CPU can do.
+    Without --data, scenes of shapes are drawn while training. To improve the bundled model on your own data, see restr finetune,
+    which a CPU can do.
 
     Example: restr train --data refcoco:unc:train --val refcoco:unc:val --root DATA --preset restr_base --vision vit.npz
     --vectors glove.txt --out runs/refcoco
@@ -42,19 +41,19 @@ class Train:
     """
 
     out: Path
-    """Folder for checkpoints, log, curves and, at the end, the model (DIR/model)."""
+    """Folder for checkpoints, log, curves and, at the end, the model (OUT/model)."""
 
     data: str = "generated"
     """What to train on: "generated", or a dataset as for restr eval: NAME[:SPLITTER]:SPLIT or FORM:PATH:SPLIT."""
 
     val: str | None = None
-    """What to measure on while training (datasets only)."""
+    """What to measure on while training; needed with a dataset."""
 
     root: Path = Path(".")
     """The folder that holds the dataset."""
 
     preset: str = "restr_tiny"
-    """Which model."""
+    """Which model to build."""
 
     model: Path | None = None
     """A trained model to start from, instead of a preset."""
@@ -69,10 +68,10 @@ class Train:
     """How many different scenes to train on."""
 
     per_scene: int = 8
-    """Sentences a scene."""
+    """Sentences per scene."""
 
     batch: int = 32
-    """Sentences a batch, a multiple of per-scene; --accumulate batches make up a step."""
+    """Sentences per batch, a multiple of --per-scene; a step has --accumulate batches."""
 
     grammar: Literal["plain", "everyday"] = "plain"
     """The words: "plain" is about 70 words, "everyday" the photographs' grammar with synonyms and typos."""
@@ -81,13 +80,13 @@ class Train:
     """How many unseen scenes to measure on."""
 
     validation_samples: int = 512
-    """How many samples of --val to measure on; a whole evaluation is restr eval's."""
+    """How many samples of --val to measure on; restr eval does a full evaluation."""
 
     overfit: bool = False
-    """Measure on the training scenes, not on unseen ones."""
+    """Measure on the training scenes instead of unseen ones."""
 
     resume: bool = False
-    """Continue the run in DIR."""
+    """Continue the run in --out."""
 
     dice_weight: float = 1.0
     """Weight of the Dice term of the loss."""
@@ -99,32 +98,32 @@ class Train:
     """A patch is foreground where more than this share of it is; None takes the share itself as its label."""
 
     threads: int = 0
-    """For torch; 0 leaves the choice to it."""
+    """Threads of torch; 0 leaves the choice to it."""
 
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = _SETTINGS
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parse, train, report; 0 when finished or out of time, 128 + n when stopped by signal n."""
+    """Run the verb; returns 0, or 128 + n if signal n stopped it. Raises ``RestrError``."""
     settings = parsed(Train, "restr train", arguments)
     from restr.training.loop import distributed
+    from restr.training.loop.state import exit_code
 
-    with distributed.joined(settings.train.device):
+    with distributed.process_group(settings.train.device):
         result = train(settings, command=shlex.join(["restr", "train", *arguments]))
         first = distributed.is_first()
-    if result.stopped and result.stopped.startswith("SIG"):
-        if first:
-            print(f"stopped by {result.stopped} after step {result.step}; add --resume to continue in {settings.out}")
-        return 128 + signal.Signals[result.stopped].value
-    if first:
+    code = exit_code(result.stopped)
+    if first and code:
+        print(f"stopped by {result.stopped} after step {result.step}; add --resume to continue in {settings.out}")
+    elif first:
         for name, value in result.metrics.items():
             print(f"{name:16} {value:.4f}")
         print(f"model, metrics.json, log.jsonl, curves.png, sheets and report.html in {settings.out}")
-    return 0
+    return code
 
 
 def train(settings: Train, *, command: str = "") -> TrainResult:
-    """Run the training that ``settings`` describe, save the model and measure it once more."""
+    """Train as ``settings`` say, save the model and its metrics."""
     import functools
 
     import torch
@@ -136,35 +135,27 @@ def train(settings: Train, *, command: str = "") -> TrainResult:
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    setup = setup_of(settings)
-    trainer = Trainer(
-        setup.model,
-        setup.batches,
-        settings.train,
-        settings.out,
-        resume=settings.resume,
-        loss=functools.partial(
-            segmentation_loss,
-            dice_weight=settings.dice_weight,
-            patch_weight=settings.patch_weight,
-            patch_share=settings.patch_share,
-        ),
-        evaluate=setup.evaluate,
-        draw=setup.draw,
+    loss = functools.partial(
+        segmentation_loss,
+        dice_weight=settings.dice_weight,
+        patch_weight=settings.patch_weight,
+        patch_share=settings.patch_share,
     )
+    task = dataclasses.replace(task_of(settings), loss=loss)
+    trainer = Trainer(task, settings.train, settings.out, resume=settings.resume)
     if distributed.is_first():
         record.begin(settings.out, "train", settings, version=__version__, command=command)
     result = trainer.fit()
     model = trainer.load_averaged()
-    if result.stopped is None and setup.at_end:
-        result = dataclasses.replace(result, metrics=result.metrics | setup.at_end(model))
+    if result.stopped is None and task.final:
+        result = dataclasses.replace(result, metrics=result.metrics | task.final(model))
     if distributed.is_first():
-        keep(settings.out, model, setup, result)
+        _save(settings.out, model, task, result)
     return result
 
 
-def keep(folder: Path, model: ReSTR, setup: Setup, result: TrainResult) -> None:
-    """Leave what a run has come to: the model, its measures, its curves."""
+def _save(folder: Path, model: ReSTR, task: Task, result: TrainResult) -> None:
+    """Write the results of a run: the model, its metrics, curves and report."""
     import json
 
     from restr.model.weights import save_pretrained
@@ -172,27 +163,28 @@ def keep(folder: Path, model: ReSTR, setup: Setup, result: TrainResult) -> None:
     from restr.training.run.curves import plot_curves
     from restr.training.run.report import write_report
 
-    save_pretrained(model, setup.words, folder / "model")
+    save_pretrained(model, task.words, folder / "model")
     record.end(folder, step=result.step, stopped=result.stopped, metrics=result.metrics)
     write_whole(folder / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
     try:
         plot_curves(folder / "log.jsonl", folder / "curves.png")
-    except DataError as error:  # matplotlib comes with an extra; a finished run is not to fail for a picture
-        logger.warning("no curves: %s", error)
+    except DataError as error:  # matplotlib comes with an extra; a finished run must not fail for a picture
+        _logger.warning("no curves: %s", error)
     write_report(folder)
 
 
-def setup_of(settings: Train) -> Setup:
-    """What to train on, and from where."""
+def task_of(settings: Train) -> Task:
+    """The task that the options describe. Raises ``ConfigError`` if --val is missing."""
     from restr.cli.notices import announce
     from restr.formats.catalog import open_dataset
-    from restr.training.tasks import Start, on_dataset, on_scenes
+    from restr.training import tasks
+    from restr.training.start import Start
 
     start = Start(preset=settings.preset, folder=settings.model, vision=settings.vision, vectors=settings.vectors)
     if settings.data == "generated":
-        return on_scenes(
+        return tasks.scenes(
             start,
-            scenes=settings.scenes,
+            count=settings.scenes,
             unseen=settings.validation_scenes,
             per_scene=settings.per_scene,
             batch=settings.batch,
@@ -202,7 +194,7 @@ def setup_of(settings: Train) -> Setup:
         )
     if settings.val is None:
         raise ConfigError(f"--data {settings.data} needs --val, what to measure on while training (refcoco:unc:val)")
-    return on_dataset(
+    return tasks.dataset(
         start,
         announce(open_dataset(settings.data, settings.root), settings.data),
         announce(open_dataset(settings.val, settings.root), settings.val),

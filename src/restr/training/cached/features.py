@@ -1,8 +1,8 @@
-"""Cached patch features: the frozen vision encoder runs once a photograph, training reads its tokens from disk.
+"""Cached patch features: the frozen vision encoder runs once for each photograph, training reads its tokens from disk.
 
-A store is a folder: ``tokens.f16`` (all tokens, one after the other, half precision), ``index.jsonl`` (one line a
-photograph: where its tokens begin and its patch grid) and ``meta.json`` (what they were made with). It is appended
-to, so building it can be interrupted and resumed; a half-written photograph is cut off again.
+A store is a folder: ``tokens.f16`` (all tokens, one after the other, half precision), ``index.jsonl`` (for each photograph
+the row of its first token and its patch grid) and ``meta.json`` (width and fingerprint). Building it can be interrupted and
+resumed: photographs are appended, and a half-written one is cut off again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TOKENS, INDEX, META = "tokens.f16", "index.jsonl", "meta.json"
 
 @dataclass(frozen=True)
 class StoredFeature:
-    """Where a photograph's tokens lie: the first token's row and the patch grid (h, w)."""
+    """The position of a photograph's tokens: the row of the first one, and the patch grid (h, w)."""
 
     start: int
     grid: tuple[int, int]
@@ -36,7 +36,7 @@ class StoredFeature:
 
 
 class FeatureStore:
-    """Patch features by photograph: ``store[name]`` -> float16 (h*w, d), read through a memory map."""
+    """Patch features of photographs: ``store[name]`` -> float16 (h*w, d), read through a memory map."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -73,10 +73,10 @@ def cache_features(
     width: int,
     fingerprint: str,
 ) -> int:
-    """Encode each photograph that the store lacks and append it; returns how many were new.
+    """Encode the photographs that the store does not have, and append them; returns how many these were.
 
-    encode: name -> (tokens float (h*w, width), grid). fingerprint: of the encoder's weights and the preprocessing
-    (``fingerprint_of``); a store made with others is refused with ``DataError``.
+    ``encode``: name -> (tokens float (h*w, width), grid). ``fingerprint`` identifies the encoder's weights and the preprocessing
+    (``fingerprint_of``). Raises ``DataError`` if the store was made with another one.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def cache_features(
 
 
 def fingerprint_of(state: Mapping[str, torch.Tensor], preprocess: object) -> str:
-    """A short hash of encoder weights and preprocessing facts, so that a cache is never used with another model."""
+    """A short hash of encoder weights and preprocessing, so that a cache is never used with another model."""
     digest = hashlib.sha256(repr(preprocess).encode())
     for name in sorted(state):
         digest.update(name.encode())

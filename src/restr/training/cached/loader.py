@@ -1,7 +1,7 @@
 """Training batches of photographs from cached patch features.
 
-A batch depends on the seed and the step alone, so a run that is stopped and resumed sees the same batches as one
-that was never stopped, and nothing about the data's position has to be saved.
+A batch depends only on the seed and the step, so a resumed run sees the same batches as an uninterrupted one, and no position in
+the data has to be saved.
 """
 
 from __future__ import annotations
@@ -25,29 +25,39 @@ from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN
 from restr.training.cached.features import FeatureStore
 
-KEPT_BYTES = 1 << 30  # of resized masks, in each process that prepares batches
+_MAX_KEPT_BYTES = 1 << 30  # of resized masks, in each process that prepares batches
 
 
 @dataclass(frozen=True)
 class CachedSentence:
-    """An expression for a photograph and the indices of the masks whose union it names."""
+    """A sentence about a photograph."""
 
     text: str
+    """The sentence."""
+
     targets: tuple[int, ...]
+    """Indices of the masks whose union it names."""
+
     kind: str = "other"
+    """The kind of sentence."""
 
 
 @dataclass(frozen=True)
 class CachedPhotograph:
-    """A photograph's masks (COCO RLE) and sentences; ``name`` is its key in the feature store."""
+    """A photograph whose features are in a store."""
 
     name: str
+    """Its key in the feature store."""
+
     masks: tuple[dict, ...]
+    """Its masks, COCO RLE."""
+
     sentences: tuple[CachedSentence, ...]
+    """Its sentences."""
 
 
 def read_photographs(path: Path) -> list[CachedPhotograph]:
-    """Photographs with their sentences, one JSON object a line: name, masks (run lengths), sentences.
+    """Photographs with their sentences, one JSON object per line: name, masks (run lengths), sentences.
 
     A sentence is [text, indices of its masks, kind]. ``recipes/restr_small/make_sentences.py`` writes such files.
     """
@@ -63,14 +73,16 @@ def read_photographs(path: Path) -> list[CachedPhotograph]:
 
 
 class CachedBatches:
-    """Batches from cached features: every photograph once an epoch, ``per_image`` of its sentences each time.
+    """Batches from cached features: every photograph once per epoch, with ``per_image`` of its sentences.
 
-    Photographs of one patch grid share a batch, so nothing is padded. Several sentences of one photograph in a
-    batch are the contrast that teaches which of the instances is meant. ``word_dropout``: share of the words that
-    become the unknown word, so that it is learnt. ``stride``: mask pixels a patch side, the
-    patch or, with ``Decoder.coarse``, a power of 2 less. ``every``: keep each so-many-th row and column of patches, from
-    a random first one: a quarter of the tokens at 2, for the part of training that is about words, not borders. ``fill``: the
-    photographs that are left of a grid make a batch too, with others of it a second time; for few photographs.
+    All photographs of a batch have the same patch grid, so nothing is padded. Several sentences about one photograph in a batch
+    teach by contrast which of the instances is meant.
+
+    word_dropout: share of the words that become the unknown word, so that it is learnt.
+    stride: mask pixels per side of a patch: the patch size, divided by 2 for each coarse block (``Decoder.coarse``).
+    every: keep every n-th row and column of patches, from a random first one. 2 keeps a quarter of the tokens, which suits
+    training that is about words, not borders.
+    fill: if the last photographs of a grid do not fill a batch, repeat others of this grid instead of dropping them.
     """
 
     def __init__(
@@ -116,11 +128,11 @@ class CachedBatches:
                 "add some or choose a smaller batch"
             )
         self._epoch: tuple[int, list[list[CachedPhotograph]]] = (-1, [])
-        self._kept: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}  # decoding masks is most of a batch's cost
+        self._kept: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}  # decoding masks is most of the cost of a batch
         self._kept_bytes = 0
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step: patches (b n d) half precision, mask (b 1 stride*h stride*w)."""
+        """The batch of a step: patches (b n d) in half precision, mask (b 1 stride*h stride*w)."""
         epoch, position = divmod(step, self.per_epoch)
         if self._epoch[0] != epoch:
             self._epoch = (epoch, self._schedule(epoch))
@@ -170,7 +182,7 @@ class CachedBatches:
         grid: tuple[int, int],
         first: tuple[int, int],
     ) -> Tensor:
-        """The target's mask (1 stride*h stride*w) on the kept patches, each in the middle of its cell."""
+        """The mask of a sentence (1 stride*h stride*w) on the kept patches, each in the middle of its cell."""
         size = grid[0] * self.stride, grid[1] * self.stride
         if not sentence.targets:
             return torch.zeros(1, *size)
@@ -184,7 +196,7 @@ class CachedBatches:
         return torch.from_numpy(mask.astype(np.float32) / 255)[None]
 
     def _resized(self, name: str, targets: tuple[int, ...], whole: tuple[int, int]) -> np.ndarray:
-        """The union of these masks over the whole grid, stride / every pixels a patch: uint8, 255 = foreground."""
+        """The union of these masks over the whole grid, stride / every pixels per patch: uint8, 255 = foreground."""
         if (name, targets) in self._kept:
             return self._kept[name, targets]
         union = np.logical_or.reduce([rle_decode(self.masks[name][i]) for i in targets])
@@ -194,7 +206,7 @@ class CachedBatches:
             mask, size=(whole[0] * fine, whole[1] * fine), mode="bilinear", align_corners=False, antialias=True
         )
         resized = (mask[0, 0] * 255).round().byte().numpy()
-        if self._kept_bytes + resized.nbytes <= KEPT_BYTES:
+        if self._kept_bytes + resized.nbytes <= _MAX_KEPT_BYTES:
             self._kept[name, targets] = resized
             self._kept_bytes += resized.nbytes
         return resized

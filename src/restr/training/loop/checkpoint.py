@@ -1,4 +1,4 @@
-"""Checkpoints: everything that an exact continuation needs, written whole or not at all."""
+"""Checkpoints: everything that an exact continuation needs, in files that are either complete or absent."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import torch
 from restr.errors import CheckpointError
 from restr.files import written_whole
 
-logger = logging.getLogger("restr")
+_logger = logging.getLogger("restr")
 
-_FORMAT = 2  # 1 was one process's random state, not a list
+_FORMAT = 2  # in format 1 "random" was the state of one process, not a list of states
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint, on disk when this returns: older ones are deleted next.
+    """Write a checkpoint and wait until it is on disk, as older ones are deleted next.
 
-    Raises ``CheckpointError`` where that fails, as on a full disk; what was there before is still there.
+    Raises ``CheckpointError`` if that fails (a full disk); a file that was there before is kept.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,9 +37,9 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A checkpoint's contents on the CPU; tensors and plain values only, never code.
+    """The contents of a checkpoint on the CPU; loads tensors and plain values only, never code.
 
-    Raises ``CheckpointError`` where the file is missing, cut off or of another format.
+    Raises ``CheckpointError`` if the file is missing, truncated or of another format.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -52,20 +52,20 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
-def path_of(folder: Path, step: int) -> Path:
-    """Where the checkpoint after ``step`` steps lies."""
+def path_at(folder: Path, step: int) -> Path:
+    """The file of the checkpoint after ``step`` steps."""
     return folder / f"step-{step:08d}.pt"
 
 
 def saved(folder: Path) -> list[Path]:
-    """The folder's checkpoints, oldest first."""
+    """The checkpoints of a folder, oldest first."""
     return sorted(folder.glob("step-*.pt"))
 
 
 def newest_sound(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """The newest checkpoint that can be read, and its contents; damaged ones on the way are renamed, and said to be so.
+    """The newest checkpoint that can be read, and its contents; newer, damaged ones are logged and renamed.
 
-    Raises ``CheckpointError`` where there is none.
+    Raises ``CheckpointError`` if there is none.
     """
     problem: CheckpointError | None = None
     for path in reversed(saved(folder)):
@@ -73,9 +73,9 @@ def newest_sound(folder: Path) -> tuple[Path, dict[str, Any]]:
             state = load(path)
         except CheckpointError as error:
             problem = problem or error
-            logger.warning("%s", error)
+            _logger.warning("%s", error)
             continue
-        for damaged in (later for later in saved(folder) if later > path):
+        for damaged in (newer for newer in saved(folder) if newer > path):
             damaged.replace(damaged.with_name(f"damaged-{damaged.name}"))
         return path, state
     raise problem or CheckpointError(f"{folder} holds no checkpoint")
@@ -112,7 +112,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Undo of ``random_state``."""
+    """Restore what ``random_state`` returned."""
     torch.set_rng_state(state["torch"])
     if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])
@@ -122,7 +122,7 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """The system's word on a failed write, not torch's."""
+    """The system's message about a failed write, not torch's."""
     while error.__context__ is not None and not isinstance(error, OSError):
         error = error.__context__
     return str(error)

@@ -1,7 +1,7 @@
-"""Several processes that train one model, as torchrun starts them; alone, everything here does nothing.
+"""Several processes that train one model, started by torchrun; in a single process, everything here does nothing.
 
-``torchrun`` tells each process its rank by the environment. What the processes must agree on (may this step count, is it time to
-save, has somebody asked to stop) is agreed on here, so that none waits for another for ever.
+``torchrun`` tells each process its rank by environment variables. Whatever must be decided alike in all processes (is this step
+finite, is it time to save, has a signal arrived) is decided by a collective here, so that none waits for another for ever.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from restr.model.device import choose_device
 from restr.model.restr import ReSTR
 from restr.nn.transformer import Block
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def rank() -> int:
-    """This process's number, from 0."""
+    """The number of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def size() -> int:
-    """How many processes train together."""
+    """The number of processes that train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes files and talks."""
+    """Whether this is the process that writes files and prints."""
     return rank() == 0
 
 
 def was_restarted() -> bool:
-    """Whether torchrun has started these processes again after a failure."""
+    """Whether torchrun has restarted these processes after a failure."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
 @contextmanager
-def joined(device: str) -> Iterator[None]:
-    """Within it, the processes that torchrun has started train together; alone, nothing happens.
+def process_group(device: str) -> Iterator[None]:
+    """A context in which the processes started by torchrun train together; in a single process it does nothing.
 
-    NCCL connects GPUs, gloo CPUs. Raises ``ConfigError`` where a process has no GPU of its own.
+    NCCL connects GPUs, gloo CPUs. Raises ``ConfigError`` if a process has no GPU of its own.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         yield
@@ -67,7 +67,7 @@ def joined(device: str) -> Iterator[None]:
 
 
 def device_of_process(device: str) -> torch.device:
-    """The device of that name (see ``choose_device``); of several GPUs, the one with this process's number on its machine."""
+    """The device of that name (see ``choose_device``); of several GPUs, the one with the local rank of this process."""
     chosen = choose_device(device)
     number = int(os.environ.get("LOCAL_RANK", "0"))
     if chosen.type != "cuda" or chosen.index is not None or "LOCAL_RANK" not in os.environ:
@@ -80,8 +80,8 @@ def device_of_process(device: str) -> torch.device:
     return torch.device("cuda", number)
 
 
-def highest(values: Sequence[float], device: torch.device) -> list[float]:
-    """The highest of each value over all processes: what any of them has seen, all know."""
+def all_max(values: Sequence[float], device: torch.device) -> list[float]:
+    """The maximum of each value over all processes."""
     if size() == 1:
         return list(values)
     numbers = torch.tensor(values, dtype=torch.float64, device=device)
@@ -89,8 +89,8 @@ def highest(values: Sequence[float], device: torch.device) -> list[float]:
     return numbers.tolist()
 
 
-def mean(values: Mapping[str, float], device: torch.device) -> dict[str, float]:
-    """Each value's mean over all processes."""
+def all_mean(values: Mapping[str, float], device: torch.device) -> dict[str, float]:
+    """The mean of each value over all processes."""
     if size() == 1 or not values:
         return dict(values)
     numbers = torch.tensor(list(values.values()), dtype=torch.float64, device=device)
@@ -98,8 +98,8 @@ def mean(values: Mapping[str, float], device: torch.device) -> dict[str, float]:
     return dict(zip(values, (numbers / size()).tolist(), strict=True))
 
 
-def gathered(value: T) -> list[T]:
-    """Everybody's value, by rank; it must be picklable."""
+def all_gather(value: _T) -> list[_T]:
+    """The value of every process, by rank; it must be picklable."""
     if size() == 1:
         return [value]
     values: list[Any] = [None] * size()
@@ -107,20 +107,23 @@ def gathered(value: T) -> list[T]:
     return values
 
 
-def share(count: int) -> list[tuple[int, bool]]:
-    """This process's numbers below ``count``: as many for each, so that all compute in step; False: another has it already."""
-    each = -(-count // size())
-    numbers = (rank() + size() * place for place in range(each))
-    return [(number % count, number < count) for number in numbers]
+def split_indices(count: int) -> list[tuple[int, bool]]:
+    """The indices below ``count`` that this process works on, each with whether its result counts.
+
+    Every process gets equally many, as collectives need; a surplus index belongs to another process and does not count.
+    """
+    per_process = -(-count // size())
+    indices = (rank() + size() * position for position in range(per_process))
+    return [(index % count, index < count) for index in indices]
 
 
 def shard(model: ReSTR) -> None:
-    """Let each process hold a part of every weight (FSDP2), block by block."""
+    """Shard the model over all processes (FSDP2), block by block. Raises ``ConfigError`` in a single process."""
     if not dist.is_initialized():
         raise ConfigError(
             "strategy is fsdp, but this is the only process; start several: torchrun --nproc-per-node 2 -m restr train ..."
         )
-    # restr changes no output in place, which is all that this warning is about
+    # the warning is about outputs that are changed in place; restr changes none
     warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor", UserWarning)
     for module in model.modules():
         if isinstance(module, Block):
@@ -131,29 +134,29 @@ def shard(model: ReSTR) -> None:
 
 
 def reshard(model: nn.Module) -> None:
-    """Let go of the whole weights that a pass without gradient has left behind."""
+    """Free the full weights that a pass without gradient has left in memory."""
     for module in model.modules():
         if isinstance(module, FSDPModule):
             module.reshard()
 
 
 def is_sharded(module: nn.Module) -> bool:
-    """Whether some of a module's weights are spread over processes."""
+    """Whether some weights of a module are sharded over processes."""
     return any(isinstance(parameter, DTensor) for parameter in module.parameters())
 
 
-def whole(tree: Any) -> Any:
-    """The same nested values with every tensor whole; all processes must ask at once."""
+def full_tensors(tree: Any) -> Any:
+    """The same nested values with every sharded tensor gathered; a collective: all processes must call it."""
     return tree_map(lambda value: value.full_tensor() if isinstance(value, DTensor) else value, tree)
 
 
-def here(tensor: Tensor) -> Tensor:
-    """What this process holds of a tensor."""
+def local_part(tensor: Tensor) -> Tensor:
+    """The part of a tensor that this process holds."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
-def spread_like(tensor: Tensor, pattern: Tensor) -> Tensor:
-    """A whole tensor, spread over the processes as ``pattern`` is."""
+def shard_like(tensor: Tensor, pattern: Tensor) -> Tensor:
+    """A full tensor, sharded over the processes as ``pattern`` is."""
     if not isinstance(pattern, DTensor):
         return tensor
     return distribute_tensor(tensor.to(pattern.device), pattern.device_mesh, pattern.placements)

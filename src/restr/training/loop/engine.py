@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
@@ -20,29 +20,34 @@ from restr.nn.transformer import Transformer
 from restr.training.config import TrainConfig
 from restr.training.loop import distributed
 from restr.training.loop.forward import mean_iou
-from restr.training.loop.optim import Ema, build_optimizer, learning_rate, set_learning_rate, trained
-
-Loss = Callable[[ReSTROutput, Tensor], LossTerms]
-Forward = Callable[[ReSTR, Batch], ReSTROutput]
+from restr.training.loop.optim import Ema, build_optimizer, learning_rate, set_learning_rate, trainable_weights
+from restr.training.loop.task import Forward, Loss
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-LEAST_SCALE = 1.0  # of the loss in fp16; gradients that overflow below it are not the scale's fault
+_MIN_SCALE = 1.0  # of the loss in fp16: at this scale an overflow is no longer due to the scaling
 
 
-class Gradient(NamedTuple):
-    """What this process's batches of a step came to. numbers: loss terms and IoU, where they were asked for. norm: of everybody's
-    gradient. finite: whether the weights may be changed by it. rows: sentences. unreadable: why samples were replaced."""
+class StepGradient(NamedTuple):
+    """What one step's batches of this process have accumulated; the gradient itself is in the parameters."""
 
     loss: float
-    numbers: dict[str, float]
+    """Mean loss of the batches."""
+
+    terms: dict[str, float]
+    """Loss terms and IoU; empty unless asked for."""
+
     norm: float
+    """Norm of the gradient over all processes, before clipping."""
+
     finite: bool
-    rows: int
+    """Whether the weights may be updated with it."""
+
     unreadable: tuple[str, ...]
+    """Why samples could not be read and were replaced, one message each."""
 
 
-class Computation(nn.Module):
-    """A batch to an output: the module that is compiled, and that DistributedDataParallel wraps."""
+class ForwardModule(nn.Module):
+    """The forward pass as a module, to be compiled and wrapped by DistributedDataParallel."""
 
     def __init__(self, model: ReSTR, function: Forward) -> None:
         super().__init__()
@@ -53,14 +58,16 @@ class Computation(nn.Module):
 
 
 class Engine:
-    """A model and everything that changes its weights: optimiser, running mean, loss scale, and the way that processes share
-    the work. Its state is whole and the same for every way, so that a run may go on on more or fewer processes."""
+    """A model and everything that changes its weights: optimiser, running mean, loss scale, and how processes share the work.
+
+    ``state_dict`` holds full tensors, so that a run can be resumed on more or fewer processes, with either strategy.
+    """
 
     def __init__(self, model: ReSTR, config: TrainConfig, forward: Forward, loss: Loss) -> None:
         self.config, self.loss = config, loss
         self.device = distributed.device_of_process(config.device)
         self.model = model.to(self.device)
-        self.frozen = _fingerprint(model)
+        self.frozen = _sum_of_frozen(model)
         for module in model.modules():
             if isinstance(module, Transformer):
                 module.recompute = config.recompute and any(p.requires_grad for p in module.parameters())
@@ -69,44 +76,44 @@ class Engine:
         self.optimizer = build_optimizer(model, config)
         self.ema = Ema(model, config.ema) if config.ema else None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.autocast == "fp16")
-        self.computation: nn.Module = Computation(model, forward)
+        self.forward: nn.Module = ForwardModule(model, forward)
         if config.compile:
-            self.computation.compile()
+            self.forward.compile()
         if config.strategy == "ddp" and distributed.size() > 1:
-            self.computation = DistributedDataParallel(
-                self.computation, device_ids=[self.device] if self.device.type == "cuda" else None
+            self.forward = DistributedDataParallel(
+                self.forward, device_ids=[self.device] if self.device.type == "cuda" else None
             )
 
     # --- a step ----------------------------------------------------------------------------------------------------
 
-    def gradient(self, batches: Iterator[Batch], count: int, *, watched: bool) -> Gradient:
-        """The mean gradient of this process's next ``count`` batches and of everybody else's; the weights stay."""
+    def gradient(self, batches: Iterator[Batch], count: int, *, with_terms: bool) -> StepGradient:
+        """Compute the mean gradient over the next ``count`` batches of every process; the weights do not change."""
         self.optimizer.zero_grad(set_to_none=True)
-        numbers: dict[str, float] = dict.fromkeys((*LossTerms._fields, "iou"), 0.0) if watched else {}
-        loss, rows, unreadable = 0.0, 0, []
+        terms: dict[str, float] = dict.fromkeys((*LossTerms._fields, "iou"), 0.0) if with_terms else {}
+        loss, unreadable = 0.0, []
         for number in range(count):
             batch = next(batches).to(self.device)
-            with self._alone_until(number + 1 == count):
+            with self._synchronised(number + 1 == count):
                 with torch.autocast(self.device.type, DTYPES.get(self.config.autocast), enabled=self.autocast):
-                    output = self.computation(batch)
-                terms = self.loss(output, batch.mask)
-                self.scaler.scale(terms.total / count).backward()
-            loss += terms.total.item() / count
-            rows += len(batch)
+                    output = self.forward(batch)
+                found = self.loss(output, batch.mask)
+                self.scaler.scale(found.total / count).backward()
+            loss += found.total.item() / count
             unreadable += batch.unreadable
-            if watched:
-                for name, value in zip(LossTerms._fields, terms, strict=True):
-                    numbers[name] += value.item() / count
-                numbers["iou"] += mean_iou(output.logits, batch.mask) / count
+            if with_terms:
+                for name, value in zip(LossTerms._fields, found, strict=True):
+                    terms[name] += value.item() / count
+                terms["iou"] += mean_iou(output.logits, batch.mask) / count
         self.scaler.unscale_(self.optimizer)
         clipped = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip or math.inf)
-        norm = distributed.whole(clipped).item()
-        rescaled = self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE
-        finite = math.isfinite(loss) and (rescaled or math.isfinite(norm))
-        return Gradient(loss, numbers, norm, finite, rows, tuple(unreadable))
+        norm = distributed.full_tensors(clipped).item()
+        # an overflow may be due to the scale: then the scaler skips the step and lowers it
+        scaled = self.scaler.is_enabled() and self.scaler.get_scale() > _MIN_SCALE
+        finite = math.isfinite(loss) and (math.isfinite(norm) or scaled)
+        return StepGradient(loss, terms, norm, finite, tuple(unreadable))
 
     def update(self, step: int, lr_factor: float) -> float:
-        """Change the weights by the gradient; returns the learning rate that was used."""
+        """Update the weights with the gradient; returns the learning rate of the step."""
         lr = learning_rate(step, self.config) * lr_factor
         set_learning_rate(self.optimizer, lr)
         self.scaler.step(self.optimizer)
@@ -115,8 +122,8 @@ class Engine:
             self.ema.update(self.model, step)
         return lr
 
-    def leave_out(self) -> None:
-        """Forget the gradient; the weights stay as they are."""
+    def discard_gradient(self) -> None:
+        """Drop the gradient without an update."""
         self.optimizer.zero_grad(set_to_none=True)
         if self.scaler.is_enabled():
             self.scaler.update()
@@ -126,22 +133,22 @@ class Engine:
         return self.config.autocast != "off"
 
     @contextmanager
-    def _alone_until(self, last: bool) -> Iterator[None]:
-        """Processes exchange gradients once a step, with the last of its batches."""
-        if isinstance(self.computation, DistributedDataParallel):
-            with nullcontext() if last else self.computation.no_sync():
+    def _synchronised(self, last: bool) -> Iterator[None]:
+        """Let processes exchange gradients only with the last batch of a step."""
+        if isinstance(self.forward, DistributedDataParallel):
+            with nullcontext() if last else self.forward.no_sync():
                 yield
         else:
             if distributed.is_sharded(self.model):
                 self.model.set_requires_gradient_sync(last)  # type: ignore[operator]  # FSDP's method
             yield
 
-    # --- its weights -----------------------------------------------------------------------------------------------
+    # --- weights ---------------------------------------------------------------------------------------------------
 
     @contextmanager
     def averaged(self) -> Iterator[ReSTR]:
-        """Within it, the model has the running mean of its weights and is in eval mode; then it trains on as before."""
-        own = {name: value.clone() for name, value in trained(self.model).items()}
+        """A context in which the model has the running mean of its weights and is in eval mode."""
+        own = {name: value.clone() for name, value in trainable_weights(self.model).items()}
         if self.ema:
             _copy(self.ema.weights, self.model)
         self.model.eval()
@@ -152,41 +159,43 @@ class Engine:
             _copy(own, self.model)
             self.model.train()
 
-    def load(self, weights: dict[str, Tensor]) -> None:
-        """Take over whole trained weights, in place."""
-        own = trained(self.model)
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Copy full trained weights into the model. Raises ``CheckpointError`` if they are of another model."""
+        own = trainable_weights(self.model)
         shapes = {name: tuple(value.shape) for name, value in own.items()}
         if shapes != {name: tuple(value.shape) for name, value in weights.items()}:
             raise CheckpointError("the checkpoint is of another model: its trained weights' names or shapes differ")
-        _copy({name: distributed.spread_like(value, own[name]) for name, value in weights.items()}, self.model)
+        _copy({name: distributed.shard_like(value, own[name]) for name, value in weights.items()}, self.model)
 
-    def finished(self, weights: dict[str, Tensor] | None = None) -> ReSTR:
-        """The model to use, in eval mode, with these whole weights, or else the running mean's; this one where it is not sharded."""
-        found: dict[str, Tensor] = weights or distributed.whole(self.ema.weights if self.ema else trained(self.model))
+    def inference_model(self, weights: dict[str, Tensor] | None = None) -> ReSTR:
+        """The model in eval mode, with these full weights or those of the running mean; a sharded model is copied."""
+        found: dict[str, Tensor] = weights or distributed.full_tensors(
+            self.ema.weights if self.ema else trainable_weights(self.model)
+        )
         if not distributed.is_sharded(self.model):
-            self.load(found)
+            self.load_weights(found)
             return self.model.eval()
-        state = distributed.whole(self.model.state_dict()) | found
+        state = distributed.full_tensors(self.model.state_dict()) | found
         model = build_model(self.model.config).to(self.device)
         model.load_state_dict(state)
         return model.eval()
 
     def weights(self) -> dict[str, Tensor]:
-        """The trained weights, whole."""
-        return distributed.whole(trained(self.model))
+        """The trained weights as full tensors."""
+        return distributed.full_tensors(trainable_weights(self.model))
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that an exact continuation needs, whole."""
+        """Everything that an exact continuation needs, as full tensors."""
         return {
             "model": self.weights(),
             "frozen": self.frozen,
-            "ema": distributed.whole(self.ema.weights) if self.ema else None,
-            "optimizer": distributed.whole(self.optimizer.state_dict()),
+            "ema": distributed.full_tensors(self.ema.weights) if self.ema else None,
+            "optimizer": distributed.full_tensors(self.optimizer.state_dict()),
             "scaler": self.scaler.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict``. Raises ``CheckpointError`` where it is another model's, or its settings do not fit."""
+        """Restore ``state_dict``. Raises ``CheckpointError`` if it is of another model or its settings do not fit."""
         if not math.isclose(state["frozen"], self.frozen, rel_tol=1e-9):
             raise CheckpointError(
                 "the checkpoint was trained on other frozen weights; build the model from the same files"
@@ -195,40 +204,42 @@ class Engine:
             raise CheckpointError(
                 f"the checkpoint was trained {'without' if self.ema else 'with'} EMA; set ema as it was"
             )
-        self.load(state["model"])
+        self.load_weights(state["model"])
         if self.ema:
             for name, value in self.ema.weights.items():
-                value.copy_(distributed.spread_like(state["ema"][name], value))
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        current = [
-            {name: group[name] for name in ("scale", "weight_decay", "betas", "name")}
-            for group in self.optimizer.param_groups
-        ]
-        kept = {
-            index: {
-                name: distributed.spread_like(value, parameters[index])
-                if isinstance(value, Tensor) and value.shape == parameters[index].shape
-                else value
-                for name, value in values.items()
-            }
-            for index, values in state["optimizer"]["state"].items()
-        }
-        self.optimizer.load_state_dict({**state["optimizer"], "state": kept})
-        for group, settings in zip(self.optimizer.param_groups, current, strict=True):
-            group |= settings  # the config's word counts, not the checkpoint's
+                value.copy_(distributed.shard_like(state["ema"][name], value))
+        self._load_optimizer(state["optimizer"])
         if state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        """Restore the optimiser's running means; its settings come from the config, which overrides the checkpoint."""
+        groups = self.optimizer.param_groups
+        settings = [{name: group[name] for name in ("scale", "weight_decay", "betas", "name")} for group in groups]
+        parameters = [parameter for group in groups for parameter in group["params"]]
+
+        def shard(value: Any, parameter: Tensor) -> Any:
+            same_shape = isinstance(value, Tensor) and value.shape == parameter.shape
+            return distributed.shard_like(value, parameter) if same_shape else value
+
+        means = {
+            index: {name: shard(value, parameters[index]) for name, value in values.items()}
+            for index, values in state["state"].items()
+        }
+        self.optimizer.load_state_dict({**state, "state": means})
+        for group, own in zip(self.optimizer.param_groups, settings, strict=True):
+            group |= own
 
 
 @torch.no_grad()
 def _copy(weights: dict[str, Tensor], model: ReSTR) -> None:
-    """Copy trained weights in, in place."""
+    """Copy trained weights into a model."""
     for name, parameter in model.named_parameters():
         if name in weights:
             parameter.copy_(weights[name])
 
 
-def _fingerprint(model: ReSTR) -> float:
-    """A number that another set of frozen weights would hardly have."""
+def _sum_of_frozen(model: ReSTR) -> float:
+    """The sum of all absolute frozen weights: other frozen weights would hardly have the same."""
     frozen = [value for value in model.parameters() if not value.requires_grad]
     return float(sum(value.double().abs().sum().item() for value in frozen))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: the step is finished and saved first."""
+"""Ctrl-C and SIGTERM during training: the current step is finished and saved first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def caught_signals() -> Iterator[list[str]]:
-    """The names of SIGINT/SIGTERM received so far; a second Ctrl-C interrupts at once."""
+    """The names of the SIGINT and SIGTERM signals received so far; a second Ctrl-C interrupts at once."""
     caught: list[str] = []
     if threading.current_thread() is not threading.main_thread():
         yield caught  # only the main thread may handle signals
@@ -30,7 +30,7 @@ def caught_signals() -> Iterator[list[str]]:
             signal.signal(number, handler)
 
 
-def leave_signals_to_the_trainer() -> None:
-    """For worker processes: Ctrl-C reaches the whole process group, and only the trainer answers, after the step."""
+def ignore_interrupts() -> None:
+    """For worker processes: Ctrl-C reaches all processes of a terminal, and only the trainer handles it, after its step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

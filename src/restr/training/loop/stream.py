@@ -1,4 +1,4 @@
-"""The batches that a process trains on, in order, prepared ahead by others."""
+"""The batches that a process trains on, in order, prepared ahead by worker processes."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from torch.utils.data import DataLoader
 from restr.data.batch import Batch, Batches
 from restr.errors import DataError, RestrError
 from restr.model.memory import keep_freed_memory
-from restr.training.loop.signals import leave_signals_to_the_trainer
+from restr.training.loop.signals import ignore_interrupts
 
-logger = logging.getLogger("restr")
+_logger = logging.getLogger("restr")
 
-# A process that died after it had announced a batch: its tensors' memory can no longer be fetched from it.
-HANDED_OVER_BY_THE_DEAD = (ConnectionError, EOFError, FileNotFoundError)
-MOST_DEATHS = 3  # of processes that prepare batches, in one run; more mean that it will not end
+# Raised if a worker has died after it announced a batch: the memory of the batch can no longer be fetched from it.
+_FETCH_FAILED = (ConnectionError, EOFError, FileNotFoundError)
+_MAX_RESTARTS = 3  # of the workers in one run; a further death means that it will not end
 
 
 class BatchStream(Iterator[Batch]):
-    """The batches of some places, one after the other.
+    """The batches at some positions, one after the other.
 
-    With workers, processes prepare them while this one computes. If one of those dies (out of memory, killed), they are all
-    started again at the same place; after ``MOST_DEATHS`` times ``DataError`` says so. An error that a batch raises there is
-    raised here.
+    With ``workers`` > 0, worker processes prepare them while this one computes. If a worker dies (out of memory, killed),
+    all are restarted at the same position, at most ``_MAX_RESTARTS`` times; then ``DataError`` is raised. An error that
+    a batch raises in a worker is raised here.
     """
 
-    def __init__(self, batches: Batches, places: range, workers: int) -> None:
-        self.batches, self.left, self.workers = batches, places, workers
+    def __init__(self, batches: Batches, positions: range, workers: int) -> None:
+        self.batches, self.positions, self.workers = batches, positions, workers
         self.deaths = 0
         self._loaded = self._start()
 
@@ -44,51 +44,56 @@ class BatchStream(Iterator[Batch]):
         while True:
             try:
                 batch = next(self._loaded)
-            except (RuntimeError, *HANDED_OVER_BY_THE_DEAD) as error:
-                own = isinstance(error, RuntimeError) and "DataLoader worker" not in str(error)
-                if not self.workers or own or str(error).startswith("Caught "):  # raised in a worker, which lives
+            except (RuntimeError, *_FETCH_FAILED) as error:
+                if not self._is_death(error):
                     raise
                 self.deaths += 1
-                if self.deaths > MOST_DEATHS:
+                if self.deaths > _MAX_RESTARTS:
                     raise DataError(
                         f"a process that prepares batches has died for the {self.deaths}th time ({error}); is memory short? use "
                         f"fewer workers than {self.workers}, then resume"
                     ) from error
-                logger.warning("a process that prepares batches has died and is started again: %s", error)
+                _logger.warning("a process that prepares batches has died and is started again: %s", error)
                 self._loaded = self._start()
                 continue
             if isinstance(batch, Exception):
                 raise batch
-            self.left = self.left[1:]
+            self.positions = self.positions[1:]
             return batch
+
+    def _is_death(self, error: Exception) -> bool:
+        """Whether an error of the loader means that a worker died; else it was raised by a batch."""
+        if not self.workers or str(error).startswith("Caught "):  # raised in a worker that is alive
+            return False
+        return not isinstance(error, RuntimeError) or "DataLoader worker" in str(error)
 
     def _start(self) -> Iterator[Batch | Exception]:
         loader = DataLoader(
-            self.left,  # type: ignore[arg-type]  # the "dataset" is the places, each "collated" into its batch
+            self.positions,  # type: ignore[arg-type]  # the "dataset" is the positions, each "collated" into its batch
             batch_size=None,
             num_workers=self.workers,
-            collate_fn=partial(_prepared, self.batches),  # type: ignore[arg-type]
-            worker_init_fn=_worker,
-            generator=torch.Generator(),  # the loader draws a seed: not from the generator that a resume restores
+            collate_fn=partial(_batch_or_error, self.batches),  # type: ignore[arg-type]
+            worker_init_fn=_start_worker,
+            generator=torch.Generator(),  # the loader draws a seed: not from the generator that a resumed run restores
         )
         handler = signal.getsignal(signal.SIGCHLD)
         loaded = iter(loader)
         if threading.current_thread() is threading.main_thread():
-            # torch's handler would raise a worker's death wherever this process is just then; ``next`` finds it out by itself
+            # torch's handler would raise a worker's death at any point of this process; ``next`` notices it by itself
             signal.signal(signal.SIGCHLD, handler)
         return loaded
 
 
-def _prepared(batches: Batches, place: int) -> Batch | Exception:
-    """A batch, or why there is none; a process could hand over an error only as a wall of text."""
+def _batch_or_error(batches: Batches, position: int) -> Batch | Exception:
+    """A batch, or the error that it raised: a worker can only pass on a raised error as a wall of text."""
     try:
-        return batches.batch(place)
+        return batches.batch(position)
     except RestrError as error:
         return error
 
 
-def _worker(_: int) -> None:
-    """How a process that prepares batches begins: one thread, since each core has a process of its own to feed."""
-    leave_signals_to_the_trainer()
+def _start_worker(_: int) -> None:
+    """How a worker process starts: with one thread, as there may be a process for each core."""
+    ignore_interrupts()
     keep_freed_memory()
     torch.set_num_threads(1)

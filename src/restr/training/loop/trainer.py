@@ -6,75 +6,78 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from restr.data.batch import Batches
+from restr.data.batch import Batch
 from restr.errors import CheckpointError, ConfigError, DataError, DivergedError
-from restr.losses import segmentation_loss
 from restr.model.memory import keep_freed_memory
 from restr.model.restr import ReSTR
 from restr.training.config import WITHOUT_EFFECT, TrainConfig
 from restr.training.loop import checkpoint, distributed
-from restr.training.loop.engine import DTYPES, Engine, Forward, Gradient, Loss
-from restr.training.loop.forward import forward_batch
+from restr.training.loop.engine import DTYPES, Engine, StepGradient
 from restr.training.loop.signals import caught_signals
+from restr.training.loop.state import RunState, Stop, TrainResult
 from restr.training.loop.stream import BatchStream
+from restr.training.loop.task import Evaluate, Task
 from restr.training.run import sheet
 from restr.training.run.meter import Meter, weight_norm
 from restr.training.run.reporter import RunReporter
-from restr.training.run.run_state import RunState, TrainResult
 
-logger = logging.getLogger("restr")
+_logger = logging.getLogger("restr")
 
 BEST = "best.pt"
-STOPS = ("", "time", "SIGINT", "SIGTERM")  # why to stop; what is further right counts more
 
-Evaluate = Callable[[ReSTR], dict[str, float]]
+
+class StepStatus(NamedTuple):
+    """What all processes must agree on after each step, or one would wait for another for ever."""
+
+    nonfinite: bool
+    """The loss or the gradient is not finite."""
+
+    unreadable: int
+    """Samples that could not be read."""
+
+    stop: Stop
+    """Whether to stop after this step."""
+
+    save: bool
+    """Whether a checkpoint is due by the clock."""
+
+    def agreed(self, device: torch.device) -> StepStatus:
+        """The maximum over all processes: whatever one of them has seen, all act on."""
+        nonfinite, unreadable, stop, save = distributed.all_max(self, device)
+        return StepStatus(bool(nonfinite), int(unreadable), Stop(int(stop)), bool(save))
 
 
 class Trainer:
-    """Trains ``model`` on ``batches`` and keeps checkpoints, log and best weights in ``folder``.
+    """Trains the model of a task; keeps checkpoints, log and best weights in ``folder``.
 
-    An interrupted run that is resumed ends with the very weights of one that was not (same machine, same torch). forward and
-    loss say how a batch becomes an output and a loss; evaluate is called with the model in eval mode and, where there is
-    one, the EMA's weights. Within ``distributed.joined`` the processes that torchrun has started share every step. Raises
-    ``CheckpointError`` where ``folder`` holds a run and resume is not asked for (by torchrun either, after a failure).
+    A resumed run ends with exactly the weights of an uninterrupted one (same machine, same torch). Within
+    ``distributed.process_group`` the processes started by torchrun share every step. Raises ``CheckpointError`` if ``folder``
+    already holds a run, unless ``resume`` is set or torchrun has restarted the processes.
     """
 
-    def __init__(
-        self,
-        model: ReSTR,
-        batches: Batches,
-        config: TrainConfig,
-        folder: str | Path,
-        *,
-        resume: bool = False,
-        loss: Loss = segmentation_loss,
-        forward: Forward = forward_batch,
-        evaluate: Evaluate | None = None,
-        draw: Callable[..., None] | None = None,
-    ) -> None:
-        self.config, self.folder = config, Path(folder)
-        self.batches, self.evaluate, self.draw = batches, evaluate, draw
+    def __init__(self, task: Task, config: TrainConfig, folder: str | Path, *, resume: bool = False) -> None:
+        self.task, self.config, self.folder = task, config, Path(folder)
         self.accumulate = config.accumulate or distributed.size()
-        self._check_shares()
+        self._check_accumulate()
         device = distributed.device_of_process(config.device)
         dtype = DTYPES.get(config.autocast, torch.float32)
-        # before the engine, which may compile or spread the model
-        self.meter = Meter(device, model, forward=forward, dtype=dtype, processes=distributed.size())
-        self.engine = Engine(model, config, forward, loss)
-        self.at = RunState()
-        self._random: dict[str, Any] | None = None  # the generators' states to go on from
+        # before the engine, which may compile or shard the model
+        self.meter = Meter(device, task.model, forward=task.forward, dtype=dtype, processes=distributed.size())
+        self.engine = Engine(task.model, config, task.forward, task.loss)
+        self.state = RunState()
+        self._random: dict[str, Any] | None = None  # the state of the random generators to start from
         earlier = checkpoint.saved(self.folder)
         if earlier and not (resume or distributed.was_restarted()):
             raise CheckpointError(f"{self.folder} holds a run ({earlier[-1].name}); resume it or name another folder")
         if earlier:
             self._restore()
-            self._check_shares()
+            self._check_accumulate()
 
     @property
     def model(self) -> ReSTR:
@@ -83,204 +86,214 @@ class Trainer:
     @property
     def step(self) -> int:
         """Steps done so far."""
-        return self.at.step
+        return self.state.step
 
     def fit(self) -> TrainResult:
-        """Train until the last step, the time limit or SIGINT/SIGTERM; a checkpoint is saved in every case.
+        """Train until the last step, the time limit, or SIGINT/SIGTERM; a checkpoint is saved in every case.
 
-        Steps whose loss or gradient is no number are left out; too many in a row lead back to the last checkpoint, and then to
-        ``DivergedError``. Raises ``DataError`` where too many samples cannot be read, ``CheckpointError`` where the last
-        checkpoint cannot be written.
+        Steps with a non-finite loss or gradient are skipped; too many in a row roll back to the last checkpoint, and too many
+        rollbacks raise ``DivergedError``. Raises ``DataError`` if too many samples cannot be read, ``CheckpointError`` if the
+        last checkpoint cannot be written.
         """
-        config, at, stopped = self.config, self.at, None
+        config, state, stop = self.config, self.state, Stop.NO
         if self.engine.device.type == "cpu":
             keep_freed_memory()
-        watch = RunReporter(config, self.folder, self.meter, start=at.step, silent=not distributed.is_first())
-        start = last_save = time.monotonic()
+        reporter = RunReporter(config, self.folder, self.meter, start=state.step, silent=not distributed.is_first())
+        start = saved = time.monotonic()
         self.model.train()
-        with caught_signals() as caught, watch:
-            self._begin_random()  # only now: what a watch imports may draw, as rich does
-            stream = self.meter.watched(self._stream())
-            while at.step < config.steps and not stopped:
-                watched = (at.step + 1) % config.log_every == 0 or at.step + 1 == config.steps
-                gradient = self.engine.gradient(stream, self.accumulate // distributed.size(), watched=watched)
+        with caught_signals() as signals, reporter:
+            self._set_random()  # only now: the imports of a reporter may draw random numbers, as rich's do
+            stream = self._stream()
+            while state.step < config.steps and not stop:
+                logged = (state.step + 1) % config.log_every == 0 or state.step + 1 == config.steps
+                gradient = self.engine.gradient(stream, self.accumulate // distributed.size(), with_terms=logged)
                 now = time.monotonic()
-                stop = STOPS.index(caught[0]) if caught else int(0 < config.max_minutes * 60 <= now - start)
-                late = now - last_save >= config.save_minutes * 60
-                # what one process has seen, all must act on, or they would wait for each other for ever
-                unusable, stop, late, lost = distributed.highest(
-                    [not gradient.finite, stop, late, len(gradient.unreadable)], self.engine.device
-                )
-                if lost:
+                status = StepStatus(
+                    nonfinite=not gradient.finite,
+                    unreadable=len(gradient.unreadable),
+                    stop=self._stop(signals, minutes=(now - start) / 60),
+                    save=now - saved >= config.save_minutes * 60,
+                ).agreed(self.engine.device)
+                if status.unreadable:
                     self._note_unreadable(gradient)
-                if unusable and not self._skip(gradient):
-                    watch.rewind(at.step)
-                    stream = self.meter.watched(self._stream())
+                if status.nonfinite and not self._skip(gradient):
+                    reporter.rewind(state.step)
+                    stream = self._stream()
                     continue
-                lr = 0.0 if unusable else self.engine.update(at.step, 0.5**at.rollbacks)
-                at.skipped = at.skipped if unusable else 0
-                at.step += 1
-                watch.advance(at.step)
-
-                if watched and not unusable:
-                    line = distributed.mean(gradient.numbers, self.engine.device)
-                    norms = {"grad_norm": gradient.norm, "weight_norm": weight_norm(self.model)}
-                    watch.trained(at.step, {"loss": line.pop("total"), **line, "lr": lr, **norms})
-
-                if self._due(config.evaluate_every) and self.evaluate:
-                    with self.meter.paused():
-                        self._evaluate(self.evaluate)
-                    watch.evaluated(at.step, at.metrics, at.best)
-
-                stopped = STOPS[int(stop)] or None
-                if not stopped and config.patience and at.stale >= config.patience:
-                    stopped = "patience"
-                must = bool(stopped) or at.step == config.steps
-                if must or (late or self._due(config.save_every)) and not at.skipped:
-                    with self.meter.paused():
-                        self._save(must=must)
-                    last_save = time.monotonic()
-        if stopped:
-            logger.info("stopped by %s after step %d; resume from %s", stopped, at.step, self.folder)
-        return TrainResult(step=at.step, stopped=stopped, best=at.best, metrics=at.metrics)
+                lr = 0.0 if status.nonfinite else self.engine.update(state.step, 0.5**state.rollbacks)
+                state.skipped = state.skipped if status.nonfinite else 0
+                state.step += 1
+                reporter.advance(state.step)
+                if logged and not status.nonfinite:
+                    self._log(reporter, gradient, lr)
+                if self.task.evaluate and self._due(config.evaluate_every):
+                    self._evaluate(self.task.evaluate)
+                    reporter.log_evaluation(state.step, state.metrics, state.best)
+                patience_over = config.patience and state.stale >= config.patience
+                stop = max(status.stop, Stop.PATIENCE if patience_over else Stop.NO)
+                last = bool(stop) or state.step == config.steps
+                if last or (status.save or self._due(config.save_every)) and not state.skipped:
+                    self._save(required=last)
+                    saved = time.monotonic()
+        if stop:
+            _logger.info("stopped by %s after step %d; resume from %s", stop.reason, state.step, self.folder)
+        return TrainResult(step=state.step, stopped=stop.reason, best=state.best, metrics=state.metrics)
 
     def load_averaged(self) -> ReSTR:
-        """The model with the EMA's weights (or its own where there is no EMA), in eval mode: what to ship."""
-        return self.engine.finished()
+        """The model with the running mean of its weights (or, without EMA, its last weights), in eval mode."""
+        return self.engine.inference_model()
 
     def load_best(self) -> ReSTR:
-        """The model with the weights of the best evaluation (of the averaged ones, where there was none), in eval mode."""
+        """The model with the weights of the best evaluation (without one, as ``load_averaged``), in eval mode."""
         path = self.folder / BEST
-        return self.engine.finished(checkpoint.load(path)["weights"] if path.exists() else None)
+        return self.engine.inference_model(checkpoint.load(path)["weights"] if path.exists() else None)
 
-    def _stream(self) -> BatchStream:
-        """This process's batches from the present step on: of every step's, each so-many-th is its own."""
-        first, last = self.at.step * self.accumulate, self.config.steps * self.accumulate
-        places = range(first + distributed.rank(), last, distributed.size())
-        return BatchStream(self.batches, places, self.config.workers)
+    # --- the parts of a step ---------------------------------------------------------------------------------------
 
-    def _begin_random(self) -> None:
-        """Every generator as the checkpoint has it or, without one, as the seed says."""
+    def _stream(self) -> Iterator[Batch]:
+        """The batches of this process from the current step on: every ``size()``-th one, starting at its rank."""
+        first, last = self.state.step * self.accumulate, self.config.steps * self.accumulate
+        positions = range(first + distributed.rank(), last, distributed.size())
+        return self.meter.metered(BatchStream(self.task.batches, positions, self.config.workers))
+
+    def _set_random(self) -> None:
+        """Set every random generator to the checkpoint's state or, without one, seed it."""
         if self._random:
             checkpoint.set_random_state(self._random)
         else:
             checkpoint.seed_random(self.config.seed + distributed.rank())
 
-    def _check_shares(self) -> None:
+    def _check_accumulate(self) -> None:
         if self.accumulate % distributed.size():
             raise ConfigError(
                 f"accumulate is {self.accumulate}: {distributed.size()} processes cannot share so many batches evenly; choose a "
                 "multiple, or start another number of processes"
             )
 
+    def _stop(self, signals: Sequence[str], *, minutes: float) -> Stop:
+        """Why this process would stop after this step; a signal counts more than the time limit."""
+        if signals:
+            return Stop[signals[0]]
+        return Stop.TIME if 0 < self.config.max_minutes <= minutes else Stop.NO
+
     def _due(self, every: int) -> bool:
-        return bool(every) and self.at.step % every == 0 or self.at.step == self.config.steps
+        """Whether something that is done every n-th step is due; at the last step everything is."""
+        return bool(every) and self.state.step % every == 0 or self.state.step == self.config.steps
 
-    # --- what goes wrong -------------------------------------------------------------------------------------------
+    def _log(self, reporter: RunReporter, gradient: StepGradient, lr: float) -> None:
+        terms = distributed.all_mean(gradient.terms, self.engine.device)
+        norms = {"grad_norm": gradient.norm, "weight_norm": weight_norm(self.model)}
+        reporter.log_training(self.state.step, {"loss": terms.pop("total"), **terms, "lr": lr, **norms})
 
-    def _skip(self, gradient: Gradient) -> bool:
-        """Leave this step out (True), or go back to the last checkpoint (False). Raises ``DivergedError``."""
-        config, at = self.config, self.at
-        self.engine.leave_out()
-        at.skipped += 1
-        what = f"step {at.step} is left out: the loss is {gradient.loss}, the gradient's norm {gradient.norm}"
-        if at.skipped <= config.skips:
-            logger.warning("%s; expected finite numbers", what)
+    # --- faults ----------------------------------------------------------------------------------------------------
+
+    def _skip(self, gradient: StepGradient) -> bool:
+        """Skip this step (True), or roll back to the last checkpoint (False). Raises ``DivergedError``."""
+        config, state = self.config, self.state
+        self.engine.discard_gradient()
+        state.skipped += 1
+        what = f"step {state.step} is skipped: the loss is {gradient.loss}, the gradient's norm {gradient.norm}"
+        if state.skipped <= config.skips:
+            _logger.warning("%s; expected finite numbers", what)
             return True
-        earlier = checkpoint.saved(self.folder)
-        if at.rollbacks == config.rollbacks or not earlier:
+        if state.rollbacks == config.rollbacks or not checkpoint.saved(self.folder):
             raise DivergedError(
-                f"{what}, {at.skipped} times in a row; expected finite numbers. Lower lr ({config.lr}), clip harder "
+                f"{what}, {state.skipped} times in a row; expected finite numbers. Lower lr ({config.lr}), clip harder "
                 f"({config.clip}) or look at the batches of these steps, then resume from {self.folder}"
             )
-        rollbacks = at.rollbacks + 1
+        rollbacks = state.rollbacks + 1
         self._restore()
-        at.rollbacks, at.skipped = rollbacks, 0
-        self._begin_random()
-        logger.warning(
-            "%s, %d times in a row; back to step %d with %g of the learning rate",
-            what, config.skips + 1, at.step, 0.5**rollbacks,
-        )  # fmt: skip
+        state.rollbacks, state.skipped = rollbacks, 0
+        self._set_random()
+        times, factor = config.skips + 1, 0.5**rollbacks
+        _logger.warning(
+            "%s, %d times in a row; back to step %d with %g of the learning rate", what, times, state.step, factor
+        )
         return False
 
-    def _note_unreadable(self, gradient: Gradient) -> None:
-        """Say which samples could not be read. Raises ``DataError`` where they become too many; the run is saved first."""
-        found = [reason for reasons in distributed.gathered(gradient.unreadable) for reason in reasons]
-        self.at.unreadable += len(found)
-        for reason in found:
-            logger.warning("a sample is replaced by another of its batch: %s", reason)
-        if self.at.unreadable > self.config.unreadable:
-            self.engine.leave_out()
-            self._save(must=True)
+    def _note_unreadable(self, gradient: StepGradient) -> None:
+        """Log why samples could not be read. If they become too many, saves the run and raises ``DataError``."""
+        reasons = [reason for reasons in distributed.all_gather(gradient.unreadable) for reason in reasons]
+        self.state.unreadable += len(reasons)
+        for reason in reasons:
+            _logger.warning("a sample is replaced by another of its batch: %s", reason)
+        if self.state.unreadable > self.config.unreadable:
+            self.engine.discard_gradient()
+            self._save(required=True)
             raise DataError(
-                f"{self.at.unreadable} samples could not be read, more than the {self.config.unreadable} that may be (unreadable); "
-                f"the last: {found[-1]}. Mend the data (restr data check), then resume from {self.folder}"
+                f"{self.state.unreadable} samples could not be read, more than the {self.config.unreadable} that may be "
+                f"(unreadable); the last: {reasons[-1]}. Mend the data (restr data check), then resume from {self.folder}"
             )
 
     # --- evaluation ------------------------------------------------------------------------------------------------
 
     def _evaluate(self, evaluate: Evaluate) -> None:
-        """Measure the averaged weights; training goes on afterwards as if nothing had happened."""
-        at, random = self.at, checkpoint.random_state()
+        """Evaluate the averaged weights; training continues as if it had not been interrupted."""
+        state, random = self.state, checkpoint.random_state()
         try:
-            with self.engine.averaged() as model, torch.no_grad():
-                found = {name: float(value) for name, value in evaluate(model).items()}
-                if self.draw and (distributed.is_first() or distributed.is_sharded(model)):
+            with self.meter.paused(), self.engine.averaged() as model, torch.no_grad():
+                metrics = {name: float(value) for name, value in evaluate(model).items()}
+                if self.task.draw and (distributed.is_first() or distributed.is_sharded(model)):
                     with contextlib.suppress(OSError):  # a full disk costs the sheet, not the run
-                        self.draw(model, path=sheet.path_of(self.folder, at.step), title=f"step {at.step:,}")
-                at.metrics = distributed.gathered(found)[0]  # one word for all, whatever evaluate does elsewhere
-                score = at.metrics.get(self.config.best)
-                at.stale += 1
-                if score is not None and (at.best is None or score > at.best):
-                    at.best, at.stale = score, 0
-                    best = {"weights": self.engine.weights(), "step": at.step, "metrics": at.metrics}
-                    self._write(best, self.folder / BEST, must=False)
+                        path = sheet.path_of(self.folder, state.step)
+                        self.task.draw(model, path=path, title=f"step {state.step:,}")
+                state.metrics = distributed.all_gather(metrics)[0]  # rank 0 decides for all ranks
+                score = state.metrics.get(self.config.best)
+                state.stale += 1
+                if score is not None and (state.best is None or score > state.best):
+                    state.best, state.stale = score, 0
+                    best = {"weights": self.engine.weights(), "step": state.step, "metrics": state.metrics}
+                    self._write(best, self.folder / BEST, required=False)
         finally:
             checkpoint.set_random_state(random)
 
     # --- checkpoints -----------------------------------------------------------------------------------------------
 
-    def _save(self, *, must: bool) -> None:
-        state = {
-            **dataclasses.asdict(self.at),
-            **self.engine.state_dict(),
-            "random": distributed.gathered(checkpoint.random_state()),
-            "config": dataclasses.asdict(self.config) | {"accumulate": self.accumulate},
-        }
-        self._write(state, checkpoint.path_of(self.folder, self.at.step), must=must)
-        if distributed.is_first():
-            checkpoint.prune(self.folder, self.config.keep)
+    def _settings(self) -> dict[str, Any]:
+        return dataclasses.asdict(self.config) | {"accumulate": self.accumulate}
 
-    def _write(self, state: dict[str, Any], path: Path, *, must: bool) -> None:
-        """Write a file, by one process; where the disk is full, training goes on, unless this is the last chance (must)."""
+    def _save(self, *, required: bool) -> None:
+        with self.meter.paused():
+            content = {
+                **dataclasses.asdict(self.state),
+                **self.engine.state_dict(),
+                "random": distributed.all_gather(checkpoint.random_state()),
+                "config": self._settings(),
+            }
+            self._write(content, checkpoint.path_at(self.folder, self.state.step), required=required)
+            if distributed.is_first():
+                checkpoint.prune(self.folder, self.config.keep)
+
+    def _write(self, content: dict[str, Any], path: Path, *, required: bool) -> None:
+        """Write a file by rank 0; if that fails (a full disk), training continues unless the file is required."""
         if not distributed.is_first():
             return
         try:
-            checkpoint.save_atomically(state, path)
+            checkpoint.save_atomically(content, path)
         except CheckpointError as error:
-            if must:
+            if required:
                 raise
-            logger.warning("%s; training goes on, and the next checkpoint is tried when it is due", error)
+            _logger.warning("%s; training goes on, and the next checkpoint is tried when it is due", error)
 
     def _restore(self) -> None:
-        """Go on from the newest checkpoint that can be read."""
+        """Resume from the newest checkpoint that can be read."""
         found = checkpoint.newest_sound(self.folder) if distributed.is_first() else None
-        path = distributed.gathered(found and found[0])[0]
-        state = found[1] if found else checkpoint.load(path)  # type: ignore[arg-type]  # the first has found it
+        path = distributed.all_gather(found and found[0])[0]
+        content = found[1] if found else checkpoint.load(path)  # type: ignore[arg-type]  # rank 0 has found it
         try:
-            self.engine.load_state_dict(state)
+            self.engine.load_state_dict(content)
         except CheckpointError as error:
-            raise CheckpointError(f"{path} cannot be gone on from: {error}") from error
+            raise CheckpointError(f"{path} cannot be resumed: {error}") from error
         if not self.config.accumulate:
-            self.accumulate = state["config"].get("accumulate") or self.accumulate
-        now = dataclasses.asdict(self.config) | {"accumulate": self.accumulate}
-        changed = [n for n in now if n not in WITHOUT_EFFECT and state["config"].get(n, now[n]) != now[n]]
+            self.accumulate = content["config"].get("accumulate") or self.accumulate
+        now, before = self._settings(), content["config"]
+        changed = [name for name in now if name not in WITHOUT_EFFECT and before.get(name, now[name]) != now[name]]
         if changed:
-            logger.warning("resuming with other settings than before: %s", ", ".join(changed))
+            _logger.warning("resuming with other settings than before: %s", ", ".join(changed))
         for name, value in dataclasses.asdict(RunState()).items():
-            setattr(self.at, name, state.get(name, value))
-        if len(state["random"]) == distributed.size():
-            self._random = state["random"][distributed.rank()]
-        else:  # other processes than before: what is random (dropout) goes on differently, the batches do not
-            checkpoint.seed_random(hash((self.config.seed, self.at.step, distributed.rank())))
+            setattr(self.state, name, content.get(name, value))
+        if len(content["random"]) == distributed.size():
+            self._random = content["random"][distributed.rank()]
+        else:  # another number of processes: dropout draws other numbers, the batches stay the same
+            checkpoint.seed_random(hash((self.config.seed, self.state.step, distributed.rank())))
             self._random = checkpoint.random_state()

@@ -1,4 +1,4 @@
-"""Quick measurements at the model's input size, for the curves of a run; published numbers come from evaluation."""
+"""Quick measurements at the model's input size, for the curves of a run; ``restr.evaluation`` measures for publication."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from restr.training.cached.loader import CachedBatches
 from restr.training.loop import distributed
 from restr.training.loop.forward import forward_batch
 
-_RIGHT = 0.5  # IoU from which a mask counts as the right object
+_RIGHT = 0.5  # least IoU at which a mask counts as the right object
 
 
 @torch.no_grad()
 def predict(model: ReSTR, samples: list[Sample], tokenizer: Tokenizer, *, batch: int = 64) -> np.ndarray:
-    """Masks, bool (samples H W), at threshold 0.5. All samples at the model's input size."""
+    """Masks at threshold 0.5, bool (samples H W), of samples that have the model's input size."""
     device = next(model.parameters()).device
     masks = []
     for start in range(0, len(samples), batch):
@@ -38,17 +38,17 @@ def iou(masks: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.where(either == 0, 1.0, both / np.maximum(either, 1))
 
 
-def measure(
+def validate(
     model: ReSTR, samples: Samples, tokenizer: Tokenizer, *, group: Callable[[Sample], str] = lambda sample: sample.kind
 ) -> dict[str, float]:
-    """miou and oiou over all samples, and miou by ``group``: the kind of sentence, if nothing else is said.
+    """ "miou" and "oiou" over all samples, and "miou_GROUP" by ``group`` (by default the kind of sentence).
 
     Processes that train together share the samples; all get the result.
     """
-    mine = distributed.share(len(samples))
-    listed = [samples[index] for index, _ in mine]
+    indices = distributed.split_indices(len(samples))
+    own = [samples[index] for index, _ in indices]
     metrics = SegmentationMetrics()
-    for sample, mask, (_, counts) in zip(listed, predict(model, listed, tokenizer), mine, strict=True):
+    for sample, mask, (_, counts) in zip(own, predict(model, own, tokenizer), indices, strict=True):
         if counts:
             metrics.update(mask, sample.mask, group(sample))
     merged = _merged(metrics)
@@ -59,14 +59,14 @@ def measure(
 
 
 @torch.no_grad()
-def measure_cached(model: ReSTR, batches: CachedBatches) -> dict[str, float]:
-    """oIoU and mIoU at the model's input size over one epoch of held-out photographs: to watch, not to report.
+def validate_cached(model: ReSTR, batches: CachedBatches) -> dict[str, float]:
+    """ "oiou" and "miou" over one epoch of held-out photographs with cached features.
 
     Processes that train together share the batches; all get the result.
     """
     device = next(model.parameters()).device
     metrics = SegmentationMetrics()
-    for step, counts in distributed.share(batches.per_epoch):
+    for step, counts in distributed.split_indices(batches.per_epoch):
         batch = batches.batch(step).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             predicted = forward_batch(model, batch).logits.flatten(1) > 0
@@ -80,21 +80,21 @@ def measure_cached(model: ReSTR, batches: CachedBatches) -> dict[str, float]:
 
 
 def _merged(metrics: SegmentationMetrics) -> SegmentationMetrics:
-    """What all processes have counted together."""
+    """The metrics of all processes together."""
     merged = SegmentationMetrics()
-    for counts in distributed.gathered(metrics.state_dict()):
+    for counts in distributed.all_gather(metrics.state_dict()):
         other = SegmentationMetrics()
         other.load_state_dict(counts)
         merged.merge(other)
     return merged
 
 
-def measure_swaps(model: ReSTR, scenes: GeneratedScenes, tokenizer: Tokenizer) -> dict[str, float]:
-    """Does the mask follow when "left" becomes "right" (or "above" "below") and nothing else changes?
+def validate_swaps(model: ReSTR, scenes: GeneratedScenes, tokenizer: Tokenizer) -> dict[str, float]:
+    """Whether the mask follows when "left" becomes "right" (or "above" "below") and nothing else changes.
 
-    Over the sentences whose exchange means another object: swap_right is the share of exchanged sentences whose mask
-    meets the other object (IoU >= 0.5), both_right the share where the original's does too, unmoved the share where
-    the mask still lies on the first object, swap_miou the exchanged sentences' mean IoU, swaps their number.
+    Over the sentences that name another object after the exchange: "swaps" is their number, "swap_right" the share with a mask
+    on the other object (IoU >= 0.5), "both_right" the share that was right before the exchange too, "unmoved" the share with
+    the mask still on the first object, "swap_miou" the mean IoU after the exchange.
     """
     pairs = [(scenes[index], other) for index in range(len(scenes)) if (other := scenes.swapped(index)) is not None]
     if not pairs:

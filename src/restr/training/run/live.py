@@ -1,4 +1,4 @@
-"""A run as it goes on: a panel on a terminal, plain lines elsewhere."""
+"""The live view of a run: a panel on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-BARS = "▁▂▃▄▅▆▇█"
-_REMEMBERED = 30  # losses in the small curve
+_BARS = "▁▂▃▄▅▆▇█"
+_CURVE_LENGTH = 30  # losses in the small curve
 
-LiveFormat = Callable[[float], str]
+_Format = Callable[[float], str]
 
 
 def _number(value: float) -> str:
@@ -30,8 +30,8 @@ def _score(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-# What the panel shows, row by row: names in the log -> label and form. Measures of an evaluation begin with "val_".
-ROWS: tuple[dict[str, tuple[str, LiveFormat]], ...] = (
+# The rows of the panel: name in the log -> label and format. Names of an evaluation begin with "val_".
+_ROWS: tuple[dict[str, tuple[str, _Format]], ...] = (
     {
         "loss": ("loss", _number),
         "lr": ("lr", _number),
@@ -54,10 +54,10 @@ ROWS: tuple[dict[str, tuple[str, LiveFormat]], ...] = (
 
 
 class LiveView:
-    """The newest numbers of a run of ``steps`` steps that begins after ``start``. Use as a context.
+    """Shows the newest numbers of a run of ``steps`` steps that starts after step ``start``. Use as a context.
 
-    On a terminal a panel that stays in its place, else a line on standard error each time ``show`` is called; nothing at
-    all where it is silent, as all processes but the first should be.
+    On a terminal it is a panel that stays in place, else a line on standard error for each call of ``show``. With ``silent``
+    it shows nothing (for all processes but rank 0).
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LiveView:
         self._start, self._begun = start, clock()
         self._step = start
         self._values: dict[str, Any] = {}
-        self._losses: deque[float] = deque(maxlen=_REMEMBERED)
+        self._losses: deque[float] = deque(maxlen=_CURVE_LENGTH)
         console = console or Console(stderr=True)
         shown = console.is_terminal and not silent
         self._live = Live(get_renderable=self._panel, console=console) if shown else None
@@ -94,17 +94,17 @@ class LiveView:
             self._live.stop()
 
     def advance(self, step: int) -> None:
-        """``step`` steps are done; fewer than before where a run went back to a checkpoint."""
+        """``step`` steps are done; fewer than before after a rollback."""
         if step < self._step:
             self._start, self._begun = step, self._clock()
         self._step = step
 
     def show(self, step: int, values: Mapping[str, Any]) -> None:
-        """The newest numbers; those that are not among them stay in the panel as they were."""
+        """Show the newest numbers; the panel keeps the earlier values of all others."""
         if self._live:
             if isinstance(values.get("loss"), float):
                 self._losses.append(values["loss"])
-            self._values = {**self._values, **values}  # a new one: the panel is drawn by another thread
+            self._values = {**self._values, **values}  # a new dict, as another thread draws the panel
         elif not self.silent:
             print(self._line(step, values), file=sys.stderr, flush=True)
 
@@ -115,7 +115,7 @@ class LiveView:
         return f"step {step}/{self.steps}  {'  '.join(words)}"
 
     def _left(self) -> str:
-        """How long the rest will take at the pace of this call so far, evaluations and all."""
+        """How long the rest will take at the pace so far, evaluations included."""
         done = self._step - self._start
         if done <= 0:
             return "-"
@@ -139,10 +139,10 @@ class LiveView:
             Text(f"{self._step:,} / {self.steps:,}   {taken}   {left}"),
         )
         grid = Table.grid(padding=(0, 1), expand=True)
-        for _ in range(max(map(len, ROWS))):
+        for _ in range(max(map(len, _ROWS))):
             grid.add_column(style="dim", no_wrap=True)
             grid.add_column(ratio=1, no_wrap=True)
-        for row in ROWS:
+        for row in _ROWS:
             cells: list[RenderableType] = []
             for name, (label, form) in row.items():
                 cells += [label, Text(form(self._values[name]) if self._has(name) else "-", "bold")]
@@ -157,10 +157,10 @@ class LiveView:
 
 
 def sparkline(values: deque[float] | list[float]) -> str:
-    """Numbers as a curve one line high, from the lowest to the highest of them."""
+    """Numbers as a curve that is one line high."""
     low, high = min(values), max(values)
-    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(BARS[round((value - low) * scale)] for value in values)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BARS[round((value - low) * scale)] for value in values)
 
 
 def _short(value: Any) -> str:

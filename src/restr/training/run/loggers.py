@@ -1,4 +1,4 @@
-"""Where else a run can be watched: TensorBoard, Weights & Biases, MLflow, trackio; each optional, none able to stop it."""
+"""Optional loggers: TensorBoard, Weights & Biases, MLflow, trackio; a failing one never stops a run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from typing import Any, NamedTuple, Protocol
 
 from restr.errors import ConfigError
 from restr.files import write_whole
+from restr.training.run.record import flatten
 
-logger = logging.getLogger("restr")
+_logger = logging.getLogger("restr")
 
-_RUNS = "loggers.json"  # in a run's folder: what each logger calls this run, so that a resumed one goes on in the same place
-PROJECT = "restr"
+_RUNS = "loggers.json"  # in a run's folder: the name that each logger has given the run, so that it can be resumed
+_PROJECT = "restr"
 Settings = Mapping[str, Any]
 
 
@@ -33,17 +34,16 @@ class RunLogger(Protocol):
 
 
 class NamedLogger(RunLogger, Protocol):
-    """One that calls its run by a name under which it finds it again."""
+    """A logger with a name for its run, under which the run can be resumed."""
 
     run: str
 
 
 def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, start: int = 0) -> list[RunLogger]:
-    """The named loggers for the run in ``folder``, which goes on after step ``start``: in the place that they have for it already,
-    if they have one. settings: the run's, in JSON's types.
+    """Open the named loggers for the run in ``folder``, which continues after step ``start``; a logger that knows the run resumes it.
 
-    Raises ``ConfigError`` for an unknown name, a missing package, or a logger that cannot begin. One that fails later is
-    reported once and left out from then on.
+    ``settings`` of the run as values that JSON has. Raises ``ConfigError`` for an unknown name, a missing package, or a logger
+    that cannot start. A logger that fails later is reported once and then ignored.
     """
     for name in names:
         if name not in LOGGERS:
@@ -73,24 +73,24 @@ def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, star
 
 
 class FailSafeLogger:
-    """A logger that is left out as soon as it fails. It gets numbers only, sorted into groups ("train/loss", "val/miou")."""
+    """A logger that is ignored once it has failed. It gets finite numbers only, in groups ("train/loss", "val/miou")."""
 
     def __init__(self, name: str, inner: RunLogger) -> None:
         self.name, self.inner = name, inner
         self._failed = False
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """The numbers after a step; what is none, or not finite, is left out."""
+        """Log the numbers after a step; other and non-finite values are dropped."""
         numbers = {_grouped(name): float(value) for name, value in values.items() if name != "step" and _finite(value)}
         if numbers:
             self._try(self.inner.log, step, numbers)
 
     def picture(self, step: int, name: str, path: Path) -> None:
-        """A PNG that shows something after a step."""
+        """Log a PNG file of a step."""
         self._try(self.inner.picture, step, name, path)
 
     def close(self) -> None:
-        """The run is over."""
+        """Close the logger at the end of the run."""
         self._try(self.inner.close)
 
     def _try(self, call: Callable[..., None], *arguments: Any) -> None:
@@ -101,17 +101,17 @@ class FailSafeLogger:
         except Exception as error:  # whatever another package raises; none of it is worth a run
             self._failed = True
             problem = f"{type(error).__name__}: {error}"
-            logger.warning("the logger %s fails and is left out; log.jsonl goes on (%s)", self.name, problem)
+            _logger.warning("the logger %s fails and is left out; log.jsonl goes on (%s)", self.name, problem)
 
 
 class TensorBoard:
-    """Event files in the run's folder: tensorboard --logdir RUNS."""
+    """TensorBoard event files in the run's folder: tensorboard --logdir RUNS."""
 
     def __init__(self, folder: Path, settings: Settings, run: str | None, start: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.run = "tensorboard"
-        # what an earlier process noted of steps that now come again is not to be shown twice
+        # drop what an earlier process logged of steps that are repeated now
         self._writer = SummaryWriter(str(folder / self.run), purge_step=start + 1 if run else None)
         if not run:
             self._writer.add_text("settings", f"```json\n{json.dumps(settings, indent=2)}\n```")
@@ -133,7 +133,7 @@ class TensorBoard:
 
 
 class WandB:
-    """Weights & Biases, by its own settings (WANDB_PROJECT, WANDB_MODE=offline, ...)."""
+    """Weights & Biases, configured by its own variables (WANDB_PROJECT, WANDB_MODE=offline, ...)."""
 
     def __init__(self, folder: Path, settings: Settings, run: str | None, start: int) -> None:
         import wandb
@@ -141,10 +141,10 @@ class WandB:
         self.run = run or secrets.token_hex(4)
         self._wandb = wandb
         self._run = wandb.init(
-            project=os.environ.get("WANDB_PROJECT", PROJECT),
+            project=os.environ.get("WANDB_PROJECT", _PROJECT),
             id=self.run, name=folder.name, dir=str(folder), config=dict(settings), resume="allow",
         )  # fmt: skip
-        # An axis of our own: wandb's would refuse the steps that a resumed run does again.
+        # A separate axis: wandb's own would refuse the steps that a resumed run repeats.
         self._run.define_metric("step", hidden=True)
         self._run.define_metric("*", step_metric="step")
 
@@ -159,18 +159,18 @@ class WandB:
 
 
 class MLflow:
-    """MLflow, by its own settings (MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, ...)."""
+    """MLflow, configured by its own variables (MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, ...)."""
 
     def __init__(self, folder: Path, settings: Settings, run: str | None, start: int) -> None:
         import mlflow
 
         self._mlflow = mlflow
         if "MLFLOW_EXPERIMENT_NAME" not in os.environ and "MLFLOW_EXPERIMENT_ID" not in os.environ:
-            mlflow.set_experiment(PROJECT)
+            mlflow.set_experiment(_PROJECT)
         begun = mlflow.start_run(run_id=run) if run else mlflow.start_run(run_name=folder.name)
         self.run = begun.info.run_id
         if not run:  # MLflow lets no setting change afterwards
-            mlflow.log_params(flat(settings))
+            mlflow.log_params(flatten(settings))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         self._mlflow.log_metrics(dict(values), step=step, run_id=self.run)
@@ -183,14 +183,14 @@ class MLflow:
 
 
 class Trackio:
-    """trackio, on this machine unless its own settings say otherwise (TRACKIO_DIR, TRACKIO_SPACE_ID, ...)."""
+    """trackio, on this machine unless configured otherwise (TRACKIO_DIR, TRACKIO_SPACE_ID, ...)."""
 
     def __init__(self, folder: Path, settings: Settings, run: str | None, start: int) -> None:
         import trackio
 
         self._trackio = trackio
         self.run = run or f"{folder.name}-{secrets.token_hex(2)}"  # trackio knows a run by its name
-        self._run = trackio.init(project=PROJECT, name=self.run, config=dict(settings), resume="allow")
+        self._run = trackio.init(project=_PROJECT, name=self.run, config=dict(settings), resume="allow")
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         self._run.log(dict(values), step=step)
@@ -203,11 +203,16 @@ class Trackio:
 
 
 class Adapter(NamedTuple):
-    """module: what must be installed. remedy: what to do where it cannot begin."""
+    """How to open a logger."""
 
     module: str
+    """The module that must be installed."""
+
     remedy: str
+    """What to do if it cannot start."""
+
     open: Callable[[Path, Settings, str | None, int], NamedLogger]
+    """(folder, settings, name of the run to resume, step to start after) -> the logger."""
 
 
 LOGGERS = {
@@ -216,14 +221,6 @@ LOGGERS = {
     "mlflow": Adapter("mlflow", "look at MLFLOW_TRACKING_URI, or leave it out", MLflow),
     "trackio": Adapter("trackio", "look at TRACKIO_DIR and TRACKIO_SPACE_ID, or leave it out", Trackio),
 }
-
-
-def flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested settings as one level, by dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        found |= flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {before + name: value}
-    return found
 
 
 def _grouped(name: str) -> str:

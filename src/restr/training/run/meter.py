@@ -1,4 +1,4 @@
-"""How fast a run is, and where its time and its memory go."""
+"""How fast a run is, and what its time and memory are spent on."""
 
 from __future__ import annotations
 
@@ -15,29 +15,27 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from restr.data.batch import Batch
-from restr.model.restr import ReSTR, ReSTROutput
-from restr.training.loop.distributed import whole
+from restr.model.restr import ReSTR
+from restr.training.loop.distributed import full_tensors
 from restr.training.loop.forward import forward_batch
-from restr.training.loop.optim import trained
+from restr.training.loop.optim import trainable_weights
+from restr.training.loop.task import Forward
 
-logger = logging.getLogger("restr")
+_logger = logging.getLogger("restr")
 
-Forward = Callable[[ReSTR, Batch], ReSTROutput]
-
-STATUS = Path("/proc/self/status")
-GEMM = {"cuda": 8192}  # rows and columns: large enough for a GPU's peak
-GEMM_ELSEWHERE = 1024
-GEMM_ROUNDS, GEMM_SECONDS = 10, 0.2  # at least
+_STATUS = Path("/proc/self/status")
+_GEMM_SIDE = {"cuda": 8192}  # rows and columns of the timed matrix product: large enough for the peak of a GPU
+_GEMM_SIDE_ELSEWHERE = 1024
+_MIN_ROUNDS, _MIN_SECONDS = 10, 0.2
 
 
 class Meter:
-    """Samples a second, the share of the time spent waiting for data, peak memory, and MFU.
+    """Samples per second, the share of the time spent waiting for data, peak memory, and MFU.
 
-    MFU (model FLOPs utilisation, Chowdhery et al. 2022): the FLOPs of the matrix products of forward and backward, what is
-    recomputed not counted again, a second, over those of one large matrix product that is timed on this device in ``dtype``.
-    It is of this process's device, and known where ``model`` is given (as it was built: not yet compiled, not spread over
-    processes, recomputing nothing) or ``flops_per_row``. processes: how many train together, each on as many rows as this one.
-    Nothing here draws a random number that training could miss, or leaves a gradient.
+    MFU (model FLOPs utilisation, Chowdhery et al. 2022): FLOP/s of the matrix products of forward and backward, recomputation
+    not counted, divided by the peak FLOP/s of one large matrix product timed on this device in ``dtype``. It is known if
+    ``model`` is given (as built: not yet compiled, sharded or recomputing) or ``flops_per_row``. ``processes`` train together,
+    each on as many rows as this one. Nothing here touches the random state or the gradients.
     """
 
     def __init__(
@@ -55,16 +53,16 @@ class Meter:
         self.device, self.dtype, self.processes = device, dtype, processes
         self.flops_per_row, self.peak = flops_per_row, peak
         self._forward, self._clock = forward, clock
-        self._uncounted = without_values(model) if model and flops_per_row is None else None
+        self._uncounted = meta_copy(model) if model and flops_per_row is None else None
         self.restart()
 
     def restart(self) -> None:
-        """Measure from now on."""
+        """Start measuring anew."""
         self._since, self._rows = self._clock(), 0
         self._waited = self._paused = 0.0
 
-    def watched(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The same batches, each waited for and counted as trained on; the first is also what the FLOPs are counted on."""
+    def metered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The same batches; measures the time spent waiting for each and counts its rows. The first one gives the FLOPs."""
         while True:
             with self.waiting():
                 batch = next(batches, None)
@@ -75,25 +73,21 @@ class Meter:
             yield batch
 
     def count(self, batch: Batch) -> None:
-        """Note what a row of such a batch costs, and this device's peak: once, later calls do nothing. Time begins anew."""
+        """Measure the FLOPs of a row of this batch and the peak of this device, once; later calls do nothing. Restarts."""
         if self._uncounted is None:
             return
         model, self._uncounted = self._uncounted, None
         try:
             self.flops_per_row = training_flops(model, batch, self._forward) / len(batch)
-        except (
-            RuntimeError,
-            TypeError,
-            NotImplementedError,
-        ) as error:  # a forward of another's that needs real numbers
-            logger.info("no MFU, since the model's FLOPs cannot be counted: %s", error)
+        except (RuntimeError, TypeError, NotImplementedError) as error:  # a custom forward that needs real numbers
+            _logger.info("no MFU, since the model's FLOPs cannot be counted: %s", error)
         else:
             self.peak = self.peak or peak_flops(self.device, self.dtype, threads=torch.get_num_threads())
         self.restart()
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Around fetching a batch."""
+        """A context for fetching a batch."""
         start = self._clock()
         try:
             yield
@@ -102,7 +96,7 @@ class Meter:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Around what is no training: evaluating, saving."""
+        """A context for time that is not training: evaluating, saving."""
         start = self._clock()
         try:
             yield
@@ -110,11 +104,11 @@ class Meter:
             self._paused += self._clock() - start
 
     def step(self, rows: int) -> None:
-        """This process has trained on so many more samples."""
+        """Count rows that this process has trained on."""
         self._rows += rows
 
     def values(self) -> dict[str, float]:
-        """Since the last call: samples_per_s of all processes, data_wait and mfu as shares; memory_gb: the peak so far."""
+        """Since the last call: samples_per_s of all processes, data_wait and mfu in [0, 1]; memory_gb is the peak so far."""
         taken = max(self._clock() - self._since - self._paused, 1e-9)
         found = {"samples_per_s": self._rows * self.processes / taken, "data_wait": min(self._waited / taken, 1.0)}
         memory = peak_memory(self.device)
@@ -129,8 +123,8 @@ class Meter:
 def training_flops(model: ReSTR, batch: Batch, forward: Forward = forward_batch) -> int:
     """FLOPs of the matrix products of one forward and backward pass, as ``torch.utils.flop_counter`` counts them.
 
-    model: ``without_values``, so that nothing is computed, and attention counts in full, which the counter overlooks in the
-    kernels that a CPU runs. The loss is left out, as it multiplies no matrices.
+    ``model`` is a ``meta_copy``: nothing is computed, and attention counts in full, which the counter misses in the fused
+    kernels of a CPU. The loss is not included, as it has no matrix products.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -140,8 +134,8 @@ def training_flops(model: ReSTR, batch: Batch, forward: Forward = forward_batch)
     return counter.get_total_flops()
 
 
-def without_values(model: ReSTR) -> ReSTR:
-    """A copy for counting (device "meta"): its weights have shapes, but no values and no memory."""
+def meta_copy(model: ReSTR) -> ReSTR:
+    """A copy on the device "meta", for counting: its weights have shapes, but no values and no memory."""
     kept: dict[int, Tensor] = {
         id(value): nn.Parameter(value.detach().to("meta"), requires_grad=value.requires_grad)
         for value in model.parameters()
@@ -149,32 +143,32 @@ def without_values(model: ReSTR) -> ReSTR:
     return copy.deepcopy(model, kept | {id(value): value.to("meta") for value in model.buffers()})
 
 
-@functools.lru_cache  # a process that trains several models times its device once; threads: with how many, on a CPU
+@functools.lru_cache  # a process that trains several models times its device once
 def peak_flops(device: torch.device, dtype: torch.dtype, *, threads: int) -> float:
-    """FLOPs a second of a large square matrix product, the best of those that fit into a moment."""
-    side = GEMM.get(device.type, GEMM_ELSEWHERE)
-    random = torch.Generator(device).manual_seed(0)  # zeros would flatter: they take a GPU less power
+    """FLOP/s of a large square matrix product, the best of several rounds. threads: the number of CPU threads in use."""
+    side = _GEMM_SIDE.get(device.type, _GEMM_SIDE_ELSEWHERE)
+    random = torch.Generator(device).manual_seed(0)  # zeros would be too fast: they take a GPU less power
     one, two = (torch.randn(side, side, generator=random, device=device).to(dtype) for _ in range(2))
     result = one @ two
-    best, rounds, until = float("inf"), 0, time.perf_counter() + GEMM_SECONDS
-    while rounds < GEMM_ROUNDS or time.perf_counter() < until:
-        _finish(device)
+    best, rounds, until = float("inf"), 0, time.perf_counter() + _MIN_SECONDS
+    while rounds < _MIN_ROUNDS or time.perf_counter() < until:
+        _synchronize(device)
         start = time.perf_counter()
         torch.mm(one, two, out=result)
-        _finish(device)
+        _synchronize(device)
         best, rounds = min(best, time.perf_counter() - start), rounds + 1
     if device.type == "cuda":
         del one, two, result
-        torch.cuda.reset_peak_memory_stats(device)  # the peak is to be training's
+        torch.cuda.reset_peak_memory_stats(device)  # the peak is measured for training
     return 2 * side**3 / best
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """The most bytes so far: tensors on a GPU, else this process's resident memory; None where the system does not tell."""
+    """Peak bytes so far: of tensors on a GPU, else of this process's resident memory; None if the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    if STATUS.exists():  # Linux: getrusage's would include what the parent held when it started this process
-        for line in STATUS.read_text().splitlines():
+    if _STATUS.exists():  # Linux: the value of getrusage includes memory that the parent held at the fork
+        for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     try:
@@ -185,13 +179,13 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def weight_norm(model: nn.Module) -> float:
-    """The norm of all trained weights; where they are spread over processes, all must ask at once."""
-    weights: list[Tensor] = list(trained(model).values())
-    return float(whole(get_total_norm(weights)))
+    """The norm of all trainable weights; for a sharded model a collective: all processes must call it."""
+    weights: list[Tensor] = list(trainable_weights(model).values())
+    return float(full_tensors(get_total_norm(weights)))
 
 
-def _finish(device: torch.device) -> None:
-    """Wait until the device has done what it was asked."""
+def _synchronize(device: torch.device) -> None:
+    """Wait until the device has finished all work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

@@ -1,4 +1,4 @@
-"""What a run was: its settings, its surroundings, how it ended; ``run.json`` in its folder."""
+"""The record of a run, ``run.json`` in its folder: settings, environment, result."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from restr.errors import DataError
 from restr.files import write_whole
 from restr.training.run.log import read
 
-NAME = "run.json"
+RECORD_FILE = "run.json"
 
 
 def begin(folder: Path, verb: str, settings: Any, *, version: str, command: str = "") -> None:
-    """Note what is about to be run, by which version of restr; of a run that goes on, when it first began is kept."""
-    earlier = json.loads((folder / NAME).read_text(encoding="utf-8")) if (folder / NAME).exists() else {}
+    """Write the record at the start of a run; a resumed run keeps the time of its first start."""
+    earlier = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8")) if (folder / RECORD_FILE).exists() else {}
     content = {
         "verb": verb,
         "command": command,
         "begun": earlier.get("begun") or _now(),
-        "settings": plain(settings),
+        "settings": to_json(settings),
         "restr": version,
-        **surroundings(),
+        **environment(),
     }
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder, content)
 
 
 def end(folder: Path, *, step: int, stopped: str | None, metrics: Mapping[str, float]) -> None:
-    """Note how it ended, or why it stopped."""
-    content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    """Add the result to the record, or why the run stopped."""
+    content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
     content |= {"ended": _now(), "step": step, "stopped": stopped, "metrics": dict(metrics)}
     _write(folder, content)
 
 
-def surroundings() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     """The versions and the machine that a result depends on."""
     return {
         "git": revision(),
@@ -55,7 +55,7 @@ def surroundings() -> dict[str, Any]:
 
 
 def revision() -> str | None:
-    """The commit of the source that runs, "+" behind it where that was changed; None where it is no checkout."""
+    """The git commit of the running source, followed by "+" if files have changed; None if it is not a checkout."""
     folder = Path(__file__).parents[2]  # the package
     try:
         commit, changed = (
@@ -69,31 +69,44 @@ def revision() -> str | None:
     return commit.strip() + ("+" if changed.strip() else "")
 
 
-def plain(settings: Any) -> dict[str, Any]:
-    """A dataclass of settings in JSON's types."""
+def to_json(settings: Any) -> dict[str, Any]:
+    """A dataclass of settings as values that JSON has."""
     return json.loads(json.dumps(dataclasses.asdict(settings), default=str))
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level, with dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run's folder, its record, and the last line of its log."""
+    """A run on disk."""
 
     folder: Path
+    """Its folder."""
+
     record: dict[str, Any]
+    """The contents of run.json."""
+
     last: dict[str, Any]
+    """The last line of its log; empty if there is none."""
 
     @property
     def state(self) -> str:
-        """In a word or two."""
+        """Whether it finished, stopped (and why), or neither."""
         if "ended" not in self.record:
             return "running or killed"
         return f"stopped by {self.record['stopped']}" if self.record["stopped"] else "finished"
 
 
-def runs(root: Path) -> list[Run]:
-    """All runs at and below a folder, by when they began. Raises ``DataError`` where there are none."""
+def find_runs(root: Path) -> list[Run]:
+    """All runs in a folder and below it, by their start. Raises ``DataError`` if there are none."""
     found = []
-    for path in sorted(root.rglob(NAME)):
+    for path in sorted(root.rglob(RECORD_FILE)):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -101,12 +114,14 @@ def runs(root: Path) -> list[Run]:
         lines = read(path.parent / "log.jsonl")
         found.append(Run(folder=path.parent, record=record, last=lines[-1] if lines else {}))
     if not found:
-        raise DataError(f"there is no run below {root}; restr train and restr finetune leave a {NAME} in their --out")
+        raise DataError(
+            f"there is no run below {root}; restr train and restr finetune leave a {RECORD_FILE} in their --out"
+        )
     return sorted(found, key=lambda run: run.record.get("begun", ""))
 
 
 def _write(folder: Path, content: Mapping[str, Any]) -> None:
-    write_whole(folder / NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_whole(folder / RECORD_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _now() -> str:

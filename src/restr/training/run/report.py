@@ -15,8 +15,7 @@ from restr.errors import DataError
 from restr.files import write_whole
 from restr.report.page import document, figure, number_tiles, section
 from restr.training.run.log import read
-from restr.training.run.loggers import flat
-from restr.training.run.record import NAME, Run
+from restr.training.run.record import RECORD_FILE, Run, flatten
 
 _STYLE = """
 td { overflow-wrap: anywhere; } .halves { display: grid; gap: 0 3rem; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }
@@ -47,9 +46,9 @@ MFU = (
 def write_report(folder: Path) -> Path:
     """Write ``report.html`` into a run's folder from what the run has left there: run.json, log.jsonl, metrics.json, curves.png
     and sheets/*.png; what is missing is left out. Raises ``DataError`` where there is no run."""
-    if not (folder / NAME).exists():
-        raise DataError(f"there is no {folder / NAME}; name the folder of a run (restr runs lists them)")
-    record: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    if not (folder / RECORD_FILE).exists():
+        raise DataError(f"there is no {folder / RECORD_FILE}; name the folder of a run (restr runs lists them)")
+    record: dict[str, Any] = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
     log = read(folder / "log.jsonl")
     measures = record.get("metrics") or _loaded(folder / "metrics.json") or _last_measures(log)
     state = Run(folder=folder, record=record, last=log[-1] if log else {}).state
@@ -128,7 +127,7 @@ def _costs(log: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _settings(record: Mapping[str, Any]) -> str:
-    settings = {name: _shown(value) for name, value in flat(record.get("settings", {})).items()}
+    settings = {name: _shown(value) for name, value in flatten(record.get("settings", {})).items()}
     around = {name: _shown(record[name]) for name in SURROUNDINGS if record.get(name) is not None}
     return section("Settings", _halves(settings)) + section("Surroundings", _halves(around))
 
@@ -138,7 +137,9 @@ def _again(folder: Path, record: Mapping[str, Any]) -> str:
     commands = [record["command"]] if record.get("command") else []
     if record.get("verb"):
         other = folder.with_name(f"{folder.resolve().name}-again")
-        commands.append(shlex.join(["restr", record["verb"], "--config", str(folder / NAME), "--out", str(other)]))
+        commands.append(
+            shlex.join(["restr", record["verb"], "--config", str(folder / RECORD_FILE), "--out", str(other)])
+        )
     if not commands:
         return ""
     text = "\n".join(html.escape(command) for command in commands)

@@ -1,4 +1,4 @@
-"""Everything that watches a run, in one place: its log, the live view, the loggers."""
+"""Everything that reports a run's progress: its log, the live view, the loggers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from restr.training.run.meter import Meter
 
 
 class RunReporter:
-    """Tells what a run in ``folder`` does after step ``start``: to log.jsonl always, to people, and to the config's loggers. Use
-    as a context. silent: says nothing, for all processes but the first. Raises ``ConfigError`` where a logger cannot begin."""
+    """Reports a run in ``folder`` from step ``start`` on: to log.jsonl, to the terminal, and to the loggers of the config.
+
+    Use as a context. With ``silent`` nothing is reported (for all processes but rank 0). Raises ``ConfigError`` if a logger
+    cannot start.
+    """
 
     def __init__(
         self, config: TrainConfig, folder: Path, meter: Meter, *, start: int = 0, silent: bool = False
@@ -51,36 +54,33 @@ class RunReporter:
         self.view.advance(step)
 
     def rewind(self, step: int) -> None:
-        """The run goes back to after ``step`` steps."""
+        """The run rolls back to the state after ``step`` steps."""
         self.log.rewind(step)
         self.view.advance(step)
 
-    def trained(self, step: int, numbers: Mapping[str, float]) -> None:
-        """What training came to since the last call; the meter's values are added."""
+    def log_training(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Report numbers of the training since the last call; the meter's values are added."""
         minutes = (time.monotonic() - self._begun) / 60
-        self._tell(step, {**numbers, **self.meter.values(), "minutes": minutes})
+        self._report(step, {**numbers, **self.meter.values(), "minutes": minutes})
 
-    def evaluated(self, step: int, metrics: Mapping[str, float], best: float | None) -> None:
-        """The measures of an evaluation, and the best score so far; if a sheet was drawn, it goes to the loggers."""
-        self._tell(
-            step,
-            {f"val_{name}": value for name, value in metrics.items()}
-            | ({"val_best": best} if best is not None else {}),
-        )
+    def log_evaluation(self, step: int, metrics: Mapping[str, float], best: float | None) -> None:
+        """Report the metrics of an evaluation and the best score so far; a sheet, if drawn, goes to the loggers."""
+        numbers = {f"val_{name}": value for name, value in metrics.items()}
+        self._report(step, numbers if best is None else numbers | {"val_best": best})
         path = sheet.path_of(self.folder, step)
         if path.exists():
             for logger in self.loggers:
                 logger.picture(step, "sheet", path)
 
-    def _tell(self, step: int, numbers: Mapping[str, Any]) -> None:
+    def _report(self, step: int, numbers: Mapping[str, Any]) -> None:
         self.log.write(step=step, **numbers)
         self.view.show(step, numbers)
         for logger in self.loggers:
             logger.log(step, numbers)
 
     def _settings(self) -> dict[str, Any]:
-        """All that the run's record holds, where it has one already, or else how it trains."""
-        path = self.folder / record.NAME
+        """The settings in the run's record; without a record, the training config."""
+        path = self.folder / record.RECORD_FILE
         if path.exists():
             return json.loads(path.read_text(encoding="utf-8"))["settings"]
-        return record.plain(self.config)
+        return record.to_json(self.config)

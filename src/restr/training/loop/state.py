@@ -1,0 +1,72 @@
+"""How far a run has come, why it stopped, and its result."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Stop(IntEnum):
+    """Why a run stops before its last step; of several reasons the highest counts."""
+
+    NO = 0
+    PATIENCE = 1
+    TIME = 2
+    SIGINT = 3
+    SIGTERM = 4
+
+    @property
+    def reason(self) -> str | None:
+        """The name in logs and records: patience, time, SIGINT, SIGTERM; None for ``NO``."""
+        if self is Stop.NO:
+            return None
+        return self.name if self.name.startswith("SIG") else self.name.lower()
+
+
+def exit_code(stopped: str | None) -> int:
+    """What a command returns for ``TrainResult.stopped``: 128 + n after signal n, else 0."""
+    return 128 + signal.Signals[stopped] if stopped and stopped.startswith("SIG") else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """The end of one call of ``Trainer.fit``."""
+
+    step: int
+    """Steps done in all calls."""
+
+    stopped: str | None
+    """Why it stopped before the last step (see ``Stop.reason``); None if it finished."""
+
+    best: float | None
+    """Highest value of the metric ``TrainConfig.best``; None without an evaluation."""
+
+    metrics: dict[str, float]
+    """The last evaluation."""
+
+
+@dataclass(kw_only=True)
+class RunState:
+    """The counters of a run; part of every checkpoint."""
+
+    step: int = 0
+    """Steps done."""
+
+    best: float | None = None
+    """Highest value of the metric ``TrainConfig.best`` so far."""
+
+    stale: int = 0
+    """Evaluations since the best one."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    """The last evaluation."""
+
+    skipped: int = 0
+    """Steps skipped in a row."""
+
+    rollbacks: int = 0
+    """How often the run has rolled back to a checkpoint."""
+
+    unreadable: int = 0
+    """Samples that could not be read."""

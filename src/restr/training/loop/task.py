@@ -1,0 +1,49 @@
+"""What a trainer trains: a model, its batches, its loss, and how it is measured on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from restr.data.batch import Batch, Batches
+from restr.losses import LossTerms, segmentation_loss
+from restr.model.restr import ReSTR, ReSTROutput
+from restr.text.vocabulary import Vocabulary
+from restr.training.loop.forward import forward_batch
+
+Forward = Callable[[ReSTR, Batch], ReSTROutput]
+Loss = Callable[[ReSTROutput, Tensor], LossTerms]
+Evaluate = Callable[[ReSTR], dict[str, float]]
+Draw = Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A model and everything that says what it learns; ``restr.training.tasks`` makes the usual ones."""
+
+    model: ReSTR
+    """The model to train, in place."""
+
+    words: Vocabulary
+    """The model's words, saved with it."""
+
+    batches: Batches
+    """Training batches by step."""
+
+    evaluate: Evaluate | None = None
+    """Metrics of the model by name. It is called in eval mode and, if there is one, with the running mean of the weights."""
+
+    draw: Draw | None = None
+    """Draws sample predictions after each evaluation: ``draw(model, path=FILE, title=TEXT)``."""
+
+    final: Evaluate | None = None
+    """Further metrics of the finished model."""
+
+    loss: Loss = segmentation_loss
+    """(output, masks) -> the loss and its terms."""
+
+    forward: Forward = forward_batch
+    """How a batch goes through the model."""
