@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 import layouts
 from restr.cli.main import main
-from restr.cli.verbs.eval import Eval, open_samples
+from restr.cli.options import DataOptions
 from restr.data.batch import SampleBatches
 from restr.data.fitted import FittedSamples
 from restr.data.order import BlockOrder, Uniform
@@ -78,7 +78,7 @@ def test_the_commands_take_shards(tmp_path: Path, capsys: pytest.CaptureFixture[
     again = open_dataset("jsonl:samples.jsonl", tmp_path / "again")
     for one, two in zip(again, open_dataset("refcoco:unc:train", tmp_path / "from"), strict=True):
         assert np.array_equal(one.mask, two.mask) and np.array_equal(one.image, two.image) and one.text == two.text
-    assert len(open_samples(Eval(data="shards:to:train", root=tmp_path), size=480)) == len(again)
+    assert len(DataOptions(data="shards:to:train", root=tmp_path).open()) == len(again)
 
 
 def test_masks_may_be_pictures_in_the_shard(tmp_path: Path) -> None:

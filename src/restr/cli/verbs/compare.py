@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from restr.cli.options import parsed
+from restr.cli.options import DataOptions, parsed
 from restr.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Compare:
-    """What a second evaluation does better than the first, with paired intervals, and where they differ most.
+    """Show what a second evaluation does better than the first, with paired intervals, and where they differ most.
 
     Example: restr compare results/old results/new
     """
@@ -90,8 +90,7 @@ def write(
 
 
 def samples_of(settings: Compare) -> SampleSource:
-    """The samples that the second evaluation measured, opened once more. Raises ``DataError`` where it does not say which."""
-    from restr.cli.verbs.eval import Eval, open_samples
+    """The samples of the second evaluation, opened again. Raises ``DataError`` if its folder does not name them."""
     from restr.data.entries.entry import read_json
 
     path = settings.second / "metrics.json"
@@ -102,4 +101,4 @@ def samples_of(settings: Compare) -> SampleSource:
         )
     root = settings.root or Path(facts["root"])
     given = {name: facts[name] for name in ("split", "n", "seed") if name in facts}
-    return open_samples(Eval(data=facts["data"], root=root, **given), size=facts.get("size", 64))
+    return DataOptions(data=facts["data"], root=root, **given).open(size=facts.get("size", 64))

@@ -22,8 +22,8 @@ from restr.formats.readers.refer import instances, segmentation
 SETS = ("photos", "photos_more", "photos_boxes")
 DRAWN = "photos_boxes"  # a network drew its masks: nothing is measured on them
 SENTENCES = Path("expressions", "everyday_train.jsonl")
-KINDS = ("one", "group", "absent")
-ALL = "all"  # as a split: train and val
+SENTENCE_KINDS = ("one", "group", "absent")
+ALL_SPLITS = "all"  # train and val
 VAL_SHARE = 33  # one photograph in so many is held out
 
 
@@ -105,8 +105,8 @@ def read_sentences(folder: Path) -> Iterator[EverydaySentence]:
         if image is None:
             raise line.wrong("image", file_name, f"an image in {folder / photos / 'instances.json'}")
         meant = tuple(_annotation(line, each, image, annotations[photos]) for each in line.items("instances"))
-        if kind not in KINDS:
-            raise line.wrong("kind", kind, f"one of {', '.join(KINDS)}")
+        if kind not in SENTENCE_KINDS:
+            raise line.wrong("kind", kind, f"one of {', '.join(SENTENCE_KINDS)}")
         if (kind == "absent") == bool(meant):
             raise line.wrong("instances", line.values["instances"], "none where the kind is absent, else at least one")
         yield EverydaySentence(

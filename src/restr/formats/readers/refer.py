@@ -72,6 +72,12 @@ def read_refs_file(root: Path, path: Path) -> Iterator[Entry]:
     yield from read_refer(root, path.parent.name, splitter)
 
 
+def sources_of_refs(path: Path) -> list[Path]:
+    """The files that ``read_refs_file`` reads, as far as they exist."""
+    beside = path.parent / "instances.json"
+    return [path, beside] if beside.is_file() else [path]
+
+
 def refs_file(folder: Path, splitter: str) -> Path:
     """The file of a splitter's refs. Raises ``DatasetError`` naming what the folder has."""
     names = (f"refs({splitter}).p", f"grefs({splitter}).json", f"refs({splitter}).json")
