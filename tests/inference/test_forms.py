@@ -12,7 +12,7 @@ from PIL import Image
 
 from restr.cli.main import main
 from restr.errors import ConfigError
-from restr.inference.forms import ANSWER_FORMS, FILE_FORMS, FORMS, PICTURE_ANSWERS, answer_content, png_bytes
+from restr.inference.forms import ANSWER_FORMS, FILE_FORMS, OUTPUT_FORMS, PICTURE_ANSWERS, answer_content, png_bytes
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -40,7 +40,7 @@ def test_the_server_offers_the_forms_of_the_table() -> None:
     assert get_args(schemas.Format) == ANSWER_FORMS == (*ANSWER_FORMS[:2], *PICTURE_ANSWERS)
     assert get_args(schemas.Picture) == PICTURE_ANSWERS
     for name in ANSWER_FORMS:
-        assert schemas.Found.model_fields[name].description == FORMS[name].help
+        assert schemas.Found.model_fields[name].description == OUTPUT_FORMS[name].help
 
 
 def test_a_form_that_is_not_sent_is_refused() -> None:

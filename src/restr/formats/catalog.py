@@ -14,11 +14,11 @@ from restr.data.dataset import IndexedSamples, indexed
 from restr.data.entries.index import index_name
 from restr.data.entries.left_out import Read
 from restr.errors import DatasetError
+from restr.formats.annotations import pictures
 from restr.formats.readers import (
     coco,
     cvat,
     everyday,
-    found,
     label_studio,
     listed,
     own,
@@ -74,14 +74,14 @@ class OwnLayout:
     """The files whose change makes the index old."""
 
     searched: bool = False
-    """Whether pictures are searched for in many folders, as annotation tools put them, see ``restr.formats.readers.found``."""
+    """Whether pictures are searched for in many folders, as annotation tools put them, see ``restr.formats.annotations.pictures``."""
 
     all_splits: str = ""
     """The name of a split that means all of them."""
 
 
 def _searched(read: Callable[[Path, Path], Iterable[Read]]) -> OwnLayout:
-    return OwnLayout(read=read, base=lambda root, path: found.root_of(path), searched=True)
+    return OwnLayout(read=read, base=lambda root, path: pictures.root_of(path), searched=True)
 
 
 PUBLISHED_LAYOUTS: dict[str, PublishedLayout] = {
@@ -157,7 +157,7 @@ def _open_own(name: str, where: str, root: Path, summed: bool) -> IndexedSamples
         index_name(name, base, path),
         layout.sources(path),
         lambda: layout.read(base, path),
-        searched=found.folders(base, path, found.subset_of(path)) if layout.searched else None,
+        searched=pictures.folders(base, path, pictures.subset_of(path)) if layout.searched else None,
     )
     return IndexedSamples(base, index, None if split == layout.all_splits else split, summed=summed)
 

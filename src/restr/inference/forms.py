@@ -1,7 +1,7 @@
 """The forms of a result, in one table: what ``Result.save`` and ``restr predict --save`` write, and what the server sends.
 
-A new form is one row of ``FORMS`` and, if need be, a function. Checks, help texts and the server's OpenAPI description read the table.
-A test asks for each name in docs/cli.md (files) and docs/server.md (answers).
+A new form is one row of ``OUTPUT_FORMS`` and, if need be, a function. Checks, help texts and the server's OpenAPI
+description read the table; a test asks for each name in the documentation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Make = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class OutputForm:
     """One form of a result: a picture, which becomes PNG, or JSON."""
 
     help: str
@@ -42,47 +42,50 @@ class Form:
     """Another name that is accepted for files."""
 
 
-FORMS: dict[str, Form] = {
-    "mask": Form(
+OUTPUT_FORMS: dict[str, OutputForm] = {
+    "mask": OutputForm(
         help="PNG, 255 inside.", file=lambda result: result.mask_image(), answer=lambda result: result.mask_image()
     ),
-    "prob": Form(
+    "prob": OutputForm(
         help="PNG, the probability of each pixel, 255 is certain.",
         file=lambda result: result.prob_image(),
         answer=lambda result: result.prob_image(),
     ),
-    "overlay": Form(
+    "overlay": OutputForm(
         help="PNG, the image with the thing in colour.",
         file=lambda result: result.overlay(),
         answer=lambda result: result.overlay(caption=False),
     ),
-    "cutout": Form(
+    "cutout": OutputForm(
         help="PNG with transparency, cropped to the box.",
         file=lambda result: result.cutout(),
         answer=lambda result: result.cutout(),
     ),
-    "heatmap": Form(help="PNG, the probability in colour over the image.", file=lambda result: result.heatmap()),
-    "attention": Form(help="PNG, where each word looked.", file=lambda result: result.attention_strip()),
-    "rle": Form(
+    "heatmap": OutputForm(help="PNG, the probability in colour over the image.", file=lambda result: result.heatmap()),
+    "attention": OutputForm(help="PNG, where each word looked.", file=lambda result: result.attention_strip()),
+    "rle": OutputForm(
         help="COCO's compressed run lengths.",
         file=lambda result: result.rle,
         answer=lambda result: result.rle,
         type=dict[str, Any],
     ),
-    "polygons": Form(
+    "polygons": OutputForm(
         help="Outer outlines, x0, y0, x1, y1, ... each.",
         file=lambda result: {"size": list(result.mask.shape), "polygons": result.polygons},
         answer=lambda result: result.polygons,
         type=list[list[float]],
         alias="polygon",
     ),
-    "coco": Form(help="A COCO document.", file=lambda result: coco_document([(result.name, result)])),
+    "coco": OutputForm(help="A COCO document.", file=lambda result: coco_document([(result.name, result)])),
 }
-FILE_FORMS = tuple(name for name, form in FORMS.items() if form.file)
-PICTURE_ANSWERS = tuple(name for name, form in FORMS.items() if form.answer and form.type is str)
+FILE_FORMS = tuple(name for name, form in OUTPUT_FORMS.items() if form.file)
+PICTURE_ANSWERS = tuple(name for name, form in OUTPUT_FORMS.items() if form.answer and form.type is str)
 # JSON first: a client that reads the list from the top takes the small forms
-ANSWER_FORMS = (*(name for name, form in FORMS.items() if form.answer and form.type is not str), *PICTURE_ANSWERS)
-_FILES = {name: form.file for known, form in FORMS.items() if form.file for name in (known, form.alias) if name}
+ANSWER_FORMS = (
+    *(name for name, form in OUTPUT_FORMS.items() if form.answer and form.type is not str),
+    *PICTURE_ANSWERS,
+)
+_FILES = {name: form.file for known, form in OUTPUT_FORMS.items() if form.file for name in (known, form.alias) if name}
 
 
 def check_file_forms(names: Sequence[str]) -> None:
@@ -102,7 +105,7 @@ def file_content(result: Any, name: str) -> bytes:
 
 def answer_content(result: Any, name: str) -> Any:
     """What the server sends of a result: a PIL image, or values in JSON's types."""
-    make = FORMS[name].answer
+    make = OUTPUT_FORMS[name].answer
     if make is None:
         raise ConfigError(f"{name!r} is not sent; choose from {', '.join(ANSWER_FORMS)}")
     return make(result)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.config import JsonDict
 
-from restr.inference.forms import ANSWER_FORMS, FORMS, PICTURE_ANSWERS
+from restr.inference.forms import ANSWER_FORMS, OUTPUT_FORMS, PICTURE_ANSWERS
 from restr.server.problems import Problem
 
 if TYPE_CHECKING:
@@ -154,7 +154,10 @@ class _FoundNumbers(BaseModel):
 _FoundForms = create_model(
     "_FoundForms",
     __base__=_FoundNumbers,
-    **{name: (FORMS[name].type | None, Field(None, description=FORMS[name].help)) for name in ANSWER_FORMS},
+    **{
+        name: (OUTPUT_FORMS[name].type | None, Field(None, description=OUTPUT_FORMS[name].help))
+        for name in ANSWER_FORMS
+    },
 )
 
 

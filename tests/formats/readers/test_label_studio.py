@@ -12,8 +12,8 @@ import pytest
 from annotated import RECTANGLE, accidents, area, brushed, label_studio, left, opened, packed, picture, result, task
 from restr.cli.main import main
 from restr.errors import DatasetError
+from restr.formats.annotations.drawing import unpack_numbers
 from restr.formats.catalog import open_dataset
-from restr.formats.readers.drawing import unpack_numbers
 
 SPEC = "labelstudio:export.json"
 UPRIGHT = area(15, 10, 45, 30)  # what RECTANGLE marks

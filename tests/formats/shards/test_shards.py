@@ -215,4 +215,8 @@ def test_addresses() -> None:
     }.items():
         assert address.pattern_and_split(text) == expected
     assert address.redacted("https://me:pw@h/x.tar?sig=1") == "https://...@h/x.tar?..."
-    assert [address.split_of_shard(n) for n in ("train-000.tar", "a-b-00-of-10.parquet", "x.tar")] == ["train", "a-b", "x"]
+    assert [address.split_of_shard(n) for n in ("train-000.tar", "a-b-00-of-10.parquet", "x.tar")] == [
+        "train",
+        "a-b",
+        "x",
+    ]

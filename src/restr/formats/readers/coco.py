@@ -8,14 +8,14 @@ from pathlib import Path
 from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one
 from restr.errors import DatasetError
-from restr.formats.readers.drawing import canvas_size
-from restr.formats.readers.found import FoundPictures, folders, subset_of
+from restr.formats.annotations.drawing import canvas_size
+from restr.formats.annotations.pictures import PictureFinder, folders, subset_of
 from restr.formats.readers.listed import checked_region, sentences_of
 
 
 def read_coco(root: Path, path: Path) -> Iterator[Read]:
     """The entries of a file whose annotations have ``expressions`` (texts, or objects with a text) or, as CVAT exports them,
-    ``attributes`` with an ``expression``. Pictures are searched for, see ``restr.formats.readers.found``."""
+    ``attributes`` with an ``expression``. Pictures are searched for, see ``restr.formats.annotations.pictures``."""
     return counted(_read(root, path))
 
 
@@ -23,7 +23,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
     content = JsonRecord(read_json(path), str(path))
     images, problems, unusable = _images(content)
     yield from unusable
-    pictures = FoundPictures(
+    pictures = PictureFinder(
         root, [name for image in images.values() if isinstance(name := image.values.get("file_name"), str)]
     )
     places = folders(root, path, subset_of(path))

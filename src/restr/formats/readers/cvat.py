@@ -11,10 +11,10 @@ from restr.data.entries.entry import Entry, JsonRecord
 from restr.data.entries.left_out import LeftOut, Read, bad, counted, one_by_one
 from restr.errors import DatasetError
 from restr.files import read_text
-from restr.formats.readers import drawing
-from restr.formats.readers.drawing import CanvasSize, Region, canvas_size, number_of, numbers_of
-from restr.formats.readers.found import FoundPictures, folders
-from restr.formats.readers.shapes import UniqueIds, entries_of_shape
+from restr.formats.annotations import drawing
+from restr.formats.annotations.drawing import CanvasSize, Region, canvas_size, number_of, numbers_of
+from restr.formats.annotations.pictures import PictureFinder, folders
+from restr.formats.annotations.shapes import UniqueIds, entries_of_shape
 
 # shapes that enclose nothing -> the words under which they are counted
 _NO_REGION = {"points": "set of points", "tag": "tag of a whole picture"}
@@ -39,7 +39,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         )
     if tracks:
         yield LeftOut(what="track", detail=f"{path}: a video's", count=tracks)
-    pictures = FoundPictures(root, [image.get("name", "") for image in images])
+    pictures = PictureFinder(root, [image.get("name", "") for image in images])
     places: dict[str, list[str]] = {}  # by subset
     ids = UniqueIds()
     for image in images:

@@ -13,10 +13,10 @@ from pathlib import Path
 from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one, storable
 from restr.errors import DatasetError
-from restr.formats.readers import drawing
-from restr.formats.readers.drawing import CanvasSize, Region, canvas_size, number_of, numbers_of
-from restr.formats.readers.found import FoundPictures, folders
-from restr.formats.readers.shapes import UniqueIds, entries_of_shape
+from restr.formats.annotations import drawing
+from restr.formats.annotations.drawing import CanvasSize, Region, canvas_size, number_of, numbers_of
+from restr.formats.annotations.pictures import PictureFinder, folders
+from restr.formats.annotations.shapes import UniqueIds, entries_of_shape
 
 _PICTURE_KEYS = ("image", "img", "photo")  # of a task's data, tried first
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
@@ -60,7 +60,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
             f"{path}: none of its {len(tasks)} tasks has annotations; expected Label Studio's export 'JSON', not 'JSON-MIN' nor the "
             "tasks alone"
         )
-    pictures = FoundPictures(root, [name for task in tasks if (name := _address(task))])
+    pictures = PictureFinder(root, [name for task in tasks if (name := _address(task))])
     places = folders(root, path)
     ids = UniqueIds()
 
@@ -72,7 +72,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
 
 
 def _task(
-    task: JsonRecord, identity: str, split: str, pictures: FoundPictures, places: Sequence[str]
+    task: JsonRecord, identity: str, split: str, pictures: PictureFinder, places: Sequence[str]
 ) -> Iterator[Read]:
     for name, what in _NOT_USED.items():
         if isinstance(found := task.values.get(name), list) and found:

@@ -13,7 +13,7 @@ from restr.data.entries.entry import Entry, JsonRecord
 from restr.data.entries.left_out import Read, counted, one_by_one
 from restr.errors import DatasetError
 from restr.files import read_lines, read_text
-from restr.formats.readers.drawing import number_of
+from restr.formats.annotations.drawing import number_of
 from restr.formats.readers.listed import checked_region
 
 _LONGEST_CELL = 2**27  # characters; run lengths of a large, frayed mask exceed the csv module's default

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from restr.data.entries.entry import Entry
-from restr.formats.readers.drawing import CanvasSize, Region
+from restr.formats.annotations.drawing import CanvasSize, Region
 
 
 class UniqueIds:

@@ -41,7 +41,7 @@ def folders(root: Path, path: Path, subset: str = "") -> list[str]:
     return [each for each in dict.fromkeys(found) if (root / each).is_dir()]
 
 
-class FoundPictures:
+class PictureFinder:
     """The pictures of one annotation file. names: all picture names in it, as written."""
 
     def __init__(self, root: Path, names: Iterable[str]) -> None:
