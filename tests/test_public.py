@@ -1,4 +1,5 @@
-"""What is public: the names of ``restr``, the modules that docs/python.md lists, and nothing else that the documentation imports."""
+"""What is public: the names of ``restr``, the modules that docs/python.md lists, and nothing else that the
+documentation imports."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 >>> result = Segmenter.from_pretrained()("photo.jpg", "the dog on the left")  # doctest: +SKIP
 >>> result.mask, result.score, result.overlay()  # doctest: +SKIP
 
-The names below are public, and so are the modules that docs/python.md lists. Importing the package loads nothing heavy: each name is
-imported when it is first used.
+The names below are public, and so are the modules that docs/python.md lists. Importing the package loads nothing heavy:
+each name is imported when it is first used.
 """
 
 from __future__ import annotations

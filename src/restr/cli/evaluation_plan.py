@@ -13,7 +13,7 @@ from restr.data.sample import SampleSource
 from restr.errors import ConfigError
 from restr.evaluation.protocol import EvalProtocol
 from restr.evaluation.samples import title_of
-from restr.inference.locate import described, model_folder
+from restr.inference.locate import describe_model, model_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def plan_evaluation(
     if data.n < 1:
         raise ConfigError(f"n is {data.n}; ask for at least one sentence")
     folder = model_folder(model)
-    info = described(folder)
+    info = describe_model(folder)
     preprocess = info.config.preprocess
     samples = data.open(size=preprocess.size)
     return EvalPlan(

@@ -64,7 +64,7 @@ def split_arguments(words: Sequence[str], texts: Sequence[str]) -> tuple[list[st
 
 
 def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[PredictJob]:
-    """The jobs of the command line in order. A word that cannot be listed becomes a job with an error, never an exception."""
+    """The jobs of the command line in order. A word that cannot be listed becomes a job with an error."""
     for image in images:
         if image.endswith(".jsonl"):
             yield from _jobs_of_jsonl(Path(image), tuple(texts))

@@ -1,4 +1,4 @@
-"""``restr VERB ...``: the verbs, and what every verb's errors become on the command line."""
+"""``restr VERB ...``: the verbs, and the messages and exit codes of their errors."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ VERBS = {
     "train": ("restr.cli.verbs.train", "train a model"),
     "finetune": ("restr.cli.verbs.finetune", "train a model further on your own data"),
     "eval": ("restr.cli.verbs.eval", "measure a model on a dataset"),
-    "score": ("restr.cli.verbs.score", "measure masks that any program predicted"),
-    "compare": ("restr.cli.verbs.compare", "two evaluations, sentence by sentence"),
-    "robustness": ("restr.cli.verbs.robustness", "what is left when sentences and pictures change"),
-    "data": ("restr.cli.data.main", "get a dataset together, look it over and through, convert it"),
-    "runs": ("restr.cli.verbs.runs", "what was trained, and how well"),
+    "score": ("restr.cli.verbs.score", "measure masks predicted by any program"),
+    "compare": ("restr.cli.verbs.compare", "compare two evaluations, sentence by sentence"),
+    "robustness": ("restr.cli.verbs.robustness", "measure a model on changed sentences and pictures"),
+    "data": ("restr.cli.data.main", "prepare, check, browse or convert a dataset"),
+    "runs": ("restr.cli.verbs.runs", "list and compare training runs"),
     "ablate": ("restr.cli.verbs.ablate", "compare variants of the model"),
     "export": ("restr.cli.verbs.export", "write a model for runtimes without PyTorch"),
-    "serve": ("restr.cli.verbs.serve", "models over HTTP, and a page for people"),
+    "serve": ("restr.cli.verbs.serve", "serve models over HTTP, with a page for people"),
 }
-CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; what is typed beside it counts more."
+_CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; options on the command line override it."
 _HINT = 'to segment a photograph: restr predict photo.jpg "the left dog"'
 
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except SystemExit:
         if {"-h", "--help"} & set(words):
-            print(f"{CONFIG_HELP}\n")
+            print(f"{_CONFIG_HELP}\n")
         raise
     except RestrError as error:
         print(f"restr {words[0]}: {error}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""What verbs have in common: groups of options to inherit, and options read from words with each wrong one told in a line.
+"""What verbs have in common: groups of options to inherit, and the parser, which reports a wrong option in one line.
 
-A verb's dataclass inherits the groups that it needs, so that an option has one name, one default and one text everywhere.
-``--help`` shows the options of the last base first.
+A verb's dataclass inherits the groups that it needs, so that an option has one name, one default and one text
+everywhere. ``--help`` shows the options of the last base first.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class DataOptions(RootOptions):
     """Samples, of whatever kind."""
 
     data: str
-    """A published dataset, NAME[:SPLITTER]:SPLIT ("refcoco:unc:testA"), or your own, FORM:PATH[:SPLIT] ("jsonl:mine.jsonl"), both
-    below --root; "shards:PATTERN" of tar or parquet files, here or behind an address;
-    "photos:DIR" (images/ and instances.json; sentences are generated); "everyday:DIR" (photos/, photos_more/, photos_boxes/ and
-    expressions/); "generated" (drawn scenes)."""
+    """A published dataset, NAME[:SPLITTER]:SPLIT ("refcoco:unc:testA"), or your own, FORM:PATH[:SPLIT]
+    ("jsonl:mine.jsonl"), both below --root; "shards:PATTERN" of tar or parquet files, here or behind an address;
+    "photos:DIR" (images/ and instances.json; sentences are generated); "everyday:DIR" (photos/, photos_more/,
+    photos_boxes/ and expressions/); "generated" (drawn scenes)."""
 
     split: str = "val"
     """Which photographs (photos and everyday; of everyday: train, val or all)."""

@@ -19,8 +19,8 @@ class _Discard(io.TextIOBase):
 def make_safe() -> None:
     """Let standard output and error accept any text; closed ones drop it.
 
-    File names may hold bytes that are not UTF-8, and a terminal may use an encoding of few letters: characters that cannot be
-    written are printed as escapes such as ``\\u676f``.
+    File names may hold bytes that are not UTF-8, and a terminal may use an encoding of few letters: characters that
+    cannot be written are printed as escapes such as ``\\u676f``.
     """
     for number in (0, 1, 2):
         try:
@@ -36,7 +36,7 @@ def make_safe() -> None:
 
 
 def say(text: str, *, carry_on: bool) -> None:
-    """Print a line at once. carry_on: whether to continue without output when nobody reads it any more (``| head -1``)."""
+    """Print a line at once. carry_on: whether to continue when nobody reads it any more (``| head -1``)."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

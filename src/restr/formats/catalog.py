@@ -74,7 +74,7 @@ class OwnLayout:
     """The files whose change makes the index old."""
 
     searched: bool = False
-    """Whether pictures are searched for in many folders, as annotation tools put them, see ``restr.formats.annotations.pictures``."""
+    """Whether pictures are searched for in many folders, see ``restr.formats.annotations.pictures``."""
 
     all_splits: str = ""
     """The name of a split that means all of them."""
@@ -121,10 +121,11 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     """The samples that a spec names.
 
     spec: ``NAME[:SPLITTER]:SPLIT`` of a published dataset ("refcoco:unc:testA", "refcocog:val" with the usual splitter,
-    "referit:test"), or ``FORM:PATH[:SPLIT]`` of your own ("jsonl:mine.jsonl", "coco:instances.json:val"), or ``shards:PATTERN[:SPLIT]``
-    of tar or parquet files, here or behind an address ("shards:s3://bucket/train-{000..099}.tar"). Without a split: all of them.
-    root: the folder that holds the dataset; own paths are relative to it. summed: overlapping polygons as the REFER toolkit
-    draws them, see ``restr.data.entries.regions.mask_of``. Raises ``DatasetError``.
+    "referit:test"), or ``FORM:PATH[:SPLIT]`` of your own ("jsonl:mine.jsonl", "coco:instances.json:val"), or
+    ``shards:PATTERN[:SPLIT]`` of tar or parquet files, here or behind an address
+    ("shards:s3://bucket/train-{000..099}.tar"). Without a split: all of them. root: the folder that holds the dataset;
+    own paths are relative to it. summed: overlapping polygons as the REFER toolkit draws them, see
+    ``restr.data.entries.regions.mask_of``. Raises ``DatasetError``.
     """
     root = Path(root)
     name, _, where = spec.partition(":")
@@ -136,7 +137,8 @@ def open_dataset(spec: str, root: str | Path = ".", *, summed: bool = False) -> 
     if name in PUBLISHED_LAYOUTS and 1 <= spec.count(":") <= 2:
         return _open_published(name, where, root, summed)
     raise DatasetError(
-        f"the dataset is {spec!r}; expected NAME:SPLIT with one of {', '.join(PUBLISHED_LAYOUTS)} (refcoco:unc:testA), or FORM:PATH "
+        f"the dataset is {spec!r}; expected NAME:SPLIT with one of {', '.join(PUBLISHED_LAYOUTS)} (refcoco:unc:testA), "
+        "or FORM:PATH "
         f"with one of {', '.join(OWN_LAYOUTS)} (jsonl:mine.jsonl), or shards:PATTERN"
     )
 

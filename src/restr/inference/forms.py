@@ -1,4 +1,4 @@
-"""The forms of a result, in one table: what ``Result.save`` and ``restr predict --save`` write, and what the server sends.
+"""The forms of a result, in one table: for ``Result.save``, for ``restr predict --save`` and for the server.
 
 A new form is one row of ``OUTPUT_FORMS`` and, if need be, a function. Checks, help texts and the server's OpenAPI
 description read the table; a test asks for each name in the documentation.

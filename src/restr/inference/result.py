@@ -115,7 +115,7 @@ class Result:
         return render.heatmap(self.image, self.prob, self.text if caption else None)
 
     def attention_strip(self) -> Image.Image:
-        """One picture per word: where it looked, and its weight in the class seed. Raises ``ConfigError`` without attention."""
+        """One picture per word: where it looked, and its weight. Raises ``ConfigError`` without attention."""
         if self.attention is None:
             raise ConfigError("this result has no attention; ask for it: segmenter(image, text, attention=True)")
         found = self.attention
@@ -166,7 +166,8 @@ class Result:
     def __repr__(self) -> str:
         height, width = self.mask.shape
         presence = "" if self.presence is None else f" presence={self.presence:.2f},"
-        return f"Result({self.text!r},{presence} score={self.score:.2f}, box={self.box}, area={self.area} of {width} x {height})"
+        area = f"{self.area} of {width} x {height}"
+        return f"Result({self.text!r},{presence} score={self.score:.2f}, box={self.box}, area={area})"
 
 
 def thresholds(config: ModelConfig, threshold: float | None, presence: float | None) -> tuple[float, float]:

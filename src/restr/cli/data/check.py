@@ -14,9 +14,10 @@ _LISTED = 20  # bad annotations to print; the report has all
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Check(DatasetOptions):
-    """Count a dataset's splits and find what is wrong with them: missing pictures, empty masks, sizes that differ, turned
-    pictures, splits that share pictures (by name and by look), sentences that name two things or are not English, annotations that
-    cannot be read. Annotations that mark no region, such as key points, are counted and are no problem.
+    """Count a dataset's splits and find what is wrong with them: missing pictures, empty masks, sizes that differ,
+    turned pictures, splits that share pictures (by name and by look), sentences that name two things or are not
+    English, annotations that cannot be read. Annotations that mark no region, such as key points, are counted and are
+    no problem.
 
     Writes check.html, with thumbnails, and check.json. The exit code is 1 if there are problems.
 

@@ -15,14 +15,15 @@ from restr.errors import DatasetError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Convert(RootOptions):
-    """Write a dataset in another layout: pictures are copied, masks stay the same pixel by pixel, and all is read back and compared.
+    """Write a dataset in another layout: pictures are copied, masks stay the same pixel by pixel, and all is read back
+    and compared.
 
     Example: restr data convert coco:instances.json --to refer --out mine
     """
 
     data: Annotated[str, tyro.conf.Positional]
-    """The dataset, as for restr eval: NAME[:SPLITTER]:SPLIT or FORM:PATH[:SPLIT]; without a split, all of them. "photos:DIR":
-    photographs with masks (images/ and instances.json), for which sentences are generated."""
+    """The dataset, as for restr eval: NAME[:SPLITTER]:SPLIT or FORM:PATH[:SPLIT]; without a split, all of them.
+    "photos:DIR": photographs with masks (images/ and instances.json), for which sentences are generated."""
 
     to: Literal["jsonl", "csv", "coco", "refer", "webdataset", "parquet"]
     """The layout."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from restr.cli.dispatch import OK, USAGE, listed, run_verb
 
 _VERBS = {
-    "prepare": ("restr.cli.data.prepare", "which files a published dataset needs, where; fetch them from a mirror"),
+    "prepare": ("restr.cli.data.prepare", "list the files of a published dataset, fetch missing ones from a mirror"),
     "check": ("restr.cli.data.check", "count a dataset and find what is wrong with it"),
-    "browse": ("restr.cli.data.browse", "look through its pictures and masks in a browser"),
+    "browse": ("restr.cli.data.browse", "show its pictures and masks in a browser"),
     "convert": ("restr.cli.data.convert", "write it in another layout"),
 }
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Prepare(RootOptions):
     """Say which files a published dataset needs and where, check which are there, and get the missing ones.
 
-    Nothing is downloaded unless you name a mirror: a folder, or a base address below which the files have the names shown.
-    Downloads are resumed, compared with the known size and SHA-256, and unpacked. An archive that you put there yourself is unpacked
-    too. The exit code is 1 while something is missing.
+    Nothing is downloaded unless you name a mirror: a folder, or a base address below which the files have the names
+    shown. Downloads are resumed, compared with the known size and SHA-256, and unpacked. An archive that you put there
+    yourself is unpacked too. The exit code is 1 while something is missing.
 
     Example: restr data prepare refcoco --root DATA --mirror URL --mirror FOLDER
     """
@@ -32,7 +32,7 @@ class Prepare(RootOptions):
     """refcoco, refcoco+, refcocog, refclef, grefcoco, refzom, referit, phrasecut or reasonseg."""
 
     mirror: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Where to fetch missing files from: http://, https://, file:// or a folder; may be given several times, tried in turn."""
+    """Where to fetch missing files from: http://, https://, file:// or a folder. Several are tried in turn."""
 
 
 def main(arguments: Sequence[str]) -> int:

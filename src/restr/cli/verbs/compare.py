@@ -57,7 +57,8 @@ def main(arguments: Sequence[str]) -> int:
         ("mIoU", found.miou, found.miou_interval),
     ):
         print(
-            f"  {name} {100 * value:+.2f} (95%: {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}, paired, bootstrap over images)"
+            f"  {name} {100 * value:+.2f} (95%: {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}, paired, "
+            "bootstrap over images)"
         )
     print(f"  better by more than a tenth: {found.better}; worse: {found.worse}")
     for title, order in (("largest gains", found.order), ("largest losses", found.order[::-1])):

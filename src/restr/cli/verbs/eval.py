@@ -19,21 +19,22 @@ if TYPE_CHECKING:
 class Eval(ComputeOptions, ModelOptions, ProtocolOptions, DataOptions):
     """Measure oIoU, mIoU and Pr@X of a model, by kind of sentence, with the shuffled-sentence control beside.
 
-    If some sentences name nothing in their picture, also whether the model says so (N-acc, T-acc, the AUC of its presence).
+    If some sentences name nothing in their picture, also whether the model says so (N-acc, T-acc, the AUC of its
+    presence).
 
     Example: restr eval --data jsonl:mine.jsonl --out results
     """
 
     out: Path | None = None
-    """Folder for report.html, table.md, row.tex, metrics.json, records.jsonl and pictures (default: print the table only).
-    An interrupted evaluation is resumed by the same command."""
+    """Folder for report.html, table.md, row.tex, metrics.json, records.jsonl and pictures (default: only print
+    the table). An interrupted evaluation is resumed by the same command."""
 
     threshold: float | None = None
     """The least probability of a pixel of the mask, instead of the protocol's."""
 
     presence: float | None = None
-    """The least probability that the picture shows what is named, instead of the model's own; below it the mask is empty. 0 never
-    empties a mask."""
+    """The least probability that the picture shows what is named, instead of the model's own; below it the mask is
+    empty. 0 never empties a mask."""
 
     empty_iou: Literal[0, 1] | None = None
     """The IoU of an empty mask for a sentence that names nothing, instead of the protocol's."""

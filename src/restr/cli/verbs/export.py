@@ -22,8 +22,8 @@ from restr.inference.exported import Target
 class Export:
     """Write a model for another runtime, as two graphs, so that an image is still encoded once for many sentences.
 
-    The folder runs in restr.Segmenter.from_pretrained and in restr predict --model; its parity.md says how far its results are
-    from the model's.
+    The folder runs in restr.Segmenter.from_pretrained and in restr predict --model; its parity.md says how far its
+    results are from the model's.
 
     Example: restr export --to onnx --out exported
     """
@@ -50,8 +50,8 @@ class Export:
     """Also write one graph from image and sentence to mask, for servers that run a single model."""
 
     photo: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction, arg(metavar="IMAGE")] = ()
-    """A photograph, or a folder of them, instead of drawn pictures; may be given several times. Parity is measured on the first two;
-    openvino's int8 calibrates its ranges on all of them, at least 8."""
+    """A photograph, or a folder of them, instead of drawn pictures; may be given several times. Parity is measured on
+    the first two; openvino's int8 calibrates its ranges on all of them, at least 8."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -25,16 +25,19 @@ if TYPE_CHECKING:
     from restr.inference.segmenter import Segmenter
 
 
-_SAVE_HELP = f"What to write, with commas: {', '.join(FILE_FORMS)}. With --json nothing is written unless --out or --save is given."
+_SAVE_HELP = (
+    f"What to write, with commas: {', '.join(FILE_FORMS)}. "
+    "With --json nothing is written unless --out or --save is given."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(DeviceOptions, ModelOptions):
     """Segment what a sentence names in photographs.
 
-    The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, a pipe, a data: URI, "-" (an
-    image's bytes on standard input), or a .jsonl file with a line {"image": ..., "text": ...} each. An image that fails is
-    reported at the end, with exit code 1, and never stops the rest.
+    The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, a pipe, a data:
+    URI, "-" (an image's bytes on standard input), or a .jsonl file with a line {"image": ..., "text": ...} each. An
+    image that fails is reported at the end, with exit code 1, and never stops the rest.
 
     Example: restr predict beach.jpg "the dog on the left"
     """
@@ -59,7 +62,8 @@ class PredictOptions(DeviceOptions, ModelOptions):
     """The least probability of a pixel of the mask."""
 
     presence: Annotated[float | None, arg(metavar="P", help_behavior_hint="(default: the model's own)")] = None
-    """The least probability that the picture shows what is named; below it the answer is "not found". 0 always draws a mask."""
+    """The least probability that the picture shows what is named; below it the answer is "not found"; 0 always draws
+    a mask."""
 
 
 @dataclass
@@ -167,7 +171,8 @@ def _line(image: str, result: Result, files: dict[str, Path]) -> str:
         share = result.area / result.mask.size
         found = f"found, score {result.score:.2f}, {share:.1%} of the picture, box {result.box}"
     elif not result.present:
-        found = f"not found (presence {result.presence:.2f}, below {result.least_presence:g}; --presence 0 draws a mask anyway)"
+        below = f"presence {result.presence:.2f}, below {result.least_presence:g}"
+        found = f"not found ({below}; --presence 0 draws a mask anyway)"
     else:
         found = f"not found (highest probability of a pixel {result.prob.max():.2f}, threshold {result.threshold:g})"
     return "\n".join([f"{image}: {result.text!r} {found}", *(f"  {path}" for path in files.values())])

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Robustness(ComputeOptions, ModelOptions, ProtocolOptions, DataOptions):
-    """Measure a model on samples as they are, and with other words, mirrored, in worse pictures, and with sentences that name
-    nothing.
+    """Measure a model on samples as they are, and with other words, mirrored, in worse pictures, and with sentences
+    that name nothing.
 
-    An interrupted run is resumed by the same command, after the last finished perturbation. The table shows everything that the
-    folder holds.
+    An interrupted run is resumed by the same command, after the last finished perturbation. The table shows everything
+    that the folder holds.
 
     Example: restr robustness --data jsonl:mine.jsonl --out results/robustness --only typo blur
     """

@@ -30,7 +30,8 @@ class Score(RootOptions):
     """Count samples without a prediction as empty masks."""
 
     out: Path | None = None
-    """Folder for report.html, table.md, row.tex, metrics.json, records.jsonl and pictures (default: print the table only)."""
+    """Folder for report.html, table.md, row.tex, metrics.json, records.jsonl and pictures (default: only print
+    the table)."""
 
 
 def main(arguments: Sequence[str]) -> int:

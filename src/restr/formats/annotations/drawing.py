@@ -1,7 +1,7 @@
 """Drawn shapes as regions in the forms of ``restr.data.entries.regions``: turned boxes, ellipses, brush strokes.
 
-Angles are in degrees, clockwise on the picture, whose y grows downwards. Every function raises ``DatasetError`` naming ``where`` for
-damaged values.
+Angles are in degrees, clockwise on the picture, whose y grows downwards. Every function raises ``DatasetError`` naming
+``where`` for damaged values.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, angle: float, size: Canv
     reach = math.hypot(rx * sin, ry * cos)  # half of its height
     top = max(0, math.floor(cy - reach))
     y = np.arange(top, max(top, min(size[0], math.ceil(cy + reach))))[:, None] + 0.5 - cy
-    # (x cos + y sin)^2 / rx^2 + (y cos - x sin)^2 / ry^2 = 1, solved for x: where each row enters and leaves the ellipse
+    # (x cos + y sin)^2 / rx^2 + (y cos - x sin)^2 / ry^2 = 1, solved for x: where each row enters and leaves it
     a = (cos / rx) ** 2 + (sin / ry) ** 2
     half_b = y * sin * cos * (1 / rx**2 - 1 / ry**2)
     root = half_b**2 - a * (y**2 * ((sin / rx) ** 2 + (cos / ry) ** 2) - 1)
@@ -80,14 +80,15 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, angle: float, size: Canv
 
 
 def row_runs(counts: Sequence[float], box: tuple[int, int, int, int], size: CanvasSize, where: str) -> Region:
-    """CVAT's brush: counts of pixels outside and inside, alternating, row by row, within a box (left, top, width, height)."""
+    """CVAT's brush: counts of pixels outside and inside, alternating, row by row, within a box (x, y, w, h)."""
     left, top, width, height = box
     lengths = np.asarray(counts, np.float64)
     if width < 1 or height < 1 or width * height > _MOST_PIXELS:
         raise DatasetError(f"{where}: the mask's box is {width} x {height}; expected pixels of a picture")
     if (lengths < 0).any() or (lengths != np.round(lengths)).any() or lengths.sum() != width * height:
         raise DatasetError(
-            f"{where}: the run lengths add up to {lengths.sum():g} pixels, the mask's box is {width} x {height} = {width * height}; "
+            f"{where}: the run lengths add up to {lengths.sum():g} pixels, the mask's box is {width} x {height} = "
+            f"{width * height}; "
             "the annotation is damaged"
         )
     inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths.astype(np.int64)).reshape(height, width)
@@ -95,7 +96,7 @@ def row_runs(counts: Sequence[float], box: tuple[int, int, int, int], size: Canv
 
 
 def packed_runs(packed: Sequence[Any], size: CanvasSize, where: str) -> Region:
-    """Label Studio's brush, ``"format": "rle"``: the packed bytes of a picture's red, green, blue and alpha, row by row.
+    """Label Studio's brush, ``"format": "rle"``: the packed red, green, blue and alpha bytes of a picture, by row.
 
     A pixel is inside if its alpha is above 0, as in Label Studio's own converter.
     """
@@ -106,9 +107,9 @@ def packed_runs(packed: Sequence[Any], size: CanvasSize, where: str) -> Region:
 def unpack_numbers(packed: Sequence[Any], expected: int, where: str) -> np.ndarray:
     """The numbers in run lengths of thi.ng's rle-pack, which Label Studio uses: uint8; wider numbers are cut to 8 bits.
 
-    A bit stream. Head: 32 bits for how many numbers, 5 bits for their width minus 1, four times 4 bits for the widths of counts, each
-    minus 1. Then blocks: 1 bit for whether one number is repeated, 2 bits for the count's width (which of the four), the count
-    minus 1, and the number or numbers.
+    A bit stream. Head: 32 bits for how many numbers, 5 bits for their width minus 1, four times 4 bits for the widths
+    of counts, each minus 1. Then blocks: 1 bit for whether one number is repeated, 2 bits for the count's width (which
+    of the four), the count minus 1, and the number or numbers.
     """
     try:
         content = bytes(packed)
@@ -132,7 +133,8 @@ def unpack_numbers(packed: Sequence[Any], expected: int, where: str) -> np.ndarr
     widths = [take(37 + 4 * number, 4) + 1 for number in range(4)]
     if total != expected:
         raise DatasetError(
-            f"{where}: the brush's run lengths are of {total} numbers; expected 4 a pixel, {expected}; the annotation is damaged or of "
+            f"{where}: the brush's run lengths are of {total} numbers; expected 4 a pixel, {expected}; the annotation "
+            "is damaged or of "
             "another picture"
         )
     out, done = np.zeros(total, np.uint8), 0

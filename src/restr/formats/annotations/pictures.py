@@ -1,8 +1,8 @@
 """Finds the pictures that an annotation tool's file names, by one rule, so that no picture is taken for another.
 
-The rule, for each name: take the first folder of a list (``folders``, the most specific first) that holds a file of this name. If none
-does, try the name's last parts in the same way, the longest first, because tools write the paths of another machine. Skip a shortened
-name if two names of the file would then mean one picture.
+The rule, for each name: take the first folder of a list (``folders``, the most specific first) that holds a file of
+this name. If none does, try the name's last parts in the same way, the longest first, because tools write the paths of
+another machine. Skip a shortened name if two names of the file would then mean one picture.
 """
 
 from __future__ import annotations

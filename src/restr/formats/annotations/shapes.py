@@ -25,6 +25,7 @@ class UniqueIds:
 def entries_of_shape(
     picture: Entry, name: str | int, region: Region, texts: Iterable[str], size: CanvasSize | None
 ) -> Iterator[Entry]:
-    """An entry for each text of a shape. picture: the fields that all entries of the picture share. name: the shape's."""
+    """An entry for each text of a shape. picture: the fields that all entries of the picture share. name: the
+    shape's."""
     for index, text in enumerate(texts):
         yield replace(picture, id=f"{picture.id}/{name}/{index}", text=text, regions=(region,), size=size)

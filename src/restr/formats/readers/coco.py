@@ -14,8 +14,8 @@ from restr.formats.readers.listed import checked_region, sentences_of
 
 
 def read_coco(root: Path, path: Path) -> Iterator[Read]:
-    """The entries of a file whose annotations have ``expressions`` (texts, or objects with a text) or, as CVAT exports them,
-    ``attributes`` with an ``expression``. Pictures are searched for, see ``restr.formats.annotations.pictures``."""
+    """The entries of a file whose annotations have ``expressions`` (texts, or objects with a text) or, as CVAT exports
+    them, ``attributes`` with an ``expression``. ``restr.formats.annotations.pictures`` finds its pictures."""
     return counted(_read(root, path))
 
 
@@ -62,7 +62,8 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
     yield from one_by_one(each_record(content.items("annotations"), f"{path}, annotations"), read)
     if not asked:
         raise DatasetError(
-            f"no annotation of {path} has expressions; expected a list of texts in each annotation's field 'expressions', or let "
+            f"no annotation of {path} has expressions; expected a list of texts in each annotation's field "
+            "'expressions', or let "
             "restr generate sentences (docs/own-data.md)"
         )
 

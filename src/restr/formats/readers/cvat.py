@@ -1,4 +1,5 @@
-"""CVAT's export "CVAT for images 1.1": boxes, polygons, ellipses and brush masks become regions; other shapes are counted."""
+"""CVAT's export "CVAT for images 1.1": boxes, polygons, ellipses and brush masks become regions; other shapes are
+counted."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The everyday sentences: a folder of three sets of photographs with masks, and one file of sentences about them.
 
 ``photos/``, ``photos_more/`` and ``photos_boxes/`` each hold ``images/`` and ``instances.json`` in COCO's form.
-``expressions/everyday_train.jsonl`` has a line per sentence: ``{"photos": set, "image": file name, "instances": [annotation ids],
-"text": ..., "kind": "one" | "group" | "absent"}``. A sentence names all the annotations that it lists, together.
+``expressions/everyday_train.jsonl`` has a line per sentence: ``{"photos": set, "image": file name, "instances":
+[annotation ids], "text": ..., "kind": "one" | "group" | "absent"}``. A sentence names all the annotations that it
+lists, together.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class EverydaySentence:
 
 
 def split_of(photos: str, file_name: str) -> str:
-    """The split of a photograph, by its name alone. Photographs of "val" were never trained on, and people drew their masks."""
+    """The split of a photograph, by its name alone. "val" was never trained on, and people drew its masks."""
     held_out = photos != DRAWN and zlib.crc32(file_name.encode(errors="replace")) % _HELD_OUT == 0
     return "val" if held_out else "train"
 
@@ -74,7 +75,7 @@ def sources(folder: Path) -> list[Path]:
 
 
 def read_everyday(root: Path, folder: Path) -> Iterator[Read]:
-    """The entries of both splits, paths relative to ``root``. Sentences about annotations without a mask are left out."""
+    """The entries of both splits, paths relative to ``root``. Leaves out sentences about annotations without a mask."""
     return counted(_entries(root, folder))
 
 
@@ -102,7 +103,7 @@ def _entries(root: Path, folder: Path) -> Iterator[Read]:
 
 
 def read_sentences(folder: Path) -> Iterator[EverydaySentence]:
-    """All sentences, in the file's order. Raises ``DatasetError`` naming a line that is wrong or does not fit the photographs."""
+    """All sentences, in the file's order. Raises ``DatasetError`` naming a line that does not fit."""
     images: dict[str, dict[str, JsonRecord]] = {}
     annotations: dict[str, dict[int, JsonRecord]] = {}
     for name in SETS:

@@ -1,7 +1,7 @@
 """Label Studio's JSON export: outlines, boxes, ellipses and brush strokes become regions; other results are counted.
 
-The results of an annotation that share an ``id`` describe one region: one has the shape, another may have the labels (<Polygon> with
-<Labels>), another the text (<TextArea perRegion="true">).
+The results of an annotation that share an ``id`` describe one region: one has the shape, another may have the labels
+(<Polygon> with <Labels>), another the text (<TextArea perRegion="true">).
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
     tasks = [task for task in listed if isinstance(task, JsonRecord)]
     if tasks and not any("annotations" in task or "completions" in task for task in tasks):
         raise DatasetError(
-            f"{path}: none of its {len(tasks)} tasks has annotations; expected Label Studio's export 'JSON', not 'JSON-MIN' nor the "
+            f"{path}: none of its {len(tasks)} tasks has annotations; expected Label Studio's export 'JSON', not "
+            "'JSON-MIN' nor the "
             "tasks alone"
         )
     pictures = PictureFinder(root, [name for task in tasks if (name := _address(task))])

@@ -1,8 +1,9 @@
 """The JSON forms in which repositories redistribute the benchmarks.
 
-``read_lists``: a file per split (``train.json`` ...), a list of regions with ``img_name`` or ``img_id``, ``sents``, and a mask picture's
-name (``segment_id`` in ``masks/``), run lengths or polygons (CRIS, VLT and their descendants).
-``read_grouped``: one ``instances.json`` with a list per split, each with ``image_id``, ``expressions`` and ``mask`` (SeqTR, SimREC).
+``read_lists``: a file per split (``train.json`` ...), a list of regions with ``img_name`` or ``img_id``, ``sents``, and
+a mask picture's name (``segment_id`` in ``masks/``), run lengths or polygons (CRIS, VLT and their descendants).
+``read_grouped``: one ``instances.json`` with a list per split, each with ``image_id``, ``expressions`` and ``mask``
+(SeqTR, SimREC).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Parquet copies on the Hugging Face hub: the columns of ``jxu124/refcoco*`` and of ``lmms-lab/RefCOCO*``. Needs pyarrow."""
+"""Parquet copies on the Hugging Face hub: the columns of ``jxu124/refcoco*`` and of ``lmms-lab/RefCOCO*``. Needs
+pyarrow."""
 
 from __future__ import annotations
 
@@ -105,7 +106,8 @@ def image_id_of(record: JsonRecord) -> str:
 
 
 def entries_of_row(record: JsonRecord, image: str, split: str, image_id: str | None = None) -> Iterator[Entry]:
-    """The entries of a row that holds its image. image: its path. split: used if the row has none. image_id: replaces the row's."""
+    """The entries of a row that holds its image. image: its path. split: used if the row has none. image_id: replaces
+    the row's."""
     regions = _regions(record)
     for number, text in enumerate(record.texts("answer")):
         yield Entry(

@@ -1,7 +1,7 @@
 """ReasonSeg: a folder per split, with ``NAME.jpg`` beside ``NAME.json``, which has questions and labelled outlines.
 
-Outlines labelled ``target`` are the region. Outlines labelled ``ignore`` should count neither way; a mask has no third value, so they
-are background here: evaluate with care.
+Outlines labelled ``target`` are the region. Outlines labelled ``ignore`` should count neither way; a mask has no third
+value, so they are background here: evaluate with care.
 """
 
 from __future__ import annotations

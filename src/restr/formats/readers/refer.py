@@ -86,7 +86,8 @@ def refs_file(folder: Path, splitter: str) -> Path:
             return folder / name
     found = sorted(path.name for path in folder.glob("*refs*")) if folder.is_dir() else []
     raise DatasetError(
-        f"{folder} has no {names[0]} (nor {names[1]}); it has {', '.join(found) or 'no refs at all'}. restr data prepare says "
+        f"{folder} has no {names[0]} (nor {names[1]}); it has {', '.join(found) or 'no refs at all'}. restr data "
+        "prepare says "
         "which files to put where"
     )
 
@@ -101,7 +102,7 @@ def instances(path: Path) -> tuple[dict[int, JsonRecord], dict[int, JsonRecord]]
 
 
 def _annotation_ids(ref: JsonRecord) -> list[int]:
-    """The annotations of a ref; none if gRefCOCO or Ref-ZOM marks it as naming nothing (Ref-ZOM lists some even then)."""
+    """The annotations of a ref; none if it is marked as naming nothing, even though Ref-ZOM lists some then."""
     if ref.values.get("source") == "zero":
         return []
     value = ref.values.get("ann_id")

@@ -1,4 +1,5 @@
-"""ReferIt (RefCLEF) in the layout of the natural-language retrieval papers: queries and boxes in JSON, masks in ``.mat``.
+"""ReferIt (RefCLEF) in the layout of the natural-language retrieval papers: queries and boxes in JSON, masks in
+``.mat``.
 
 ``referit_query_SPLIT.json`` maps a region's name ("12345_2") to its sentences; ``referit_bbox.json`` maps it to
 [x0, y0, x1, y1]; ``mask/12345_2.mat`` is 0 inside the region; ``images/12345.jpg`` is the picture.

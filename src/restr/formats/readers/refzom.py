@@ -1,6 +1,8 @@
-"""Ref-ZOM: the REFER layout; a ref has several annotations, one, or (``source`` "zero") none, on COCO's train2014 and val2014.
+"""Ref-ZOM: the REFER layout; a ref has several annotations, one, or (``source`` "zero") none, on COCO's train2014 and
+val2014.
 
-Published as ``Ref-ZOM(final).p`` beside ``instances.json``; its authors rename it to ``refs(final).p``, others to ``ref_zom.p``.
+Published as ``Ref-ZOM(final).p`` beside ``instances.json``; its authors rename it to ``refs(final).p``, others to
+``ref_zom.p``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 
 from restr.errors import DatasetError
 
-# Names that a pickle may use, besides the types that the format itself builds (dict, list, tuple, str, bytes, numbers ...).
+# Names that a pickle may use, besides the types that the format itself builds (dict, list, str, numbers ...).
 _ALLOWED = frozenset(
     {
         ("builtins", "set"), ("builtins", "frozenset"), ("builtins", "complex"), ("builtins", "bytearray"),
@@ -40,7 +40,8 @@ def _plain_dict(*_: Any) -> dict[Any, Any]:
 
 
 def read_pickle(path: Path) -> Any:
-    """Plain containers, text, numbers and NumPy scalars of a pickle. Python 2 text is read as Latin-1, which loses nothing.
+    """Plain containers, text, numbers and NumPy scalars of a pickle. Python 2 text is read as Latin-1, which loses
+    nothing.
 
     Executes nothing. Raises ``DatasetError`` naming the file if it is damaged or holds anything else.
     """
@@ -54,6 +55,7 @@ def read_pickle(path: Path) -> Any:
         return PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # damaged pickles raise all kinds of errors
         raise DatasetError(
-            f"{path} is not a pickle of plain data ({type(error).__name__}: {error}); it is damaged or hostile, and nothing in "
+            f"{path} is not a pickle of plain data ({type(error).__name__}: {error}); it is damaged or hostile, and "
+            "nothing in "
             "it was executed: fetch it again from a place you trust"
         ) from error

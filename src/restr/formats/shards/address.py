@@ -40,7 +40,8 @@ def is_drive(text: str) -> bool:
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """All names of a pattern's brace ranges ({000..012}, zeros kept) and lists ({train,val}). Raises ``DatasetError``."""
+    """All names of a pattern's brace ranges ({000..012}, zeros kept) and lists ({train,val}). Raises
+    ``DatasetError``."""
     choices = [_choices(part, pattern) if i % 2 else [part] for i, part in enumerate(_BRACES.split(pattern))]
     count = 1
     for each in choices:

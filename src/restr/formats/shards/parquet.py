@@ -1,4 +1,5 @@
-"""Parquet shards: rows that hold their pictures, as in restr's files and in lmms-lab's copies on the Hugging Face hub."""
+"""Parquet shards: rows that hold their pictures, as in restr's files and in lmms-lab's copies on the Hugging Face
+hub."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def read_parquet_shard(shard: Shard, number: int) -> Iterator[Entry]:
     columns = [file.schema.column(i).path for i in range(len(file.schema))]
     if _PICTURE not in columns:
         raise DatasetError(
-            f"{shard.shown} has no column {_PICTURE}; expected pictures in the rows (else read it as parquet:DIR): it has "
+            f"{shard.shown} has no column {_PICTURE}; expected pictures in the rows (else read it as parquet:DIR): it "
+            "has "
             f"{', '.join(columns[:12])}"
         )
     small = [name for name in columns if name.partition(".")[0] != "image"]
@@ -69,7 +71,8 @@ class _Pictures:
 class _Row:
     """A row's picture, to be compared with the row before: by name, and by digest (restr's own files) or bytes.
 
-    first: the group's first row with the same picture. claimed: the ``image_id`` in the row. image_id: the one that it gets.
+    first: the group's first row with the same picture. claimed: the ``image_id`` in the row. image_id: the one that it
+    gets.
     """
 
     def __init__(self, record: JsonRecord, pictures: _Pictures, row: int) -> None:

@@ -70,8 +70,8 @@ class ShardSamples(IndexedSamples):
 class ShardFiles:
     """The pictures in shards, by the names of ``Place``. Caches the blocks that were read last.
 
-    Each process has its own cache, of at most ``cache_mib`` or one larger block. Parts of a local tar are read alone, as the operating
-    system caches them.
+    Each process has its own cache, of at most ``cache_mib`` or one larger block. Parts of a local tar are read alone,
+    as the operating system caches them.
     """
 
     def __init__(self, shards: list[Shard], cache_mib: int = CACHE_MIB) -> None:
@@ -107,7 +107,8 @@ class ShardFiles:
     def fetch(self, names: Iterable[str]) -> None:
         """Fetch the blocks of these pictures, as many as fit into the cache, several at a time.
 
-        Failures are left to ``open``, which knows the picture's name. Row groups of parquet files are large enough to be fetched alone.
+        Failures are left to ``open``, which knows the picture's name. Row groups of parquet files are large enough to
+        be fetched alone.
         """
         wanted: dict[tuple[int, int], Place] = {}
         for place in map(Place.parse, names):

@@ -23,7 +23,8 @@ PAUSE = 0.5  # seconds before the second try; doubles before each further one
 _AT_ONCE = 16  # requests for the sizes of shards
 AHEAD = 4 << 20  # bytes; reading a gap of this size is cheaper than a second request
 _TAGS = (  # names, in fsspec's backends, of a value that changes with the content; the most reliable first
-    "ETag", "etag", "md5Hash", "Content-MD5", "mtime", "LastModified", "last_modified", "Last-Modified", "updated", "created",
+    "ETag", "etag", "md5Hash", "Content-MD5", "mtime", "LastModified", "last_modified", "Last-Modified",
+    "updated", "created",
 )  # fmt: skip
 
 _Answer = TypeVar("_Answer")
@@ -56,13 +57,15 @@ class Shard:
 def shards_of(pattern: str, root: Path) -> list[Shard]:
     """The shards of a pattern: a path, relative to ``root``, or an address, with globs and braces.
 
-    A folder means every .tar in it or, if there is none, every .parquet. Raises ``DatasetError`` for no shards or other files.
+    A folder means every .tar in it or, if there is none, every .parquet. Raises ``DatasetError`` for no shards or other
+    files.
     """
     urls = [url for each in expand_braces(pattern) for url in _found(each, root)]
     for url in urls:
         if not file_name_of(url).endswith(ENDINGS):
             raise DatasetError(
-                f"the shard {redacted(url)} ends in neither {' nor '.join(ENDINGS)}; of a compressed archive no part can be read "
+                f"the shard {redacted(url)} ends in neither {' nor '.join(ENDINGS)}; of a compressed archive no part "
+                "can be read "
                 "alone: unpack it to a plain .tar"
             )
     if len({Path(file_name_of(url)).suffix for url in urls}) > 1:
@@ -72,7 +75,8 @@ def shards_of(pattern: str, root: Path) -> list[Shard]:
 
 
 def read_range(shard: Shard, start: int, stop: int) -> bytes:
-    """The bytes from ``start`` to before ``stop``. Raises ``DatasetError`` naming the shard, ``UnreachableError`` for a remote one."""
+    """The bytes from ``start`` to before ``stop``. Raises ``DatasetError`` naming the shard, ``UnreachableError`` for a
+    remote one."""
     what = f"{shard.shown}, bytes {start:,} to {stop:,}"
     if is_remote(shard.url):
         return _tried(lambda: _fetched(shard, start, stop), shard.url, what)
@@ -90,8 +94,9 @@ def read_range(shard: Shard, start: int, stop: int) -> bytes:
 class ShardFile(io.RawIOBase):
     """A shard as a seekable file that holds nothing open: each read is a request.
 
-    ahead: the least bytes of a request to a remote shard; the last answer is kept for the next read. (Local requests are cheap and
-    therefore small.) most: the most bytes of one read, so that a damaged header cannot allocate all memory; more is an ``OSError``.
+    ahead: the least bytes of a request to a remote shard; the last answer is kept for the next read. (Local requests
+    are cheap and therefore small.) most: the most bytes of one read, so that a damaged header cannot allocate all
+    memory; more is an ``OSError``.
     """
 
     def __init__(self, shard: Shard, ahead: int = 0, most: int | None = None) -> None:
@@ -180,7 +185,8 @@ def _looked_up(url: str) -> Shard:
     facts = _tried(info, url, redacted(url))
     if not isinstance(facts.get("size"), int):
         raise DatasetError(
-            f"the size of {redacted(url)} is not told; expected a server that sends Content-Length: serve it by another one"
+            f"the size of {redacted(url)} is not told; expected a server that sends Content-Length: serve it by "
+            "another one"
         )
     return Shard(url, facts["size"], next((str(facts[tag]) for tag in _TAGS if facts.get(tag) is not None), ""))
 
@@ -190,12 +196,14 @@ def _fetched(shard: Shard, start: int, stop: int) -> bytes:
     content = system.cat_file(path, start=start, end=stop)
     if len(content) > stop - start:
         raise UnreachableError(
-            f"{shard.shown}: {len(content):,} bytes came where {stop - start:,} were asked for; expected a server that answers "
+            f"{shard.shown}: {len(content):,} bytes came where {stop - start:,} were asked for; expected a server that "
+            "answers "
             "Range requests: serve the shards by another one, or copy them here"
         )
     if len(content) < stop - start:
         raise OSError(
-            f"only {len(content):,} of {stop - start:,} bytes came; is the shard cut off, or changed since it was opened?"
+            f"only {len(content):,} of {stop - start:,} bytes came; is the shard cut off, or changed since it was "
+            "opened?"
         )
     return content
 

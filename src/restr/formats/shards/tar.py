@@ -1,7 +1,7 @@
 """WebDataset shards: tar files in which a sample's members follow each other under one key.
 
-A sample is KEY.jpg (or another picture), KEY.json with ``text`` and ``mask`` in one of the forms of a JSONL line, and perhaps
-KEY.mask.png instead of the mask. Nothing is ever unpacked to disk.
+A sample is KEY.jpg (or another picture), KEY.json with ``text`` and ``mask`` in one of the forms of a JSONL line, and
+perhaps KEY.mask.png instead of the mask. Nothing is ever unpacked to disk.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def _blocks(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
 def _shared(groups: Iterable[_Group], file: IO[bytes]) -> Iterator[_Group]:
     """Merge the samples of one picture, which a shard holds once for each.
 
-    Adjacent samples with the same ``image_id`` and the same bytes share a picture. Other bytes are another picture with another id.
+    Adjacent samples with the same ``image_id`` and the same bytes share a picture. Other bytes are another picture with
+    another id.
     """
     last: _Group | None = None
     for group in groups:
@@ -185,11 +186,13 @@ def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
         file.seek(end)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise DatasetError(
-                f"{shard.shown} has no end mark where its members end, at byte {end:,}; it is cut off or damaged: copy it again"
+                f"{shard.shown} has no end mark where its members end, at byte {end:,}; it is cut off or damaged: copy "
+                "it again"
             )
     except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         raise DatasetError(
-            f"{shard.shown}, after {key or 'its beginning'}: no readable tar ({error}); it is cut off or damaged: copy it again"
+            f"{shard.shown}, after {key or 'its beginning'}: no readable tar ({error}); it is cut off or damaged: copy "
+            "it again"
         ) from error
 
 
@@ -201,7 +204,8 @@ def _group(shard: Shard, file: IO[bytes], key: str, members: dict[str, _Bytes]) 
         return
     if len(pictures) != 1 or "json" not in members:
         raise DatasetError(
-            f"{where} has {', '.join(sorted(members))}; expected one picture ({', '.join(PICTURES)}) and a .json with text and mask"
+            f"{where} has {', '.join(sorted(members))}; expected one picture ({', '.join(PICTURES)}) and a .json with "
+            "text and mask"
         )
     start, stop = members["json"]
     if stop - start > _MOST_JSON:
@@ -220,6 +224,7 @@ def _safe(name: str, shard: Shard) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name or not name.isprintable() or "\\" in name:
         raise DatasetError(
-            f"{shard.shown}: a member is called {name[:200]!r}; expected the plain name of a file: the shard is not to be trusted"
+            f"{shard.shown}: a member is called {name[:200]!r}; expected the plain name of a file: the shard is not to "
+            "be trusted"
         )
     return path

@@ -1,7 +1,7 @@
-"""Writes a dataset in another layout: pictures are copied, masks stay the same pixel by pixel, and reading back proves it.
+"""Writes a dataset in another layout: copies pictures, keeps masks pixel by pixel, and reads it back to prove that.
 
-Each writer gets samples of any layout (see ``restr.formats.catalog``) and an empty folder, and writes files for the reader of its
-layout. A picture that EXIF data turns is written upright, like its masks.
+Each writer gets samples of any layout (see ``restr.formats.catalog``) and an empty folder, and writes files for the
+reader of its layout. A picture that EXIF data turns is written upright, like its masks.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ def convert(
     progress: Progress = lambda count: None,
     read_back: Progress = lambda count: None,
 ) -> Path:
-    """Write ``samples`` as ``form``, read them back and compare; returns the path to open. Writes everything or nothing.
+    """Write ``samples`` as ``form``, read them back and compare; returns the path to open. Writes everything or
+    nothing.
 
-    progress, read_back: called for each sample written, or compared. Raises ``DatasetError`` if the folder is not empty, or if a
-    sample's sentence, mask or picture has changed.
+    progress, read_back: called for each sample written, or compared. Raises ``DatasetError`` if the folder is not
+    empty, or if a sample's sentence, mask or picture has changed.
     """
     if form not in WRITERS:
         raise ConfigError(f"there is no form {form!r} to write; choose one of {', '.join(WRITERS)}")
@@ -60,7 +61,7 @@ def convert(
 
 @contextmanager
 def _stage(folder: Path) -> Iterator[Path]:
-    """A folder inside ``folder`` for one process. Its content moves up when the block ends, and is deleted if it fails."""
+    """A folder inside ``folder`` for one process. Its content moves up at the end, or is deleted after an error."""
     stage = folder / STAGE
     _refuse_others(folder)
     new = not folder.exists()
@@ -69,7 +70,8 @@ def _stage(folder: Path) -> Iterator[Path]:
         stage.mkdir()
     except FileExistsError as error:
         raise DatasetError(
-            f"{folder} is being written to by another conversion, or one was stopped there; name a new folder, or delete {stage}"
+            f"{folder} is being written to by another conversion, or one was stopped there; name a new folder, or "
+            f"delete {stage}"
         ) from error
     except OSError as error:
         raise DatasetError(f"{folder} cannot be written to ({error}); name another folder") from error

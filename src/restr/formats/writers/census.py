@@ -34,7 +34,7 @@ def _key_of_sample(split: str, sample: Sample) -> bytes:
 
 
 def compare_with_source(source: Source, expected: Census, found: Source, progress: Progress) -> None:
-    """Read all of ``found``. Raises ``DatasetError`` naming the first sample of ``source`` that is missing or changed."""
+    """Read all of ``found``. Raises ``DatasetError`` naming the first missing or changed sample of ``source``."""
     got = Census()
     for number in range(len(found)):
         got.add(found.entry(number).split, found[number])
@@ -44,7 +44,8 @@ def compare_with_source(source: Source, expected: Census, found: Source, progres
         counts = f"{expected.seen.total():,} samples were given, {got.seen.total():,} came back"
         raise DatasetError(
             f"what was written does not read back the same: {counts}, {missing.total():,} of them changed or lost; "
-            f"{_first(source, missing, found, more)}. Nothing was kept; please report it, and write another form meanwhile"
+            f"{_first(source, missing, found, more)}. Nothing was kept; please report it, and write another form "
+            "meanwhile"
         )
 
 

@@ -62,7 +62,7 @@ def _rows(reading: Reading, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def write_coco(reading: Reading, folder: Path) -> Path:
-    """``instances.json`` whose annotations have ``expressions``, and ``images/``. A picture of two splits is listed for each."""
+    """``instances.json`` with ``expressions``, and ``images/``. A picture of two splits is listed once for each."""
     content, _ = _coco(reading, folder, by_split=True)
     write_whole(folder / "instances.json", json.dumps(content))
     return folder / "instances.json"
@@ -80,8 +80,8 @@ def write_refer(reading: Reading, folder: Path) -> Path:
 def _coco(reading: Reading, folder: Path, *, by_split: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """COCO's document and REFER's refs. Equal regions of one picture and split become one annotation.
 
-    A sentence that names nothing gets an annotation without pixels, so that programs find one; its ref is marked as in Ref-ZOM.
-    by_split: list a picture once per split, as COCO's images have a split; in REFER only the refs have one.
+    A sentence that names nothing gets an annotation without pixels, so that programs find one; its ref is marked as in
+    Ref-ZOM. by_split: list a picture once per split, as COCO's images have a split; in REFER only the refs have one.
     """
     pictures = PictureFolder(reading, folder)
     images: dict[tuple[str, str], dict[str, Any]] = {}
@@ -98,8 +98,9 @@ def _coco(reading: Reading, folder: Path, *, by_split: bool) -> tuple[dict[str, 
         annotation = annotations.setdefault(
             (split, name, rle["counts"], bool(entry.regions)),
             {
-                "id": len(annotations) + 1, "image_id": image["id"], "category_id": 1, "iscrowd": 0, "segmentation": rle,
-                "area": int(np.count_nonzero(sample.mask)), "bbox": box_xywh(box) if box else [0, 0, 0, 0], "expressions": [],
+                "id": len(annotations) + 1, "image_id": image["id"], "category_id": 1, "iscrowd": 0,
+                "segmentation": rle, "area": int(np.count_nonzero(sample.mask)),
+                "bbox": box_xywh(box) if box else [0, 0, 0, 0], "expressions": [],
             },
         )  # fmt: skip
         annotation["expressions"].append(entry.text)

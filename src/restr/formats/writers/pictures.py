@@ -55,8 +55,8 @@ class PictureFile:
 class PictureWriter:
     """The pictures of samples as files. Keeps the last one, as samples of one picture follow each other.
 
-    suffixes: of the formats that are copied unchanged (all, if None). Other formats become PNG, and so do pictures that EXIF data
-    turns: their bytes alone would not read back as the sample shows them.
+    suffixes: of the formats that are copied unchanged (all, if None). Other formats become PNG, and so do pictures that
+    EXIF data turns: their bytes alone would not read back as the sample shows them.
     """
 
     def __init__(self, reading: Reading, suffixes: Collection[str] | None = None) -> None:
