@@ -10,7 +10,7 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 Verbs = Mapping[str, tuple[str, str]]  # verb -> (module with main(arguments) -> exit code or None, one line of help)
 
 
-def listed(verbs: Verbs) -> str:
+def help_lines(verbs: Verbs) -> str:
     """The verbs with their help, a line each."""
     width = max(map(len, verbs)) + 1
     return "\n".join(f"  {verb:<{width}} {line}" for verb, (_, line) in verbs.items())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from restr import __version__
-from restr.cli.dispatch import FAILED, INTERRUPTED, OK, USAGE, listed, run_verb
+from restr.cli.dispatch import FAILED, INTERRUPTED, OK, USAGE, help_lines, run_verb
 from restr.errors import RestrError
 
 VERBS = {
@@ -75,7 +75,7 @@ def _usage() -> str:
     """The help of the command itself."""
     return (
         "restr: name something in a photograph, get its pixels\n\n"
-        f"usage: restr VERB ...\n\n{listed(VERBS)}\n\n"
+        f"usage: restr VERB ...\n\n{help_lines(VERBS)}\n\n"
         '  restr predict photo.jpg "the dog on the left"\n'
         "  restr VERB --help            all options of a verb\n"
         "  restr VERB --config FILE     options from a JSON, TOML or YAML file\n"

@@ -136,7 +136,7 @@ def _receive(
     start = part.stat().st_size if part.is_file() and (earlier or sha256) else 0
     if size is not None and start >= size:
         return True
-    with _opened(address, start, earlier) as answer:
+    with _open(address, start, earlier) as answer:
         if size is not None and answer.total not in (None, size):
             raise _Unavailable(f"it is of {answer.total:,} bytes; expected {size:,}")
         if answer.total is not None:
@@ -171,7 +171,7 @@ def _read(stream: BinaryIO) -> bytes:
 
 
 @contextmanager
-def _opened(address: str, start: int, version: str) -> Iterator[_Answer]:
+def _open(address: str, start: int, version: str) -> Iterator[_Answer]:
     """A file from ``start``, or from its beginning if it has changed or the server sends only whole files."""
     try:
         if address.startswith("file:"):
@@ -183,27 +183,27 @@ def _opened(address: str, start: int, version: str) -> Iterator[_Answer]:
                 file.seek(offset)
                 yield _Answer(stream=file, offset=offset, total=facts.st_size, version=now)
             return
-        with _asked(address, start, version) as response:
-            yield _answer(response, start)
+        with _request(address, start, version) as response:
+            yield _parse_response(response, start)
     except urllib.error.HTTPError as error:
         raise _Unavailable(f"the server says {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _Unavailable(str(error) or type(error).__name__) from error
 
 
-def _asked(address: str, start: int, version: str) -> http.client.HTTPResponse:
+def _request(address: str, start: int, version: str) -> http.client.HTTPResponse:
     """The response to a request for the rest; for the whole file if the server refuses the range."""
     headers = {"User-Agent": "restr", "Accept-Encoding": "identity"}
     rest = {"Range": f"bytes={start}-", **({"If-Range": version} if version else {})} if start else {}
     try:
-        return _opener().open(urllib.request.Request(address, headers=headers | rest), timeout=_TIMEOUT)
+        return _make_opener().open(urllib.request.Request(address, headers=headers | rest), timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
             raise
-        return _opener().open(urllib.request.Request(address, headers=headers), timeout=_TIMEOUT)
+        return _make_opener().open(urllib.request.Request(address, headers=headers), timeout=_TIMEOUT)
 
 
-def _answer(response: http.client.HTTPResponse, start: int) -> _Answer:
+def _parse_response(response: http.client.HTTPResponse, start: int) -> _Answer:
     length = response.headers.get("Content-Length")
     total = int(length) if length and length.isdecimal() else None
     tag = response.headers.get("ETag", "")
@@ -218,7 +218,7 @@ def _answer(response: http.client.HTTPResponse, start: int) -> _Answer:
     return _Answer(stream=response, offset=start, total=int(whole) if whole.isdecimal() else None, version=version)
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _make_opener() -> urllib.request.OpenerDirector:
     """An opener for HTTP and HTTPS that follows redirects to nothing else."""
     opener = urllib.request.OpenerDirector()
     for handler in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from restr.cli.dispatch import OK, USAGE, listed, run_verb
+from restr.cli.dispatch import OK, USAGE, help_lines, run_verb
 
 _VERBS = {
     "prepare": ("restr.cli.data.prepare", "list the files of a published dataset, fetch missing ones from a mirror"),
@@ -17,6 +17,6 @@ _VERBS = {
 def main(arguments: Sequence[str]) -> int:
     """Run ``restr data VERB ...``; returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: restr data VERB ...\n\n{listed(_VERBS)}\n\n  restr data VERB --help")
+        print(f"usage: restr data VERB ...\n\n{help_lines(_VERBS)}\n\n  restr data VERB --help")
         return OK if arguments else USAGE
     return run_verb("restr data", _VERBS, arguments)

@@ -48,9 +48,9 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{settings.name}, below {settings.root}\n")
     found = [look(file, settings.root) for file in known.files]
     for each in found:
-        print(_described(each))
+        print(_description(each))
     print(f"\ngiven out by {known.source}")
-    found = [_completed(each, settings) for each in found]
+    found = [_completed_with_bar(each, settings) for each in found]
     if any(each.lacking for each in found):
         print(f"\n{_to_do(found, settings.root)}")
         return 1
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _described(found: FoundFile) -> str:
+def _description(found: FoundFile) -> str:
     """A file's state, name, size and hash, in two or three lines."""
     file = found.file
     state = "unpack" if found.state == "packed" else found.state
@@ -87,7 +87,7 @@ def _to_do(found: Sequence[FoundFile], root: Path) -> str:
     return "\n".join(lines)
 
 
-def _completed(found: FoundFile, settings: Prepare) -> FoundFile:
+def _completed_with_bar(found: FoundFile, settings: Prepare) -> FoundFile:
     """The file after it was fetched and unpacked if necessary; shows a bar or, without a terminal, a line."""
     from restr.cli.progress import progress_bar
     from restr.published.prepare import complete
@@ -113,5 +113,5 @@ def _completed(found: FoundFile, settings: Prepare) -> FoundFile:
             print(f"restr data prepare: {error}", file=sys.stderr)
             return found
     if after != found:
-        print(_described(after))
+        print(_description(after))
     return after

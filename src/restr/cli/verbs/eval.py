@@ -68,7 +68,7 @@ def evaluate_and_report(settings: Eval, *, command: str = "") -> EvaluationResul
     from restr.evaluation.report import markdown, write_report
     from restr.evaluation.run import EvalSetup, measure_all
 
-    plan = plan_evaluation(settings, settings.model, chosen_protocol(settings), precision=settings.precision)
+    plan = plan_evaluation(settings, settings.model, _protocol_of(settings), precision=settings.precision)
     facts = plan.facts | {"control": settings.control}
     journal = Journal(settings.out, facts) if settings.out else None
     setup = EvalSetup(
@@ -106,7 +106,7 @@ def evaluate_and_report(settings: Eval, *, command: str = "") -> EvaluationResul
     return result
 
 
-def chosen_protocol(settings: Eval) -> EvalProtocol:
+def _protocol_of(settings: Eval) -> EvalProtocol:
     """The protocol with the settings that replace its own; its name then says so."""
     from restr.evaluation.protocol import protocol
 

@@ -90,7 +90,7 @@ def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
     from restr.inference.naming import make_folder, write_new
     from restr.inference.segmenter import Segmenter  # torch loads here
 
-    kinds = chosen_kinds(options)
+    kinds = _file_forms(options)
     check_file_forms(kinds)
     folder = options.out or Path("out")
     if kinds:
@@ -121,7 +121,7 @@ def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
     return 1 if report.failures else 0
 
 
-def chosen_kinds(options: PredictOptions) -> list[str]:
+def _file_forms(options: PredictOptions) -> list[str]:
     """The forms to write."""
     if options.save is not None:
         return list(dict.fromkeys(kind.strip() for kind in options.save.split(",") if kind.strip()))

@@ -145,7 +145,7 @@ class ShardFiles:
         key = (place.shard, place.block)
         if key not in self.kept:
             if shard.name.endswith(".parquet"):
-                self._keep(place, read_group(self._opened(place.shard), shard, place.block))
+                self._keep(place, read_group(self._parquet_file(place.shard), shard, place.block))
             else:
                 self._keep(place, read_range(shard, place.block, place.block + place.size))
         self.kept.move_to_end(key)
@@ -164,7 +164,7 @@ class ShardFiles:
         except DatasetError:
             return None
 
-    def _opened(self, number: int) -> Any:
+    def _parquet_file(self, number: int) -> Any:
         if number not in self.parquet:
             while len(self.parquet) >= _FOOTERS:
                 self.parquet.popitem(last=False)

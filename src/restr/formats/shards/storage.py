@@ -60,7 +60,7 @@ def shards_of(pattern: str, root: Path) -> list[Shard]:
     A folder means every .tar in it or, if there is none, every .parquet. Raises ``DatasetError`` for no shards or other
     files.
     """
-    urls = [url for each in expand_braces(pattern) for url in _found(each, root)]
+    urls = [url for each in expand_braces(pattern) for url in _files_of(each, root)]
     for url in urls:
         if not file_name_of(url).endswith(ENDINGS):
             raise DatasetError(
@@ -71,7 +71,7 @@ def shards_of(pattern: str, root: Path) -> list[Shard]:
     if len({Path(file_name_of(url)).suffix for url in urls}) > 1:
         raise DatasetError(f"{redacted(pattern)} means .tar and .parquet files; name one kind")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(_looked_up, urls))
+        return list(pool.map(_look_up, urls))
 
 
 def read_range(shard: Shard, start: int, stop: int) -> bytes:
@@ -79,7 +79,7 @@ def read_range(shard: Shard, start: int, stop: int) -> bytes:
     remote one."""
     what = f"{shard.shown}, bytes {start:,} to {stop:,}"
     if is_remote(shard.url):
-        return _tried(lambda: _fetched(shard, start, stop), shard.url, what)
+        return _with_retries(lambda: _fetch(shard, start, stop), shard.url, what)
     try:
         with open(shard.url, "rb", buffering=0) as file:
             file.seek(start)
@@ -138,7 +138,7 @@ class ShardFile(io.RawIOBase):
         return done
 
 
-def _found(url: str, root: Path) -> list[str]:
+def _files_of(url: str, root: Path) -> list[str]:
     """The files of a path or an address without braces, sorted by name."""
     if not is_remote(url):
         path = root / url
@@ -162,7 +162,7 @@ def _found(url: str, root: Path) -> list[str]:
         found = next(filter(None, (system.glob(pattern) for pattern in patterns)), [])
         return sorted(str(system.unstrip_protocol(each)) for each in found)
 
-    found = _tried(listed, url, redacted(url))
+    found = _with_retries(listed, url, redacted(url))
     if not found:
         raise DatasetError(
             f"there is no shard {redacted(url)}; not every address can be listed: name a range, {{000..012}}"
@@ -170,7 +170,7 @@ def _found(url: str, root: Path) -> list[str]:
     return found
 
 
-def _looked_up(url: str) -> Shard:
+def _look_up(url: str) -> Shard:
     if not is_remote(url):
         try:
             facts = Path(url).stat()
@@ -182,7 +182,7 @@ def _looked_up(url: str) -> Shard:
         system, path = _system(url)
         return system.info(path)
 
-    facts = _tried(info, url, redacted(url))
+    facts = _with_retries(info, url, redacted(url))
     if not isinstance(facts.get("size"), int):
         raise DatasetError(
             f"the size of {redacted(url)} is not told; expected a server that sends Content-Length: serve it by "
@@ -191,7 +191,7 @@ def _looked_up(url: str) -> Shard:
     return Shard(url, facts["size"], next((str(facts[tag]) for tag in _TAGS if facts.get(tag) is not None), ""))
 
 
-def _fetched(shard: Shard, start: int, stop: int) -> bytes:
+def _fetch(shard: Shard, start: int, stop: int) -> bytes:
     system, path = _system(shard.url)
     content = system.cat_file(path, start=start, end=stop)
     if len(content) > stop - start:
@@ -222,7 +222,7 @@ def _system(url: str) -> tuple[Any, str]:
         raise DatasetError(f"{redacted(url)} is no address that fsspec knows ({error})") from error
 
 
-def _tried(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
+def _with_retries(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
     """The result of ``act``, retried after a pause if the network may be the cause. Raises ``UnreachableError``."""
     for number in range(1, TRIES + 1):
         try:

@@ -69,7 +69,7 @@ class _Group:
 def read_tar_shard(shard: Shard, number: int) -> Iterator[Entry]:
     """The entries of a shard. number: the shard's in the dataset. Raises ``DatasetError`` naming shard and sample."""
     with cast(IO[bytes], ShardFile(shard, AHEAD, _MOST_JSON)) as file:
-        for block in _blocks(_shared(_samples(shard, file), file)):
+        for block in _blocks(_merged(_samples(shard, file), file)):
             first, size = block[0].start, max(group.stop for group in block) - block[0].start
             for group in block:
 
@@ -118,7 +118,7 @@ def _blocks(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
         yield block
 
 
-def _shared(groups: Iterable[_Group], file: IO[bytes]) -> Iterator[_Group]:
+def _merged(groups: Iterable[_Group], file: IO[bytes]) -> Iterator[_Group]:
     """Merge the samples of one picture, which a shard holds once for each.
 
     Adjacent samples with the same ``image_id`` and the same bytes share a picture. Other bytes are another picture with
@@ -171,7 +171,7 @@ def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
                     raise DatasetError(
                         f"{shard.shown}: the member {member.name[:200]!r} is a link or the like; expected plain files"
                     )
-                path = _safe(member.name, shard)
+                path = _checked_path(member.name, shard)
                 base, _, ending = path.name.partition(".")
                 here = str(path.with_name(base)) if base else path.name
                 if here != key:
@@ -219,7 +219,7 @@ def _group(shard: Shard, file: IO[bytes], key: str, members: dict[str, _Bytes]) 
     yield _Group(name, members[pictures[0]], [(key, JsonRecord(values, where))], members.get(_MASK))
 
 
-def _safe(name: str, shard: Shard) -> PurePosixPath:
+def _checked_path(name: str, shard: Shard) -> PurePosixPath:
     """A member's path. Raises ``DatasetError`` for one that leads out of the shard, or is not text."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name or not name.isprintable() or "\\" in name:

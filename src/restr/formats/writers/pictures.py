@@ -69,8 +69,8 @@ class PictureWriter:
         """A sample's picture, identified by its path and its pixels: one path may be read in two ways."""
         pixels = digest_of_array(sample.image)
         if self._last is None or self._last[:2] != (entry.image, pixels):
-            content, suffix = self._stored(entry, sample)
-            name = self.names.of(entry.image, pixels, name=_named(entry.image, suffix))
+            content, suffix = self._encoded(entry, sample)
+            name = self.names.of(entry.image, pixels, name=_with_picture_suffix(entry.image, suffix))
             self._last = (entry.image, pixels, PictureFile(name, suffix or ".png", content))
         return self._last[2]
 
@@ -79,12 +79,12 @@ class PictureWriter:
         claimed = entry.image_id or file.name
         return claimed if self._ids.setdefault(claimed, file.name) == file.name else file.name
 
-    def _stored(self, entry: Entry, sample: Sample) -> tuple[bytes, str]:
+    def _encoded(self, entry: Entry, sample: Sample) -> tuple[bytes, str]:
         """The file's own bytes and its format's suffix; bytes of a PNG and "" if they cannot be copied."""
         with self.files.open(entry.image) as file:
             content = file.read()
         suffix = _suffix_of(content)
-        if suffix and (self.suffixes is None or suffix in self.suffixes) and _shows(content, sample.image):
+        if suffix and (self.suffixes is None or suffix in self.suffixes) and _reads_as(content, sample.image):
             return content, suffix
         buffer = io.BytesIO()
         Image.fromarray(sample.image).save(buffer, "PNG")
@@ -122,7 +122,7 @@ class _Bytes:
         return name
 
 
-def _named(path: str, suffix: str) -> str:
+def _with_picture_suffix(path: str, suffix: str) -> str:
     """A picture's own name with a picture suffix. suffix: of its format, "" if it became a PNG."""
     name = file_name(path)
     stem, own = os.path.splitext(name)
@@ -142,7 +142,7 @@ def _suffix_of(content: bytes) -> str:
     return _SUFFIXES.get(form) or f".{form.lower()}"
 
 
-def _shows(content: bytes, image: np.ndarray) -> bool:
+def _reads_as(content: bytes, image: np.ndarray) -> bool:
     """Whether a file reads as these pixels when its size is not given."""
     try:
         return np.array_equal(read_picture(_Bytes(content), "picture", None, "picture"), image)
