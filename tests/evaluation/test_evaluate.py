@@ -184,7 +184,7 @@ def test_eval_verb_reads_a_published_layout(tmp_path, capsys):
 
 @pytest.mark.parametrize("data", ["photos:", "coco", "jsonl", "refcocoo:val"])
 def test_eval_verb_names_the_choices(data):
-    from restr.cli.verbs.eval import Eval, open_samples
+    from restr.cli.options import DataOptions
 
     with pytest.raises(DatasetError, match="expected NAME:SPLIT"):
-        open_samples(Eval(data=data), size=64)
+        DataOptions(data=data).open()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from restr.evaluation.evaluate import EvaluationResult
-from restr.formats.catalog import LAYOUTS
+from restr.formats.catalog import PUBLISHED_LAYOUTS
 from restr.metrics import PRECISION_AT
 
 _SPLITS: dict[str, str] = {  # a dataset's name here: its name in the papers
@@ -49,8 +49,8 @@ CAUTION = (
 def beside(data: str) -> dict[str, float]:
     """The published oIoU, in percent, of a dataset's split, by method; empty where none is known."""
     name, *rest = data.split(":")
-    if len(rest) == 1 and name in LAYOUTS:
-        rest = [*LAYOUTS[name].splitters[:1], *rest]  # the splitter that is meant where none is named
+    if len(rest) == 1 and name in PUBLISHED_LAYOUTS:
+        rest = [*PUBLISHED_LAYOUTS[name].splitters[:1], *rest]  # the splitter that is meant where none is named
     split = ":".join([name, *rest])
     if split not in _SPLITS:
         return {}

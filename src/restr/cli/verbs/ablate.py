@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from restr.cli.options import parsed
+from restr.cli.options import ThreadOptions, parsed
 from restr.errors import ConfigError
 from restr.files import write_whole
 from restr.training.config import TrainConfig
@@ -21,7 +21,7 @@ _SETTINGS = TrainConfig(steps=1000, lr=1e-3, vision_lr_scale=1.0, schedule="cosi
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Ablate:
+class Ablate(ThreadOptions):
     """Compare variants of the model on your data: mean and spread over seeds, parameters, GMAC and milliseconds.
 
     It can be interrupted at any time; the same command resumes it. OUT/table.md and OUT/table.png grow with every run.
@@ -68,9 +68,6 @@ class Ablate:
     patch_share: float | None = 0.8
     """A patch is foreground where more than this share of it is; None takes the share itself as its label."""
 
-    threads: int = 0
-    """Threads of torch; 0 leaves the choice to it."""
-
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = _SETTINGS
 
 
@@ -81,15 +78,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def ablate(settings: Ablate) -> int:
     """Run the rest of the table and write it."""
-    import torch
-
     from restr.ablation.report import markdown, plot
     from restr.ablation.run import run_table
     from restr.ablation.tables import table
     from restr.training.loop.state import exit_code
 
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    settings.limit_torch()
     chosen = table(settings.table)
     if settings.seeds < 1:
         raise ConfigError(f"seeds is {settings.seeds}; it must be at least 1")

@@ -6,12 +6,10 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Literal
 
 from restr import __version__
-from restr.cli.options import parsed
+from restr.cli.options import ComputeOptions, DatasetOptions, parsed
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ _ROUNDS = 60  # over the pictures, unless --steps says otherwise
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Finetune:
+class Finetune(DatasetOptions, ComputeOptions):
     """Train the bundled model further on your own pictures and sentences, on a CPU too, and measure the gain.
 
     The vision encoder is not trained, so each picture goes through it once; fusion, language encoder and decoder are trained.
@@ -37,14 +35,8 @@ class Finetune:
     Example: restr finetune jsonl:mine.jsonl --out runs/mine
     """
 
-    data: Annotated[str, tyro.conf.Positional]
-    """The dataset, as for restr eval but without a split: FORM:PATH or NAME[:SPLITTER]."""
-
     out: Path
     """Folder for model/, report/, log.jsonl, curves.png, the encoded pictures and checkpoints."""
-
-    root: Path = Path(".")
-    """The folder that holds the dataset."""
 
     model: Path | None = None
     """A model folder to start from (default: the bundled model)."""
@@ -73,12 +65,6 @@ class Finetune:
     autocast: Literal["off", "bf16"] = "off"
     """"bf16" computes in bfloat16: faster on processors and GPUs that have it."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU if there is one."""
-
-    threads: int = 0
-    """Threads of torch; 0 leaves the choice to it."""
-
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns 0, or 128 + n if signal n stopped it. Raises ``RestrError``."""
@@ -90,9 +76,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def finetune(settings: Finetune, *, command: str = "") -> str | None:
     """Encode, train, measure before and after, save; returns why training stopped early, if it did."""
-    import torch
-
-    from restr.cli.data.check import open_whole
     from restr.cli.finetune_report import measured, report, say_new_words
     from restr.cli.notices import announce
     from restr.inference.segmenter import Segmenter
@@ -104,9 +87,8 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     from restr.training.run import record
     from restr.training.tasks import own_pictures
 
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    samples = announce(open_whole(settings.data, settings.root), settings.data)
+    settings.limit_torch()
+    samples = announce(settings.open(), settings.data)
     split = split_pictures(samples)
     # Without a cache of encoded images: training changes the model.
     segmenter = Segmenter.from_pretrained(settings.model, device=settings.device, cache_bytes=0)

@@ -23,9 +23,9 @@ def main(arguments: Sequence[str]) -> int:
     if settings.workers > 1:
         return supervise(settings)
     listen(settings).close()  # a wrong address is said in a line, before models are loaded
-    from restr.inference.locate import described, model_folder  # torch loads here
+    from restr.inference.locate import describe_model, model_folder  # torch loads here
     from restr.server.processes.one import run
 
     for place in settings.places().values():
-        described(model_folder(place))  # a wrong path is said at once, not by a server that never becomes ready
+        describe_model(model_folder(place))  # a wrong path is said at once, not by a server that never becomes ready
     return run(settings)

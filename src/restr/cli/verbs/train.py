@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from restr import __version__
-from restr.cli.options import parsed
+from restr.cli.options import RootOptions, ThreadOptions, parsed
 from restr.errors import ConfigError, DataError
 from restr.files import write_whole
 from restr.training.config import TrainConfig
@@ -28,7 +28,7 @@ _SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cos
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Train:
+class Train(RootOptions, ThreadOptions):
     """Train a model and save it as a folder that ``restr predict --model`` and ``Segmenter.from_pretrained`` read.
 
     Without --data, scenes of shapes are drawn while training. To improve the bundled model on your own data, see restr finetune,
@@ -48,9 +48,6 @@ class Train:
 
     val: str | None = None
     """What to measure on while training; needed with a dataset."""
-
-    root: Path = Path(".")
-    """The folder that holds the dataset."""
 
     preset: str = "restr_tiny"
     """Which model to build."""
@@ -97,9 +94,6 @@ class Train:
     patch_share: float | None = 0.8
     """A patch is foreground where more than this share of it is; None takes the share itself as its label."""
 
-    threads: int = 0
-    """Threads of torch; 0 leaves the choice to it."""
-
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = _SETTINGS
 
 
@@ -126,15 +120,12 @@ def train(settings: Train, *, command: str = "") -> TrainResult:
     """Train as ``settings`` say, save the model and its metrics."""
     import functools
 
-    import torch
-
     from restr.losses import segmentation_loss
     from restr.training.loop import distributed
     from restr.training.loop.trainer import Trainer
     from restr.training.run import record
 
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    settings.limit_torch()
     loss = functools.partial(
         segmentation_loss,
         dice_weight=settings.dice_weight,
