@@ -110,7 +110,7 @@ def full_disk(root: Path) -> tuple[bool, str]:
         run.until_step(22)
         filler.unlink()
         status = run.ended()
-        warned = "No space left" in run.text() and "training goes on" in run.text()
+        warned = "No space left" in run.text() and "training continues" in run.text()
         good = status == 0 and warned and run.whole(40) and not list(run.folder.glob(".*"))
         return good, "warned; went on; later checkpoints written; nothing half-written" if good else run.text()[-500:]
 
@@ -187,10 +187,13 @@ def terminated(root: Path) -> tuple[bool, str]:
 
 FAULTS: dict[str, tuple[Callable[[Path], tuple[bool, str]], str]] = {
     "truncated checkpoint": (truncated, "passed over for the one before; the run goes on from there"),
-    "full disk for a while": (full_disk, "a warning; training goes on; the next checkpoint is written when it can be"),
+    "full disk for a while": (
+        full_disk,
+        "a warning; training continues; the next checkpoint is written when it can be",
+    ),
     "full disk at the end": (full_at_the_end, "stops with an error; the checkpoints before are sound"),
     "image deleted while training": (deleted_image, "its samples are replaced, each is named; the run goes on"),
-    "poisoned sample (NaN)": (poisoned, "its step is left out; no weight is spoilt"),
+    "poisoned sample (NaN)": (poisoned, "its step is skipped; no weight is spoilt"),
     "every sample poisoned": (always_poisoned, "back to the last checkpoint at half the rate, then stops"),
     "dead data worker": (dead_worker, "started again; nothing else changes"),
     "SIGTERM": (terminated, "the step is finished and saved; status 143; resumes to the same bits"),

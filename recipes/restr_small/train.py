@@ -14,7 +14,6 @@ import contextlib
 import json
 import math
 import os
-import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -37,6 +36,7 @@ from restr.files import write_whole
 from restr.model.memory import keep_freed_memory
 from restr.text.vocabulary import Vocabulary
 from restr.training.loop.signals import caught_signals
+from restr.training.loop.state import exit_code
 
 MARKS = (1 / 3, 2 / 3)  # shares of the run after which it is validated on a few photographs
 MARK_PHOTOS = 40
@@ -174,7 +174,7 @@ class Run:
             learner.save(self.checkpoint, seconds)
         if caught:
             print(f"stopped by {caught[-1]} after step {learner.step}; the same command goes on from {self.checkpoint}")
-            return 128 + signal.Signals[caught[-1]]
+            return exit_code(caught[-1])
         self.finish(seconds)
         return 0
 

@@ -1,4 +1,4 @@
-"""Ablation tables: every row builds, a run goes on where it was, and the table says what was measured."""
+"""Ablation tables: every row builds, an interrupted run is resumed, and the table has the measured values."""
 
 from __future__ import annotations
 

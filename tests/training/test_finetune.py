@@ -1,4 +1,4 @@
-"""Fine-tuning on own data: what is held out, what is cached, what is gained, and that a stopped run goes on."""
+"""Fine-tuning on own data: what is held out, what is cached, what is gained, and that an interrupted run is resumed."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _milliseconds(config: ModelConfig, rounds: int) -> float:
 
 
 def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A square image of the input size and a sentence of the maximum length."""
+    """One square image of the input size and one sentence of the longest length."""
     side, words = config.preprocess.size, config.language.max_words
     return (
         torch.zeros(1, 3, side, side),

@@ -115,7 +115,7 @@ def _check_facts(path: Path, facts: dict[str, Any]) -> None:
         differing = sorted(name for name in known.keys() | asked.keys() if known.get(name) != asked.get(name))
         if differing:
             raise DataError(
-                f"{path.parent} holds an ablation with another {differing[0]}; give the same settings to go on, or name another "
+                f"{path.parent} holds an ablation with another {differing[0]}; give the same settings to resume it, or name another "
                 "folder"
             )
     write_whole(path, text)

@@ -1,4 +1,4 @@
-"""Several processes: they must learn what one process learns, and one must be able to go on where the others stopped."""
+"""Several processes: they learn what one process learns, and one process can resume their run."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_gradients_that_are_exchanged_are_those_of_all_batches(runs: Path) -> No
     assert losses(runs / "four") == pytest.approx(losses(runs / "four-by-one"), rel=1e-5)
 
 
-def test_one_process_goes_on_where_two_sharded_ones_stopped(runs: Path) -> None:
+def test_one_process_resumes_a_run_of_two_sharded_ones(runs: Path) -> None:
     folder = runs / "fsdp"
     for path in checkpoint.saved(folder)[-1:]:
         path.unlink()
-    going_on = distributed_run.run(folder, distributed_run.SETTINGS, resume=True)
-    assert going_on.step == distributed_run.STEPS
+    resumed = distributed_run.run(folder, distributed_run.SETTINGS, resume=True)
+    assert resumed.step == distributed_run.STEPS
     assert losses(folder) == pytest.approx(losses(runs / "one"), rel=2e-4)
 
 

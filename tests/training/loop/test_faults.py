@@ -92,14 +92,14 @@ def test_a_full_disk_costs_a_checkpoint_but_the_last_one_must_be_written(tmp_pat
     run = trainer(tmp_path)
     with pytest.raises(CheckpointError, match="step-00000008.pt cannot be written .*No space left on device"):
         run.fit()
-    assert run.step == 8 and caplog.text.count("training goes on") >= 2
+    assert run.step == 8 and caplog.text.count("training continues") >= 2
     assert not checkpoint.saved(tmp_path) and not list(tmp_path.glob(".*"))
     full = False
     assert trainer(tmp_path, resume=True).fit().step == 8
 
 
 class Vanishing:
-    """Samples of which some can no longer be read."""
+    """Samples; some can no longer be read."""
 
     def __init__(self, *gone: int) -> None:
         self.gone = gone

@@ -1,4 +1,4 @@
-"""Loggers: what arrives in them, that a resumed run goes on in the same place, and that none can stop a run."""
+"""Loggers: what arrives in them, that a resumed run continues in the same place, and that none can stop a run."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_logger_that_fails_is_reported_once_and_left_out(
     logger.picture(3, "sheet", picture)
     logger.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "the logger trackio fails and is left out; log.jsonl goes on (ConnectionError: no network)"
+        "the logger trackio has failed and is ignored from now on; log.jsonl is still written (ConnectionError: no network)"
     ]
     assert recorder.of("log") == [] and recorder.of("finish") == []
 

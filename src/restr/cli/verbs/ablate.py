@@ -101,7 +101,7 @@ def ablate(settings: Ablate) -> int:
     print(text)
     code = exit_code(stopped)
     if code:
-        print(f"stopped by {stopped}; the same command goes on")
+        print(f"stopped by {stopped}; the same command resumes the table")
     return code
 
 

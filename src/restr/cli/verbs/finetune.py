@@ -112,7 +112,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     result = trainer.fit()
     record.end(settings.out, step=result.step, stopped=result.stopped, metrics=result.metrics)
     if result.stopped and result.stopped.startswith("SIG"):
-        print(f"stopped by {result.stopped} after step {result.step}; the same command goes on")
+        print(f"stopped by {result.stopped} after step {result.step}; the same command resumes it")
         return result.stopped
     model = trainer.load_best()
     merge_learnt_rows(model)

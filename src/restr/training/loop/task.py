@@ -17,7 +17,7 @@ from restr.training.loop.forward import forward_batch
 Forward = Callable[[ReSTR, Batch], ReSTROutput]
 Loss = Callable[[ReSTROutput, Tensor], LossTerms]
 Evaluate = Callable[[ReSTR], dict[str, float]]
-Draw = Callable[..., Any]
+DrawSheet = Callable[..., Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Task:
     evaluate: Evaluate | None = None
     """Metrics of the model by name. It is called in eval mode and, if there is one, with the running mean of the weights."""
 
-    draw: Draw | None = None
+    draw: DrawSheet | None = None
     """Draws sample predictions after each evaluation: ``draw(model, path=FILE, title=TEXT)``."""
 
     final: Evaluate | None = None

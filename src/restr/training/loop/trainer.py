@@ -273,7 +273,7 @@ class Trainer:
         except CheckpointError as error:
             if required:
                 raise
-            _logger.warning("%s; training goes on, and the next checkpoint is tried when it is due", error)
+            _logger.warning("%s; training continues, and the next checkpoint is written when it is due", error)
 
     def _restore(self) -> None:
         """Resume from the newest checkpoint that can be read."""

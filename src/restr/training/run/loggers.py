@@ -101,7 +101,11 @@ class FailSafeLogger:
         except Exception as error:  # whatever another package raises; none of it is worth a run
             self._failed = True
             problem = f"{type(error).__name__}: {error}"
-            _logger.warning("the logger %s fails and is left out; log.jsonl goes on (%s)", self.name, problem)
+            _logger.warning(
+                "the logger %s has failed and is ignored from now on; log.jsonl is still written (%s)",
+                self.name,
+                problem,
+            )
 
 
 class TensorBoard:
