@@ -54,8 +54,7 @@ def share(name: str, value: Any) -> float:
 
 
 def at_least(config: Any, name: str, least: int) -> None:
-    """Raises ``ConfigError`` unless the named field is a whole number of at least ``least``; it becomes Python's int, for
-    JSON."""
+    """Raises ``ConfigError`` unless the named field is a whole number >= ``least``; makes it Python's int, for JSON."""
     value = getattr(config, name)
     number = whole(value)
     if number is None or number < least:

@@ -16,7 +16,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A free path beside ``path`` to write to; at the end of the block it replaces ``path``, after an error it is removed.
+    """A free path beside ``path`` to write to; it replaces ``path`` at the end of the block, or is removed on error.
 
     No reader ever sees half a file, and a process that is killed while it writes leaves the previous file unchanged.
     """
@@ -90,7 +90,8 @@ def decoded(content: bytes) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UnicodeError(
-            f"byte 0x{content[error.start]:02x} in line {line} is not UTF-8 (Latin-1 or Windows-1252?); save it as UTF-8"
+            f"byte 0x{content[error.start]:02x} in line {line} is not UTF-8 (Latin-1 or Windows-1252?); "
+            "save it as UTF-8"
         ) from error
 
 

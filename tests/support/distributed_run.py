@@ -1,4 +1,5 @@
-"""A program for torchrun: trains one small model in several ways, in one group of processes; see test_distributed.py."""
+"""A program for torchrun: trains one small model in several ways, in one group of processes; see
+test_distributed.py."""
 
 from __future__ import annotations
 

@@ -42,8 +42,9 @@ def run_table(
 ) -> tuple[list[RowResult], str | None]:
     """The results of all rows, and why the table was stopped before its end (None: it was not).
 
-    ``loss``: settings of ``segmentation_loss`` that a row may override. Every seed is run for all rows before the next seed,
-    so that an interrupted table is still fair. Raises ``DataError`` if ``folder`` holds an ablation with other settings.
+    ``loss``: settings of ``segmentation_loss`` that a row may override. Every seed is run for all rows before the next
+    seed, so that an interrupted table is still fair. Raises ``DataError`` if ``folder`` holds an ablation with other
+    settings.
     """
     if table.of_vision and study.cached:
         raise ConfigError(
@@ -115,8 +116,8 @@ def _check_facts(path: Path, facts: dict[str, Any]) -> None:
         differing = sorted(name for name in known.keys() | asked.keys() if known.get(name) != asked.get(name))
         if differing:
             raise DataError(
-                f"{path.parent} holds an ablation with another {differing[0]}; give the same settings to resume it, or name another "
-                "folder"
+                f"{path.parent} holds an ablation with another {differing[0]}; give the same settings to resume it, or "
+                "name another folder"
             )
     write_whole(path, text)
 

@@ -25,8 +25,7 @@ class TrainConfig:
     """Learning rate of the vision encoder, as a share of --lr: 0.1 in the paper, 1 from scratch."""
 
     layer_decay: float = 1.0
-    """Learning rate of a vision block, as a share of that of the block above it (BEiT, Bao et al. 2022); 1 treats all blocks
-    alike."""
+    """Learning rate of a vision block, as a share of that of the block above (BEiT, Bao et al. 2022); 1: all alike."""
 
     weight_decay: float = 0.01
     """Weight decay of AdamW; norms, biases, embeddings and learnt tokens are not decayed."""
@@ -68,7 +67,7 @@ class TrainConfig:
     """Fuse the model's operations first (torch.compile)."""
 
     recompute: bool = False
-    """Compute the activations of Transformer blocks again for the gradient instead of keeping them: slower, in less memory."""
+    """Recompute the activations of Transformer blocks for the gradient instead of keeping them: slower, less memory."""
 
     device: str = "auto"
     """Where to compute: auto (a GPU if there is one), cpu, cuda, cuda:1 ..."""
@@ -113,7 +112,7 @@ class TrainConfig:
     # --- tolerance ---
 
     skips: int = 3
-    """Steps in a row that are skipped because their loss or gradient is not finite; after one more, the run rolls back."""
+    """Steps in a row that may be skipped for a non-finite loss or gradient; one more, and the run rolls back."""
 
     rollbacks: int = 1
     """How often a run may roll back to its last checkpoint, each time with half the learning rate."""

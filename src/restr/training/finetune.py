@@ -1,4 +1,4 @@
-"""Own pictures for fine-tuning: which are held out, and their features, which the frozen vision encoder computes once."""
+"""Own pictures for fine-tuning: which are held out, and the features that the frozen vision encoder computes once."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def split_pictures(samples: IndexedSamples) -> PictureSplit:
     found = {side: tuple(g for g, s in zip(groups, sides, strict=True) if s == side) for side in ("train", "val")}
     if not found["train"] or not found["val"]:
         raise DataError(
-            f"there are {len(groups)} pictures, {len(found['train'])} to train on and {len(found['val'])} to measure with; give "
-            "at least two, or the splits train and val"
+            f"there are {len(groups)} pictures, {len(found['train'])} to train on and {len(found['val'])} to measure "
+            "with; give at least two, or the splits train and val"
         )
     return PictureSplit(train=found["train"], val=found["val"])
 

@@ -1,7 +1,7 @@
 """Words that are new to a model get rows in its word table.
 
-Without a row of its own, "zindle" is read as "kindle" and "quorl" as the one vector of all unknown words, so two things with
-new names cannot be told apart. The other rows do not change: everything else that the model knows depends on them.
+Without a row of its own, "zindle" is read as "kindle" and "quorl" as the one vector of all unknown words, so two things
+with new names cannot be told apart. The other rows do not change: everything else that the model knows depends on them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 class LearntRows(nn.Module):
     """Makes only the rows from ``first`` on trainable (a parametrisation of ``nn.Embedding.weight``).
 
-    Adam's steps have the size of the learning rate whatever the gradient, so the change of the rows is trained in units of the
-    table's standard deviation, times ``_LR_SCALE``.
+    Adam's steps have the size of the learning rate whatever the gradient, so the change of the rows is trained in units
+    of the table's standard deviation, times ``_LR_SCALE``.
     """
 
     def __init__(self, weight: Tensor, first: int) -> None:
@@ -46,7 +46,7 @@ class LearntRows(nn.Module):
 def new_words(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
     """The words in at least three texts that ``vocabulary`` has in no form, the most frequent first.
 
-    A word that the vocabulary only reads as a misspelling of another one is new too; of "zindle" and "zindles" only one is.
+    A word that the vocabulary reads as a misspelling of another one is new too; "zindle" and "zindles" count as one.
     """
     counts = Counter(word for text in texts for word in set(find_words(_WORD, normal(text))))
     found: list[str] = []
@@ -60,9 +60,9 @@ def new_words(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
 def add_words(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str]) -> tuple[ReSTR, Vocabulary]:
     """A copy of the model with trainable rows for ``words`` at the end of its word table, and the vocabulary with them.
 
-    A row starts as the word that the vocabulary read it as, if there is one: most often the new word is a misspelling of it.
-    Else it starts as a random vector of usual length, drawn from the word itself, so that a resumed run starts with the same
-    one. Without ``words`` the model itself is returned.
+    A row starts as the word that the vocabulary read it as, if there is one: most often the new word is a misspelling
+    of it. Else it starts as a random vector of usual length, drawn from the word itself, so that a resumed run starts
+    with the same one. Without ``words`` the model itself is returned.
     """
     if not words:
         return model, vocabulary

@@ -77,8 +77,8 @@ class Start:
             )
         if vectors is not None and vectors.table.shape[1] != config.language.vectors:
             raise ConfigError(
-                f"{self.vectors} holds vectors of width {vectors.table.shape[1]}, {config.name} takes {config.language.vectors}; "
-                "choose a file of that width"
+                f"{self.vectors} holds vectors of width {vectors.table.shape[1]}, {config.name} takes "
+                f"{config.language.vectors}; choose a file of that width"
             )
 
 

@@ -49,10 +49,10 @@ def scenes(
     first: int | None = None,
     group: Callable[[Sample], str] = _kind,
 ) -> Task:
-    """``count`` drawn scenes, which need no files; measured on ``unseen`` others or, with ``overfit``, on the same ones.
+    """``count`` drawn scenes; measured on ``unseen`` others or, with ``overfit``, on the training scenes.
 
-    ``seed`` is of the weights and the order; ``first`` of the first scene (default: ``seed``). ``group`` names the groups of
-    samples that are measured by themselves too.
+    ``seed`` is of the weights and the order; ``first`` of the first scene (default: ``seed``). ``group`` names the
+    groups of samples that are measured by themselves too.
     """
     model, words = start.build(vocabulary(grammar), seed)
     config = model.config
@@ -73,7 +73,7 @@ def scenes(
 
 
 def dataset(start: Start, train: IndexedSamples, val: IndexedSamples, *, batch: int, measured: int, seed: int) -> Task:
-    """A dataset, letterboxed to the model's input size; measured there on ``measured`` samples from all over ``val``."""
+    """A dataset, letterboxed to the model's input size; measured on ``measured`` samples from all over ``val``."""
     model, words = start.build(lambda: vocabulary_of(train.texts()), seed)
     config = model.config
     square = replace(config, preprocess=replace(config.preprocess, fit="letterbox"))
@@ -105,7 +105,7 @@ def cached_features(
     fill: bool = False,
     seed: int = 0,
 ) -> Task:
-    """Photographs whose vision features are in ``store``; everything but the vision encoder is trained, on coarse masks.
+    """Photographs whose vision features are in ``store``; trains all but the vision encoder, on coarse masks.
 
     Each batch has ``per_image`` sentences of a photograph, measuring takes ``val_per_image``. See ``CachedBatches`` for
     ``word_dropout`` and ``fill``.
@@ -136,8 +136,8 @@ def own_pictures(
 ) -> Task:
     """Fine-tuning of a trained model on a few pictures of one's own, whose vision features are in ``store``.
 
-    Words that are new to the model get rows in its word table (``restr.training.new_words``). With ``rehearse`` every second
-    batch is about ordinary sentences, against forgetting (``restr.training.cached.rehearsal``).
+    Words that are new to the model get rows in its word table (``restr.training.new_words``). With ``rehearse`` every
+    second batch is about ordinary sentences, against forgetting (``restr.training.cached.rehearsal``).
     """
     _freeze_vision(model)
     rehearsal = None

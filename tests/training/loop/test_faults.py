@@ -133,7 +133,8 @@ def test_unreadable_samples_are_replaced_until_they_are_too_many(tmp_path: Path,
 
 
 class Killing:
-    """Batches whose worker is killed the first ``times`` that it prepares a certain one, as the kernel does when memory is short."""
+    """Batches whose worker is killed the first ``times`` that it prepares a certain one, as the kernel does when memory
+    is short."""
 
     def __init__(self, inner: SampleBatches, at: int, times: int) -> None:
         self.inner, self.at = inner, at

@@ -130,7 +130,8 @@ def test_a_logger_that_fails_is_reported_once_and_left_out(
     logger.picture(3, "sheet", picture)
     logger.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "the logger trackio has failed and is ignored from now on; log.jsonl is still written (ConnectionError: no network)"
+        "the logger trackio has failed and is ignored from now on; log.jsonl is still written "
+        "(ConnectionError: no network)"
     ]
     assert recorder.of("log") == [] and recorder.of("finish") == []
 

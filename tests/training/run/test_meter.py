@@ -39,7 +39,8 @@ def test_the_meter_measures_since_its_last_values() -> None:
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_flops_are_those_of_attention_written_out(frozen: bool) -> None:
-    """On a CPU the counter overlooks attention unless it is written as matrix products; on values-free copies it does not."""
+    """On a CPU the counter overlooks attention unless it is written as matrix products; on values-free copies it does
+    not."""
     config = small_config(frozen=frozen)
     model = build_model(config, seed=0).train()
     batch = collate(samples()[:4], TOKENIZER, config)

@@ -26,11 +26,11 @@ _ROUNDS = 60  # over the pictures, unless --steps says otherwise
 class Finetune(DatasetOptions, ComputeOptions):
     """Train the bundled model further on your own pictures and sentences, on a CPU too, and measure the gain.
 
-    The vision encoder is not trained, so each picture goes through it once; fusion, language encoder and decoder are trained.
-    New words are learnt. Against forgetting, every second batch asks ordinary sentences about your pictures and trains the
-    model to give its old answers. If the data has the splits "train" and "val", they are used; else every 8th picture is held
-    out to measure with. Training stops when the held-out pictures no longer improve. The same command resumes an interrupted
-    run.
+    The vision encoder is not trained, so each picture goes through it once; fusion, language encoder and decoder are
+    trained. New words are learnt. Against forgetting, every second batch asks ordinary sentences about your pictures
+    and trains the model to give its old answers. If the data has the splits "train" and "val", they are used; else
+    every 8th picture is held out to measure with. Training stops when the held-out pictures no longer improve. The same
+    command resumes an interrupted run.
 
     Example: restr finetune jsonl:mine.jsonl --out runs/mine
     """

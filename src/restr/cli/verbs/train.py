@@ -31,8 +31,8 @@ _SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cos
 class Train(RootOptions, ThreadOptions):
     """Train a model and save it as a folder that ``restr predict --model`` and ``Segmenter.from_pretrained`` read.
 
-    Without --data, scenes of shapes are drawn while training. To improve the bundled model on your own data, see restr finetune,
-    which a CPU can do.
+    Without --data, scenes of shapes are drawn while training. To improve the bundled model on your own data, see restr
+    finetune, which a CPU can do.
 
     Example: restr train --data refcoco:unc:train --val refcoco:unc:val --root DATA --preset restr_base --vision vit.npz
     --vectors glove.txt --out runs/refcoco

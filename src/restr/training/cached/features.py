@@ -1,8 +1,8 @@
 """Cached patch features: the frozen vision encoder runs once for each photograph, training reads its tokens from disk.
 
-A store is a folder: ``tokens.f16`` (all tokens, one after the other, half precision), ``index.jsonl`` (for each photograph
-the row of its first token and its patch grid) and ``meta.json`` (width and fingerprint). Building it can be interrupted and
-resumed: photographs are appended, and a half-written one is cut off again.
+A store is a folder: ``tokens.f16`` (all tokens, one after the other, half precision), ``index.jsonl`` (for each
+photograph the row of its first token and its patch grid) and ``meta.json`` (width and fingerprint). Building it can be
+interrupted and resumed: photographs are appended, and a half-written one is cut off again.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def cache_features(
 ) -> int:
     """Encode the photographs that the store does not have, and append them; returns how many these were.
 
-    ``encode``: name -> (tokens float (h*w, width), grid). ``fingerprint`` identifies the encoder's weights and the preprocessing
-    (``fingerprint_of``). Raises ``DataError`` if the store was made with another one.
+    ``encode``: name -> (tokens float (h*w, width), grid). ``fingerprint`` identifies the encoder's weights and the
+    preprocessing (``fingerprint_of``). Raises ``DataError`` if the store was made with another one.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Training batches of photographs from cached patch features.
 
-A batch depends only on the seed and the step, so a resumed run sees the same batches as an uninterrupted one, and no position in
-the data has to be saved.
+A batch depends only on the seed and the step, so a resumed run sees the same batches as an uninterrupted one, and no
+position in the data has to be saved.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ def read_photographs(path: Path) -> list[CachedPhotograph]:
 class CachedBatches:
     """Batches from cached features: every photograph once per epoch, with ``per_image`` of its sentences.
 
-    All photographs of a batch have the same patch grid, so nothing is padded. Several sentences about one photograph in a batch
-    teach by contrast which of the instances is meant.
+    All photographs of a batch have the same patch grid, so nothing is padded. Several sentences about one photograph in
+    a batch teach by contrast which of the instances is meant.
 
     word_dropout: share of the words that become the unknown word, so that it is learnt.
     stride: mask pixels per side of a patch: the patch size, divided by 2 for each coarse block (``Decoder.coarse``).
-    every: keep every n-th row and column of patches, from a random first one. 2 keeps a quarter of the tokens, which suits
-    training that is about words, not borders.
+    every: keep every n-th row and column of patches, from a random first one. 2 keeps a quarter of the tokens, which
+    suits training that is about words, not borders.
     fill: if the last photographs of a grid do not fill a batch, repeat others of this grid instead of dropping them.
     """
 

@@ -1,7 +1,8 @@
 """Several processes that train one model, started by torchrun; in a single process, everything here does nothing.
 
-``torchrun`` tells each process its rank by environment variables. Whatever must be decided alike in all processes (is this step
-finite, is it time to save, has a signal arrived) is decided by a collective here, so that none waits for another for ever.
+``torchrun`` tells each process its rank by environment variables. Whatever must be decided alike in all processes (is
+this step finite, is it time to save, has a signal arrived) is decided by a collective here, so that none waits for
+another for ever.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ def device_of_process(device: str) -> torch.device:
         return chosen
     if number >= torch.cuda.device_count():
         raise ConfigError(
-            f"this is process {number} of this machine, which has {torch.cuda.device_count()} GPUs; start at most so many "
-            "(--nproc-per-node), or use --device cpu"
+            f"this is process {number} of this machine, which has {torch.cuda.device_count()} GPUs; start at most "
+            "as many (--nproc-per-node), or use --device cpu"
         )
     return torch.device("cuda", number)
 
@@ -121,7 +122,8 @@ def shard(model: ReSTR) -> None:
     """Shard the model over all processes (FSDP2), block by block. Raises ``ConfigError`` in a single process."""
     if not dist.is_initialized():
         raise ConfigError(
-            "strategy is fsdp, but this is the only process; start several: torchrun --nproc-per-node 2 -m restr train ..."
+            "strategy is fsdp, but this is the only process; start several: "
+            "torchrun --nproc-per-node 2 -m restr train ..."
         )
     # the warning is about outputs that are changed in place; restr changes none
     warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor", UserWarning)

@@ -58,7 +58,7 @@ class ForwardModule(nn.Module):
 
 
 class Engine:
-    """A model and everything that changes its weights: optimiser, running mean, loss scale, and how processes share the work.
+    """A model and everything that changes its weights: optimiser, running mean, loss scale, and parallelism.
 
     ``state_dict`` holds full tensors, so that a run can be resumed on more or fewer processes, with either strategy.
     """

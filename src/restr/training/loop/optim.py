@@ -17,16 +17,16 @@ NEVER_DECAYED = ("pos_embed", "cls_token", "reg_token", "positions", "seed", "un
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) over ``parameter_groups``; one fused pass updates all parameters of a group."""
+    """AdamW (Loshchilov and Hutter 2019) over ``parameter_groups``, each updated in one fused pass."""
     return torch.optim.AdamW(parameter_groups(model, config), lr=config.lr, betas=config.betas, fused=True)
 
 
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     """Every trainable parameter in exactly one group: vision or the rest, with or without weight decay.
 
-    A group has a ``scale``, its share of the learning rate. With ``layer_decay`` each vision block is a group of its own, and so
-    are the layers below the first block. Norms, biases, layer scales, embeddings and learnt tokens are not decayed: zero is no
-    meaningful value for them. Raises ``ConfigError`` if the model has nothing to train.
+    A group has a ``scale``, its share of the learning rate. With ``layer_decay`` each vision block is a group of its
+    own, and so are the layers below the first block. Norms, biases, layer scales, embeddings and learnt tokens are not
+    decayed: zero is no meaningful value for them. Raises ``ConfigError`` if the model has nothing to train.
     """
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not trainable:
@@ -53,7 +53,7 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
 
 
 def _depths(model: nn.Module) -> dict[str, int]:
-    """The depth of each vision parameter: 0 below the blocks, 1 for the first block; the last norm is as deep as the last block."""
+    """The depth of each vision parameter: 0 below the blocks, 1 in the first; the last norm is as deep as the last."""
     parts = {name: name.split(".") for name, _ in model.named_parameters() if name.startswith("vision.")}
     blocks = {name: int(part[2]) + 1 for name, part in parts.items() if part[1] == "blocks"}
     last = max(blocks.values(), default=0)
@@ -80,7 +80,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 class Ema:
-    """The running mean of the trained weights (exponential moving average): a smoother model than that of the last step.
+    """The running mean of the trained weights (exponential moving average), smoother than those of the last step.
 
     The decay is (1 + step) / (10 + step), and at most ``decay``, so that the random start is forgotten early.
     """

@@ -31,6 +31,6 @@ def caught_signals() -> Iterator[list[str]]:
 
 
 def ignore_interrupts() -> None:
-    """For worker processes: Ctrl-C reaches all processes of a terminal, and only the trainer handles it, after its step."""
+    """For worker processes: Ctrl-C reaches all processes of a terminal, but only the trainer handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -27,9 +27,9 @@ _MAX_RESTARTS = 3  # of the workers in one run; a further death means that it wi
 class BatchStream(Iterator[Batch]):
     """The batches at some positions, one after the other.
 
-    With ``workers`` > 0, worker processes prepare them while this one computes. If a worker dies (out of memory, killed),
-    all are restarted at the same position, at most ``_MAX_RESTARTS`` times; then ``DataError`` is raised. An error that
-    a batch raises in a worker is raised here.
+    With ``workers`` > 0, worker processes prepare them while this one computes. If a worker dies (out of memory,
+    killed), all are restarted at the same position, at most ``_MAX_RESTARTS`` times; then ``DataError`` is raised. An
+    error that a batch raises in a worker is raised here.
     """
 
     def __init__(self, batches: Batches, positions: range, workers: int) -> None:
@@ -50,8 +50,8 @@ class BatchStream(Iterator[Batch]):
                 self.deaths += 1
                 if self.deaths > _MAX_RESTARTS:
                     raise DataError(
-                        f"a process that prepares batches has died for the {self.deaths}th time ({error}); is memory short? use "
-                        f"fewer workers than {self.workers}, then resume"
+                        f"a process that prepares batches has died for the {self.deaths}th time ({error}); is memory "
+                        f"short? use fewer workers than {self.workers}, then resume"
                     ) from error
                 _logger.warning("a process that prepares batches has died and is started again: %s", error)
                 self._loaded = self._start()
@@ -74,7 +74,7 @@ class BatchStream(Iterator[Batch]):
             num_workers=self.workers,
             collate_fn=partial(_batch_or_error, self.batches),  # type: ignore[arg-type]
             worker_init_fn=_start_worker,
-            generator=torch.Generator(),  # the loader draws a seed: not from the generator that a resumed run restores
+            generator=torch.Generator(),  # for the seed that the loader draws: a resumed run must not miss it
         )
         handler = signal.getsignal(signal.SIGCHLD)
         loaded = iter(loader)

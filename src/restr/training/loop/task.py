@@ -34,7 +34,7 @@ class Task:
     """Training batches by step."""
 
     evaluate: Evaluate | None = None
-    """Metrics of the model by name. It is called in eval mode and, if there is one, with the running mean of the weights."""
+    """Metrics by name of the model, in eval mode and with the running mean of its weights, if there is one."""
 
     draw: DrawSheet | None = None
     """Draws sample predictions after each evaluation: ``draw(model, path=FILE, title=TEXT)``."""

@@ -57,8 +57,8 @@ class Trainer:
     """Trains the model of a task; keeps checkpoints, log and best weights in ``folder``.
 
     A resumed run ends with exactly the weights of an uninterrupted one (same machine, same torch). Within
-    ``distributed.process_group`` the processes started by torchrun share every step. Raises ``CheckpointError`` if ``folder``
-    already holds a run, unless ``resume`` is set or torchrun has restarted the processes.
+    ``distributed.process_group`` the processes started by torchrun share every step. Raises ``CheckpointError`` if
+    ``folder`` already holds a run, unless ``resume`` is set or torchrun has restarted the processes.
     """
 
     def __init__(self, task: Task, config: TrainConfig, folder: str | Path, *, resume: bool = False) -> None:
@@ -91,9 +91,9 @@ class Trainer:
     def fit(self) -> TrainResult:
         """Train until the last step, the time limit, or SIGINT/SIGTERM; a checkpoint is saved in every case.
 
-        Steps with a non-finite loss or gradient are skipped; too many in a row roll back to the last checkpoint, and too many
-        rollbacks raise ``DivergedError``. Raises ``DataError`` if too many samples cannot be read, ``CheckpointError`` if the
-        last checkpoint cannot be written.
+        Steps with a non-finite loss or gradient are skipped; too many in a row roll back to the last checkpoint, and
+        too many rollbacks raise ``DivergedError``. Raises ``DataError`` if too many samples cannot be read,
+        ``CheckpointError`` if the last checkpoint cannot be written.
         """
         config, state, stop = self.config, self.state, Stop.NO
         if self.engine.device.type == "cpu":
@@ -166,8 +166,8 @@ class Trainer:
     def _check_accumulate(self) -> None:
         if self.accumulate % distributed.size():
             raise ConfigError(
-                f"accumulate is {self.accumulate}: {distributed.size()} processes cannot share so many batches evenly; choose a "
-                "multiple, or start another number of processes"
+                f"accumulate is {self.accumulate}: {distributed.size()} processes cannot share so many batches evenly; "
+                "choose a multiple, or start another number of processes"
             )
 
     def _stop(self, signals: Sequence[str], *, minutes: float) -> Stop:
@@ -221,8 +221,9 @@ class Trainer:
             self.engine.discard_gradient()
             self._save(required=True)
             raise DataError(
-                f"{self.state.unreadable} samples could not be read, more than the {self.config.unreadable} that may be "
-                f"(unreadable); the last: {reasons[-1]}. Mend the data (restr data check), then resume from {self.folder}"
+                f"{self.state.unreadable} samples could not be read, more than the {self.config.unreadable} that may "
+                f"be (unreadable); the last: {reasons[-1]}. Mend the data (restr data check), then resume from "
+                f"{self.folder}"
             )
 
     # --- evaluation ------------------------------------------------------------------------------------------------

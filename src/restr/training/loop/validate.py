@@ -1,4 +1,4 @@
-"""Quick measurements at the model's input size, for the curves of a run; ``restr.evaluation`` measures for publication."""
+"""Quick measurements at the model's input size, for the curves of a run; for publication see ``restr.evaluation``."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def iou(masks: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def validate(
     model: ReSTR, samples: Samples, tokenizer: Tokenizer, *, group: Callable[[Sample], str] = lambda sample: sample.kind
 ) -> dict[str, float]:
-    """ "miou" and "oiou" over all samples, and "miou_GROUP" by ``group`` (by default the kind of sentence).
+    """Mean and overall IoU ("miou", "oiou") over all samples, and "miou_NAME" for each ``group`` (by default, kind).
 
     Processes that train together share the samples; all get the result.
     """
@@ -60,7 +60,7 @@ def validate(
 
 @torch.no_grad()
 def validate_cached(model: ReSTR, batches: CachedBatches) -> dict[str, float]:
-    """ "oiou" and "miou" over one epoch of held-out photographs with cached features.
+    """Overall and mean IoU ("oiou", "miou") over one epoch of held-out photographs with cached features.
 
     Processes that train together share the batches; all get the result.
     """
@@ -92,9 +92,9 @@ def _merged(metrics: SegmentationMetrics) -> SegmentationMetrics:
 def validate_swaps(model: ReSTR, scenes: GeneratedScenes, tokenizer: Tokenizer) -> dict[str, float]:
     """Whether the mask follows when "left" becomes "right" (or "above" "below") and nothing else changes.
 
-    Over the sentences that name another object after the exchange: "swaps" is their number, "swap_right" the share with a mask
-    on the other object (IoU >= 0.5), "both_right" the share that was right before the exchange too, "unmoved" the share with
-    the mask still on the first object, "swap_miou" the mean IoU after the exchange.
+    Over the sentences that name another object after the exchange: "swaps" is their number, "swap_right" the share with
+    a mask on the other object (IoU >= 0.5), "both_right" the share that was right before the exchange too, "unmoved"
+    the share with the mask still on the first object, "swap_miou" the mean IoU after the exchange.
     """
     pairs = [(scenes[index], other) for index in range(len(scenes)) if (other := scenes.swapped(index)) is not None]
     if not pairs:

@@ -56,8 +56,8 @@ _ROWS: tuple[dict[str, tuple[str, _Format]], ...] = (
 class LiveView:
     """Shows the newest numbers of a run of ``steps`` steps that starts after step ``start``. Use as a context.
 
-    On a terminal it is a panel that stays in place, else a line on standard error for each call of ``show``. With ``silent``
-    it shows nothing (for all processes but rank 0).
+    On a terminal it is a panel that stays in place, else a line on standard error for each call of ``show``. With
+    ``silent`` it shows nothing (for all processes but rank 0).
     """
 
     def __init__(

@@ -24,13 +24,19 @@ Settings = Mapping[str, Any]
 
 
 class RunLogger(Protocol):
-    """Takes the numbers and the pictures (PNG files) of one run."""
+    """Takes the numbers and pictures of one run."""
 
-    def log(self, step: int, values: Mapping[str, Any]) -> None: ...
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Log numbers by name."""
+        ...
 
-    def picture(self, step: int, name: str, path: Path) -> None: ...
+    def picture(self, step: int, name: str, path: Path) -> None:
+        """Log a PNG file."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the run."""
+        ...
 
 
 class NamedLogger(RunLogger, Protocol):
@@ -40,10 +46,11 @@ class NamedLogger(RunLogger, Protocol):
 
 
 def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, start: int = 0) -> list[RunLogger]:
-    """Open the named loggers for the run in ``folder``, which continues after step ``start``; a logger that knows the run resumes it.
+    """Open the named loggers for the run in ``folder``, which continues after step ``start``.
 
-    ``settings`` of the run as values that JSON has. Raises ``ConfigError`` for an unknown name, a missing package, or a logger
-    that cannot start. A logger that fails later is reported once and then ignored.
+    A logger that already knows the run resumes it. ``settings`` are the run's, as values that JSON has. Raises
+    ``ConfigError`` for an unknown name, a missing package, or a logger that cannot start. One that fails later is reported
+    once and then ignored.
     """
     for name in names:
         if name not in LOGGERS:
@@ -64,7 +71,7 @@ def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, star
             for other in opened:
                 other.close()
             problem = f"{type(error).__name__}: {error}"
-            raise ConfigError(f"the logger {name} cannot begin ({problem}); {LOGGERS[name].remedy}") from error
+            raise ConfigError(f"the logger {name} cannot start ({problem}); {LOGGERS[name].remedy}") from error
         opened.append(FailSafeLogger(name, inner))
         known[name] = inner.run
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +80,7 @@ def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, star
 
 
 class FailSafeLogger:
-    """A logger that is ignored once it has failed. It gets finite numbers only, in groups ("train/loss", "val/miou")."""
+    """A logger that is ignored once it has failed. It gets only finite numbers, in groups ("train/loss", ...)."""
 
     def __init__(self, name: str, inner: RunLogger) -> None:
         self.name, self.inner = name, inner

@@ -32,10 +32,11 @@ _MIN_ROUNDS, _MIN_SECONDS = 10, 0.2
 class Meter:
     """Samples per second, the share of the time spent waiting for data, peak memory, and MFU.
 
-    MFU (model FLOPs utilisation, Chowdhery et al. 2022): FLOP/s of the matrix products of forward and backward, recomputation
-    not counted, divided by the peak FLOP/s of one large matrix product timed on this device in ``dtype``. It is known if
-    ``model`` is given (as built: not yet compiled, sharded or recomputing) or ``flops_per_row``. ``processes`` train together,
-    each on as many rows as this one. Nothing here touches the random state or the gradients.
+    MFU (model FLOPs utilisation, Chowdhery et al. 2022): FLOP/s of the matrix products of forward and backward,
+    recomputation not counted, divided by the peak FLOP/s of one large matrix product timed on this device in ``dtype``.
+    It is known if ``model`` is given (as built: not yet compiled, sharded or recomputing) or ``flops_per_row``.
+    ``processes`` train together, each on as many rows as this one. Nothing here touches the random state or the
+    gradients.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Meter:
         self._waited = self._paused = 0.0
 
     def metered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The same batches; measures the time spent waiting for each and counts its rows. The first one gives the FLOPs."""
+        """The same batches; measures the waiting time, counts the rows, and takes the FLOPs from the first batch."""
         while True:
             with self.waiting():
                 batch = next(batches, None)
@@ -73,7 +74,7 @@ class Meter:
             yield batch
 
     def count(self, batch: Batch) -> None:
-        """Measure the FLOPs of a row of this batch and the peak of this device, once; later calls do nothing. Restarts."""
+        """Measure the FLOPs per row of this batch and the peak of this device, then restart. Later calls do nothing."""
         if self._uncounted is None:
             return
         model, self._uncounted = self._uncounted, None
@@ -108,7 +109,7 @@ class Meter:
         self._rows += rows
 
     def values(self) -> dict[str, float]:
-        """Since the last call: samples_per_s of all processes, data_wait and mfu in [0, 1]; memory_gb is the peak so far."""
+        """Since the last call: samples_per_s of all processes, data_wait and mfu in [0, 1]; memory_gb: the peak."""
         taken = max(self._clock() - self._since - self._paused, 1e-9)
         found = {"samples_per_s": self._rows * self.processes / taken, "data_wait": min(self._waited / taken, 1.0)}
         memory = peak_memory(self.device)
@@ -123,8 +124,8 @@ class Meter:
 def training_flops(model: ReSTR, batch: Batch, forward: Forward = forward_batch) -> int:
     """FLOPs of the matrix products of one forward and backward pass, as ``torch.utils.flop_counter`` counts them.
 
-    ``model`` is a ``meta_copy``: nothing is computed, and attention counts in full, which the counter misses in the fused
-    kernels of a CPU. The loss is not included, as it has no matrix products.
+    ``model`` is a ``meta_copy``: nothing is computed, and attention counts in full, which the counter misses in the
+    fused kernels of a CPU. The loss is not included, as it has no matrix products.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -145,7 +146,7 @@ def meta_copy(model: ReSTR) -> ReSTR:
 
 @functools.lru_cache  # a process that trains several models times its device once
 def peak_flops(device: torch.device, dtype: torch.dtype, *, threads: int) -> float:
-    """FLOP/s of a large square matrix product, the best of several rounds. threads: the number of CPU threads in use."""
+    """FLOP/s of a large square matrix product, the best of several rounds. threads: the CPU threads in use."""
     side = _GEMM_SIDE.get(device.type, _GEMM_SIDE_ELSEWHERE)
     random = torch.Generator(device).manual_seed(0)  # zeros would be too fast: they take a GPU less power
     one, two = (torch.randn(side, side, generator=random, device=device).to(dtype) for _ in range(2))
@@ -164,7 +165,7 @@ def peak_flops(device: torch.device, dtype: torch.dtype, *, threads: int) -> flo
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Peak bytes so far: of tensors on a GPU, else of this process's resident memory; None if the system does not tell."""
+    """Peak bytes: of tensors on a GPU, else of this process's resident memory; None if the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if _STATUS.exists():  # Linux: the value of getrusage includes memory that the parent held at the fork

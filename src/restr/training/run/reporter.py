@@ -18,10 +18,10 @@ from restr.training.run.meter import Meter
 
 
 class RunReporter:
-    """Reports a run in ``folder`` from step ``start`` on: to log.jsonl, to the terminal, and to the loggers of the config.
+    """Reports a run in ``folder`` from step ``start`` on: to log.jsonl, the terminal, and the loggers of the config.
 
-    Use as a context. With ``silent`` nothing is reported (for all processes but rank 0). Raises ``ConfigError`` if a logger
-    cannot start.
+    Use as a context. With ``silent`` nothing is reported (for all processes but rank 0). Raises ``ConfigError`` if a
+    logger cannot start.
     """
 
     def __init__(
