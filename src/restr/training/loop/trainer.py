@@ -205,25 +205,24 @@ class Trainer:
         self._restore()
         state.rollbacks, state.skipped = rollbacks, 0
         self._set_random()
-        times, factor = config.skips + 1, 0.5**rollbacks
-        _logger.warning(
-            "%s, %d times in a row; back to step %d with %g of the learning rate", what, times, state.step, factor
-        )
+        times, lr_factor = config.skips + 1, 0.5**rollbacks
+        back = f"back to step {state.step} with {lr_factor:g} of the learning rate"
+        _logger.warning("%s, %d times in a row; %s", what, times, back)
         return False
 
     def _note_unreadable(self, gradient: StepGradient) -> None:
         """Log why samples could not be read. If they become too many, saves the run and raises ``DataError``."""
         reasons = [reason for reasons in distributed.all_gather(gradient.unreadable) for reason in reasons]
         self.state.unreadable += len(reasons)
+        count, allowed = self.state.unreadable, self.config.unreadable
         for reason in reasons:
             _logger.warning("a sample is replaced by another of its batch: %s", reason)
-        if self.state.unreadable > self.config.unreadable:
+        if count > allowed:
             self.engine.discard_gradient()
             self._save(required=True)
             raise DataError(
-                f"{self.state.unreadable} samples could not be read, more than the {self.config.unreadable} that may "
-                f"be (unreadable); the last: {reasons[-1]}. Mend the data (restr data check), then resume from "
-                f"{self.folder}"
+                f"{count} samples could not be read, more than the {allowed} that may be (unreadable); the last: "
+                f"{reasons[-1]}. Mend the data (restr data check), then resume from {self.folder}"
             )
 
     # --- evaluation ------------------------------------------------------------------------------------------------
