@@ -151,14 +151,10 @@ class _FoundNumbers(BaseModel):
     area: int = Field(description="Pixels in the mask.")
 
 
-_FoundForms = create_model(
-    "_FoundForms",
-    __base__=_FoundNumbers,
-    **{
-        name: (OUTPUT_FORMS[name].type | None, Field(None, description=OUTPUT_FORMS[name].help))
-        for name in ANSWER_FORMS
-    },
-)
+_FORM_FIELDS: dict[str, Any] = {
+    name: (OUTPUT_FORMS[name].type | None, Field(None, description=OUTPUT_FORMS[name].help)) for name in ANSWER_FORMS
+}
+_FoundForms = create_model("_FoundForms", __base__=_FoundNumbers, **_FORM_FIELDS)
 
 
 class Found(_FoundForms):
