@@ -13,7 +13,7 @@ from restr import masks
 from restr.errors import DataError, DatasetError
 from restr.evaluation import datasets
 from restr.evaluation.datasets import PhotoExpressions, choose, drawn_scenes
-from restr.evaluation.evaluate import other_targets
+from restr.evaluation.grouping import other_targets
 from restr.evaluation.report import markdown
 from restr.grammar.meaning.description import Description, Reference
 from restr.grammar.scene import Instance, Scene

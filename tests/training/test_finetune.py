@@ -84,7 +84,7 @@ def test_pictures_are_opened_and_go_through_the_encoder_once(
     read.clear()
     short = measured(segmenter, pictures, store)
     assert not read
-    usual = evaluate(segmenter, samples, preprocess=segmenter.config.preprocess, patch=4)
+    usual = evaluate(segmenter, samples)
     assert short.overall == pytest.approx(usual.overall, abs=2e-3, nan_ok=True)
     assert [r.id for r in short.records] == [r.id for r in usual.records]
     assert short.protocol == usual.protocol

@@ -15,7 +15,6 @@ from restr.config import ModelConfig
 from restr.data.order import Order, Uniform
 from restr.data.sample import Sample
 from restr.errors import DataError, ImageError, UnreachableError
-from restr.preprocess import normalise
 from restr.text.tokenizer import Tokenizer
 
 
@@ -156,7 +155,8 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig
 
     Raises ``DataError`` where an image is not at the model's input size.
     """
-    size, patch = config.preprocess.size, config.vision.patch
+    framing = config.framing
+    size, patch = framing.size, framing.patch
     for sample in samples:
         height, width = sample.mask.shape
         if sample.mask.shape != samples[0].mask.shape:
@@ -173,7 +173,7 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig
     rows = {key: row for row, key in enumerate(images)}
     pixels = np.empty((len(images), 3, *samples[0].mask.shape), np.float32)
     for row, image in enumerate(images.values()):
-        normalise(image, config.preprocess, out=pixels[row])
+        framing.normalise(image, out=pixels[row])
     ids, word_pad = tokenizer([sample.text for sample in samples])
     return Batch(
         ids=torch.from_numpy(ids),

@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from restr.config import PreprocessConfig, PresenceConfig
+from restr.config import PresenceConfig
 from restr.errors import ConfigError
 from restr.fields import at_least, one_of
-from restr.preprocess import content_size, fit_image, input_size
+from restr.preprocess import Fit, Framing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class EvalProtocol:
 
     name: str
     size: int | None = None
-    fit: Literal["longest", "letterbox", "square"] | None = None
+    fit: Fit | None = None
     measured_at: Literal["original", "model"] = "original"
     threshold: float | None = 0.5
     mask_rule: Literal[">=", ">"] = ">="
@@ -52,8 +52,8 @@ class EvalProtocol:
         if self.empty_iou not in (0.0, 1.0):
             raise ConfigError(f"empty_iou is {self.empty_iou}; two empty masks agree wholly (1) or not at all (0)")
 
-    def preprocess(self, own: PreprocessConfig) -> PreprocessConfig:
-        """The model's preprocessing with what the protocol asks for."""
+    def framing(self, own: Framing) -> Framing:
+        """The model's own framing, changed as the protocol demands."""
         return replace(
             own,
             size=self.size or own.size,
@@ -62,24 +62,24 @@ class EvalProtocol:
         )
 
     def frame(
-        self, image: np.ndarray, masks: list[np.ndarray], config: PreprocessConfig, patch: int
+        self, image: np.ndarray, masks: list[np.ndarray], framing: Framing
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """The image and the true masks at the size at which masks are compared.
 
-        At the model's size masks are resized by nearest neighbour, as LAVT's and ReLA's are. config: ``preprocess``'s.
+        At the model's size, masks are resized by nearest neighbour, as LAVT and ReLA do. framing: from ``framing``.
         """
         if self.measured_at == "original":
             return image, masks
         size = (image.shape[0], image.shape[1])
-        height, width = input_size(size, config, patch)
-        inner = content_size(size, config, patch)
+        height, width = framing.input_size(size)
+        inner = framing.content_size(size)
         framed = []
         for mask in masks:
             picture = Image.fromarray(mask).resize((inner[1], inner[0]), Image.Resampling.NEAREST)
             whole = np.zeros((height, width), bool)
             whole[: inner[0], : inner[1]] = np.asarray(picture)
             framed.append(whole)
-        return fit_image(image, config, patch), framed
+        return framing.fit_image(image), framed
 
     def mask(self, prob: np.ndarray, threshold: float) -> np.ndarray:
         """The mask, bool, of probabilities."""
@@ -91,17 +91,17 @@ class EvalProtocol:
             return None
         return own.threshold if self.presence is None else self.presence
 
-    def describe(self, own: PreprocessConfig, presence: PresenceConfig | None = None) -> str:
+    def describe(self, own: Framing, presence: PresenceConfig | None = None) -> str:
         """The conditions without which the numbers mean nothing, in one sentence that begins with the name."""
-        config = self.preprocess(own)
-        fit = {"longest": "longest side", "letterbox": "letterbox", "square": "stretched to a square"}[config.fit]
+        framing = self.framing(own)
+        fit = {"longest": "longest side", "letterbox": "letterbox", "square": "stretched to a square"}[framing.fit]
         where = "the original size" if self.measured_at == "original" else "the model's size"
         least = self.least_presence(presence)
         empty = "" if least is None else f", empty where presence < {least:g}"
         sample = "region, its sentences joined" if self.joined else "(region, sentence) pair"
         return (
-            f"{self.name}: input {config.size} ({fit}), IoU at {where}, mask = probability {self.mask_rule} "
-            f"{config.threshold:g}{empty}, Pr@X counts IoU {self.precision_rule} X, one sample = one {sample}, both masks empty: "
+            f"{self.name}: input {framing.size} ({fit}), IoU at {where}, mask = probability {self.mask_rule} "
+            f"{framing.threshold:g}{empty}, Pr@X counts IoU {self.precision_rule} X, one sample = one {sample}, both masks empty: "
             f"IoU {self.empty_iou:g}"
         )
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from os import PathLike
 
-from restr.config import PreprocessConfig
 from restr.data.sample import SampleSource
 from restr.errors import ConfigError, DataError
 from restr.evaluation.evaluate import Record, measure_image
@@ -26,19 +25,21 @@ _AHEAD = 3  # images a process that wait for it
 
 @dataclass(frozen=True, kw_only=True)
 class Measurer:
-    """Everything that measuring an image needs. seed: of the control; None for no control."""
+    """Everything that measuring an image needs."""
 
     segmenter: Segmenter
+    """Framed as the protocol demands."""
     samples: SampleSource
+    """All of them, of which ``records`` opens some."""
     protocol: EvalProtocol
-    preprocess: PreprocessConfig
+    """How masks are compared."""
     seed: int | None
+    """Of the control's sentences; None for no control."""
 
     def records(self, numbers: Sequence[int]) -> list[Record]:
         """The records of one image's samples."""
         group = [self.samples[number] for number in numbers]
-        patch = self.segmenter.config.vision.patch
-        return measure_image(self.segmenter, group, self.protocol, self.preprocess, patch, self.seed)
+        return measure_image(self.segmenter, group, self.protocol, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +62,8 @@ class EvalSetup:
         segmenter = Segmenter.from_pretrained(
             self.model, device=self.device, backend=self.backend, precision=self.precision, threads=threads
         )
-        preprocess = self.protocol.preprocess(segmenter.config.preprocess)
-        return Measurer(
-            segmenter=segmenter.with_preprocess(preprocess),
-            samples=self.samples,
-            protocol=self.protocol,
-            preprocess=preprocess,
-            seed=self.seed,
-        )
+        framed = segmenter.with_framing(self.protocol.framing(segmenter.framing))
+        return Measurer(segmenter=framed, samples=self.samples, protocol=self.protocol, seed=self.seed)
 
 
 def measure_all(

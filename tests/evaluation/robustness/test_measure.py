@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oracles import Answer
-from restr.config import PreprocessConfig
+from oracles import Answer, Framed
 from restr.data.sample import Sample, SampleList
 from restr.errors import DataError
 from restr.evaluation.protocol import PROTOCOLS
@@ -26,7 +25,7 @@ SIZE = (20, 30)
 SENTENCES = [name for name, each in PERTURBATIONS.items() if each.family == "sentence"]
 
 
-class Halves:
+class Halves(Framed):
     """Marks the half that the sentence names; of the image it sees nothing, but counts how often it is given one."""
 
     def __init__(self, *, deaf: bool = False, faithful: bool = False) -> None:
@@ -48,7 +47,7 @@ class Halves:
         return mask
 
 
-class Bright:
+class Bright(Framed):
     """Marks the bright pixels, whatever the sentence."""
 
     def __call__(self, image: np.ndarray, text: list[str], **limits: float | None) -> list[Answer]:
@@ -72,9 +71,7 @@ def make_samples(images: int = 6) -> SampleList:
 
 
 def run(segmenter: Any, samples: SampleList, names: list[str], *, seed: int = 0, **options: Any) -> dict[str, Any]:
-    return measure(
-        segmenter, samples, names, preprocess=PreprocessConfig(), protocol=PROTOCOLS["own"], seed=seed, **options
-    )
+    return measure(segmenter, samples, names, protocol=PROTOCOLS["own"], seed=seed, **options)
 
 
 def result_of(segmenter: Any, samples: SampleList, names: list[str], **options: Any) -> RobustnessResult:
@@ -252,7 +249,7 @@ def test_sentences_of_a_region_may_be_joined() -> None:
     samples = make_samples(4)[::2]  # a region an image, so that its changed sentences follow those as they are
     samples = SampleList(each for one in samples for each in (one, replace(one, id=one.id + "2")))
     joined = replace(PROTOCOLS["own"], joined=True)
-    found = measure(Halves(), samples, ["typo"], preprocess=PreprocessConfig(), protocol=joined)
+    found = measure(Halves(), samples, ["typo"], protocol=joined)
     assert [len(records) for records in found.values()] == [4, 4]
     assert found[CLEAN][0].text == "the dog on the left. the dog on the left"
 

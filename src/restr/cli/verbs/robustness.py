@@ -108,7 +108,6 @@ def _measured(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     segmenter = Segmenter.from_pretrained(settings.model, device=settings.device)
-    own = segmenter.config.preprocess
     left = passes(names, [name for name in (CLEAN, *names) if store.has(name)])
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(left) * len(samples.image_groups()))
@@ -118,12 +117,10 @@ def _measured(
             progress.update(task, advance=1, description=label)
 
         return measure(
-            segmenter.with_preprocess(protocol.preprocess(own)),
+            segmenter,
             samples,
             names,
-            preprocess=own,
             protocol=protocol,
-            patch=segmenter.config.vision.patch,
             seed=settings.seed,
             store=store,
             progress=one_more,

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from restr.config import PreprocessConfig
 from restr.data.sample import Sample, SampleSource
 from restr.errors import DataError
-from restr.evaluation.evaluate import Record, Segments, by_image, joined, measure_image
+from restr.evaluation.evaluate import Record, Reframable, measure_image
+from restr.evaluation.grouping import by_image, join_sentences
 from restr.evaluation.journal import refuse_others
 from restr.evaluation.protocol import EvalProtocol
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, Perturbation, sentences_of_others
@@ -121,13 +121,11 @@ def passes(names: Sequence[str], done: Collection[str] = ()) -> list[list[str]]:
 
 
 def measure(
-    segmenter: Segments,
+    segmenter: Reframable,
     samples: SampleSource,
     names: Sequence[str],
     *,
-    preprocess: PreprocessConfig,
     protocol: EvalProtocol,
-    patch: int = 16,
     seed: int = 0,
     store: Measured | None = None,
     progress: Callable[[Sequence[str]], None] | None = None,
@@ -143,17 +141,17 @@ def measure(
         if store and (records := store.read(name)) is not None:
             found[name] = records
     kept = shown(samples, seed)
-    config = protocol.preprocess(preprocess)
+    framed = segmenter.with_framing(protocol.framing(segmenter.framing))
     strangers = sentences_of_others(samples, seed) if "unrelated" in names and "unrelated" not in found else []
     for together in passes(names, found):
         measured: dict[str, list[Record]] = {name: [] for name in together}
         for group in by_image(samples):
             if protocol.joined:
-                group = joined(group)
+                group = join_sentences(group)
             parts = {name: perturbed(name, group, seed, strangers) for name in together}
             asked = [sample for part in parts.values() for sample in part]
             rule = replace(protocol, joined=False)  # done above, before sentences of several kinds stood side by side
-            records = iter(measure_image(segmenter, asked, rule, config, patch, None) if asked else ())
+            records = iter(measure_image(framed, asked, rule, None) if asked else ())
             for name, part in parts.items():
                 some = islice(records, len(part))
                 measured[name] += [one if one.id in kept else replace(one, prediction=_size(one)) for one in some]

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample, SampleSource
 from restr.evaluation.cases import GAP, case_picture
-from restr.evaluation.evaluate import Record, plain
+from restr.evaluation.evaluate import Record, rounded_json
 from restr.evaluation.robustness.measure import RobustnessResult, perturbed, shown
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS
 from restr.files import write_whole
@@ -50,7 +50,7 @@ def write_robustness(
     numbers = {"title": title, "command": command, "facts": dict(facts or {}), **dataclasses.asdict(result)}
     contents: dict[str, bytes] = {
         "table.md": markdown(result, title=title, command=command).encode(),
-        "robustness.json": json.dumps(plain(numbers), indent=2, ensure_ascii=False).encode() + b"\n",
+        "robustness.json": json.dumps(rounded_json(numbers), indent=2, ensure_ascii=False).encode() + b"\n",
     }
     if chart := _draw_chart(result, title=title):
         contents["robustness.png"] = chart
