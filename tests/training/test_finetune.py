@@ -67,7 +67,7 @@ def test_pictures_are_opened_and_go_through_the_encoder_once(
     done: list[int] = []
     open_pictures(restr, samples, groups[:3], tmp_path / "features", progress=done.append)
     read: list[str] = []
-    monkeypatch.setattr(dataset, "read_picture", spied(dataset.read_picture, read))
+    monkeypatch.setattr(dataset, "entry_picture", spied(dataset.entry_picture, read))
     pictures, store = open_pictures(restr, samples, groups, tmp_path / "features", progress=done.append)
     assert len(store) == 4 and len(done) == 7 and len(read) == 4
     with torch.inference_mode():

@@ -14,7 +14,7 @@ from restr.data.entries.left_out import LeftOut, Read
 from restr.data.entries.regions import mask_of
 from restr.data.opener import Folder, Opener
 from restr.data.order import Order
-from restr.data.pictures import read_picture
+from restr.data.pictures import entry_picture
 from restr.data.sample import Sample, runs
 from restr.errors import DatasetError
 
@@ -74,7 +74,7 @@ class IndexedSamples(Sequence[Sample]):
         """An entry with its image and its mask."""
         where = f"{entry.split or 'entry'} {entry.id}"
         if self._last is None or self._last[:2] != (entry.image, entry.size):
-            self._last = (entry.image, entry.size, read_picture(self.files, entry.image, entry.size, where))
+            self._last = (entry.image, entry.size, entry_picture(self.files, entry.image, entry.size, where))
         image = self._last[2]
         size = (image.shape[0], image.shape[1])
         return Sample(
