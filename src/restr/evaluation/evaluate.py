@@ -18,7 +18,7 @@ from restr.evaluation.protocol import PROTOCOLS, EvalProtocol
 from restr.fields import seed_of
 from restr.metrics import (
     LENGTHS,
-    LONGEST,
+    LONGEST_BIN,
     SegmentationMetrics,
     boundary_intersection_and_union,
     intersection_and_union,
@@ -222,7 +222,7 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvalProtocol
         | {"boundary_iou": _mean([record.boundary_iou for record in records])}
         | sureness(records),
         by_kind=dict(sorted(by_kind.items(), key=lambda item: -item[1]["n"])),
-        by_length={name: by_length[name] for name in (*LENGTHS, LONGEST) if name in by_length},
+        by_length={name: by_length[name] for name in (*LENGTHS, LONGEST_BIN) if name in by_length},
         intervals=intervals,
         images=len({record.image_id for record in records}),
         control=wrong.compute() if wrong.compute()["n"] else None,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from restr.errors import ConfigError, DataError
-from restr.metrics import PRECISION_AT, Counts
+from restr.metrics import PRECISION_AT, Counts, intersections_and_unions
 
 try:
     from torchmetrics import Metric
@@ -79,8 +79,7 @@ class ReferringSegmentationMetrics(Metric):
                 "best the photographs' own"
             )
         rows = self._rows_of(kinds, len(found)).to(found.device)
-        intersection = (found & truth).flatten(1).sum(1)
-        union = (found | truth).flatten(1).sum(1)
+        intersection, union = intersections_and_unions(found, truth)
         area, marked = truth.flatten(1).any(1), found.flatten(1).any(1)
         empty = union == 0
         iou = intersection.double() / union.clamp(min=1).double()  # 0 of both-empty samples, which compute accounts for

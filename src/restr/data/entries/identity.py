@@ -20,7 +20,7 @@ from restr.data.entries.entry import Entry
 from restr.data.entries.left_out import Read
 from restr.files import cut_to_bytes
 
-LONGEST = 180  # bytes of a name in UTF-8; file systems take 255, but names get endings and temporary parts as well
+NAME_BYTES = 180  # bytes of a name in UTF-8; file systems take 255, but names get endings and temporary parts as well
 LONGEST_SUFFIX = 12
 DIGITS = 8  # of the digest that tells two names apart
 
@@ -53,9 +53,9 @@ class Names:
 
     def _free(self, stem: str, suffix: str, digest: str) -> str:
         for mark in ("", *(f"-{digest[:length]}" for length in range(DIGITS, len(digest) + 1))):
-            if not mark and _length(stem + suffix) > LONGEST:
+            if not mark and _length(stem + suffix) > NAME_BYTES:
                 continue  # two long names may begin alike: the digest goes with them
-            name = cut_to_bytes(stem, LONGEST - _length(mark + suffix)) + mark + suffix
+            name = cut_to_bytes(stem, NAME_BYTES - _length(mark + suffix)) + mark + suffix
             if _compared(name) not in self._taken:
                 self._taken.add(_compared(name))
                 return name

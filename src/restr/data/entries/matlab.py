@@ -43,7 +43,7 @@ CLASSES = {
     15: "u8",
 }  # what it stands for
 COMPLEX = 0x08
-MOST = 1 << 28  # bytes that a compressed part may unpack to: a mask of 16,000 x 16,000
+_MOST = 1 << 28  # bytes that a compressed part may unpack to: a mask of 16,000 x 16,000
 
 
 def read_matrices(path: Path) -> dict[str, np.ndarray]:
@@ -91,9 +91,9 @@ def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
 
 def _unpacked(data: bytes) -> bytes:
     stream = zlib.decompressobj()
-    content = stream.decompress(data, MOST)
+    content = stream.decompress(data, _MOST)
     if stream.unconsumed_tail:
-        raise ValueError(f"a compressed part of more than {MOST:,} bytes")
+        raise ValueError(f"a compressed part of more than {_MOST:,} bytes")
     return content
 
 
