@@ -27,7 +27,8 @@ class CacheEntry(Generic[_V]):
 
 
 class Bounded(Generic[_K, _V]):
-    """Values by key, ``most`` bytes at most, each until ``seconds`` after its last use; evicts the least recently used first.
+    """Values by key, ``most`` bytes at most, each until ``seconds`` after its last use; evicts the least recently used
+    first.
 
     Safe to share among threads.
     """

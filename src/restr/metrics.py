@@ -43,7 +43,8 @@ def intersection_and_union(prediction: np.ndarray, target: np.ndarray) -> tuple[
 
 
 def intersections_and_unions(masks: _Masks, targets: _Masks) -> tuple[_Masks, _Masks]:
-    """Pixels in both masks and in either, (b) each, for bool masks (b ...) of one shape: NumPy arrays or PyTorch tensors."""
+    """Pixels in both masks and in either, (b) each, for bool masks (b ...) of one shape: NumPy arrays or PyTorch
+    tensors."""
     pixels = tuple(range(1, masks.ndim))
     return (masks & targets).sum(pixels), (masks | targets).sum(pixels)
 
@@ -71,7 +72,7 @@ class Counts:
     no_target: int = 0
     """Samples whose true mask is empty."""
     rightly_empty: int = 0
-    """Those of them whose predicted mask is empty."""
+    """Those of them with an empty predicted mask."""
     found: int = 0
     """Samples with a target whose predicted mask has any pixel."""
 
@@ -89,8 +90,8 @@ class Counts:
     def measures(self, empty_iou: float) -> dict[str, float]:
         """n, oiou, miou and pr@0.5 ... pr@0.9; NaN without samples.
 
-        If some samples mean nothing, also the measures of generalised segmentation: n_acc (their share with an empty mask),
-        t_acc (the others' share with any mask), giou (mIoU, a rightly empty mask counts 1) and ciou (= oiou).
+        If some samples mean nothing, also the measures of generalised segmentation: n_acc (their share with an empty
+        mask), t_acc (the others' share with any mask), giou (mIoU, a rightly empty mask counts 1) and ciou (= oiou).
         """
         if not self.n:
             return {"n": 0, "oiou": np.nan, "miou": np.nan} | {f"pr@{least}": np.nan for least in PRECISION_AT}
@@ -112,8 +113,8 @@ class Counts:
 class SegmentationMetrics:
     """Streaming oIoU, mIoU and Pr@X, over all samples and by kind of sentence; sums only, so merging is exact.
 
-    empty_iou: the IoU of two empty masks: 1 (LISA's rule) or 0 (LAVT's, mmdet's). Such samples never change oIoU, as they
-    add nothing to either sum.
+    empty_iou: the IoU of two empty masks: 1 (LISA's rule) or 0 (LAVT's, mmdet's). Such samples never change oIoU, as
+    they add nothing to either sum.
     """
 
     def __init__(self, *, empty_iou: float = 1.0, above: bool = False) -> None:
@@ -146,7 +147,7 @@ class SegmentationMetrics:
         return share
 
     def compute(self) -> dict[str, float]:
-        """n, oiou, miou and pr@0.5 ... pr@0.9 over all samples; NaN if there were none."""
+        """n, oiou, miou and pr@0.5 ... pr@0.9 over all samples; NaN without samples."""
         total = Counts()
         for counts in self._kinds.values():
             total.add(counts)
@@ -160,8 +161,8 @@ class SegmentationMetrics:
         """Add another process's counts. Raises ``ConfigError`` if its rules differ."""
         if (other.empty_iou, other.above) != (self.empty_iou, self.above):
             raise ConfigError(
-                f"cannot merge counts with empty_iou {other.empty_iou}, above {other.above} into {self.empty_iou}, {self.above}; "
-                "measure both with one rule"
+                f"cannot merge counts with empty_iou {other.empty_iou}, above {other.above} into {self.empty_iou}, "
+                f"{self.above}; measure both with one rule"
             )
         for kind, counts in other._kinds.items():
             self._kinds.setdefault(kind, Counts()).add(counts)
@@ -197,8 +198,8 @@ def area_under_curve(present: Sequence[float], absent: Sequence[float]) -> float
 def expected_calibration_error(scores: Sequence[float], correct: Sequence[bool], *, bins: int = 15) -> float:
     """How far scores are from the shares of correct masks (Guo et al. 2017); NaN without scores.
 
-    The mean of |mean score - share correct| over ``bins`` equal parts of [0, 1], weighted by their number of scores. Raises
-    ``DataError`` for a score outside [0, 1].
+    The mean of |mean score - share correct| over ``bins`` equal parts of [0, 1], weighted by their number of scores.
+    Raises ``DataError`` for a score outside [0, 1].
     """
     found = calibration_bins(scores, correct, bins=bins)
     return sum(each.n * abs(each.score - each.correct) for each in found) / len(scores) if found else float("nan")
@@ -220,11 +221,15 @@ class CalibrationBin(NamedTuple):
 
 
 def calibration_bins(scores: Sequence[float], correct: Sequence[bool], *, bins: int = 15) -> list[CalibrationBin]:
-    """The parts of [0, 1] with any of ``scores``; a score on an edge belongs to the upper part. Raises ``DataError``."""
+    """The parts of [0, 1] with any of ``scores``; a score on an edge belongs to the upper part.
+
+    Raises ``DataError``.
+    """
     values, right = np.asarray(scores, np.float64), np.asarray(correct, bool)
     if values.shape != right.shape or not ((values >= 0) & (values <= 1)).all():
         raise DataError(
-            f"{values.size} scores and {right.size} verdicts, the scores not all from 0 to 1; give a probability and a bool a mask"
+            f"{values.size} scores and {right.size} verdicts, the scores not all from 0 to 1; give a probability and a "
+            "bool a mask"
         )
     place = np.minimum((values * bins).astype(int), bins - 1)
     found = []
@@ -266,8 +271,8 @@ def ratio_interval(
 ) -> tuple[float, float]:
     """Bootstrap interval of sum(numerators) / sum(denominators), resampling whole groups (images).
 
-    Sentences of one image succeed and fail together, so resampling single samples would give too narrow an interval. With
-    intersections and unions it is oIoU's interval, with IoUs and ones mIoU's. NaN without samples.
+    Sentences of one image succeed and fail together, so resampling single samples would give too narrow an interval.
+    With intersections and unions it is oIoU's interval, with IoUs and ones mIoU's. NaN without samples.
     """
     return bootstrap_interval(
         np.divide, (numerators, denominators), groups, level=level, resamples=resamples, seed=seed

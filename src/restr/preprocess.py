@@ -114,8 +114,8 @@ class Framing:
     def fit_mask(self, mask: np.ndarray) -> np.ndarray:
         """A mask, bool (H W), laid over ``fit_image``'s output: bool (H' W'), padding False.
 
-        A pixel belongs to it where the mask covers at least half of the pixel. Computed in bytes: that is precise enough
-        for a half, and training reads many masks.
+        A pixel belongs to it where the mask covers at least half of the pixel. Computed in bytes: that is precise
+        enough for a half, and training reads many masks.
         """
         size = (mask.shape[0], mask.shape[1])
         height, width = self.content_size(size)

@@ -14,7 +14,7 @@ import torch
 from restr.cli.progress import progress_bar
 from restr.data.dataset import IndexedSamples
 from restr.errors import DataError
-from restr.evaluation.comparison import compare
+from restr.evaluation.comparison import compare_records
 from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
 from restr.evaluation.protocol import protocol
 from restr.evaluation.report import markdown, write_report
@@ -83,7 +83,7 @@ def report(
     title = f"{data}, held-out pictures, after fine-tuning"
     held_out = (samples[number] for number in numbers)
     write_report(after, out / "report", title=title, samples=held_out, command=command)
-    gain = compare(*({record.id: record for record in result.records} for result in (before, after)))
+    gain = compare_records(*({record.id: record for record in result.records} for result in (before, after)))
     write_whole(out / "gain.json", json.dumps(dataclasses.asdict(gain), indent=2) + "\n")
     try:
         plot_curves(out / "log.jsonl", out / "curves.png")

@@ -86,9 +86,9 @@ class Fetching(Protocol):
 class SampleBatches:
     """Batches of samples whose images already have the model's input size.
 
-    An epoch visits every sample once, in an order given by (seed, epoch). Groups of ``together`` neighbours (the sentences of
-    one scene) stay side by side, so that an image is drawn once and its contrasting sentences share a batch.
-    order: of the groups, such as one made for streamed samples; by default uniformly at random.
+    An epoch visits every sample once, in an order given by (seed, epoch). Groups of ``together`` neighbours (the
+    sentences of one scene) stay side by side, so that an image is drawn once and its contrasting sentences share a
+    batch. order: of the groups, such as one made for streamed samples; by default uniformly at random.
     """
 
     def __init__(
@@ -113,8 +113,8 @@ class SampleBatches:
         self.order = order or Uniform(len(samples) // together, seed)
         if len(self.order) != len(samples) // together:
             raise DataError(
-                f"the order is of {len(self.order)}, the samples make {len(samples) // together} groups of {together}; make it "
-                "of these samples"
+                f"the order is of {len(self.order)}, the samples make {len(samples) // together} groups of {together}; "
+                "make it of these samples"
             )
         self._known: tuple[int, np.ndarray] | None = None  # an epoch's order
 
@@ -123,7 +123,10 @@ class SampleBatches:
         return (len(self.samples) + self.size - 1) // self.size
 
     def batch(self, step: int) -> Batch:
-        """The step-th batch, counted from 0 over all epochs. Raises ``DataError`` if none of its samples can be read."""
+        """The step-th batch, counted from 0 over all epochs.
+
+        Raises ``DataError`` if none of its samples can be read.
+        """
         samples: list[Sample] = []
         unreadable: list[str] = []
         indices = self._indices(step)
@@ -168,13 +171,13 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig
         height, width = sample.mask.shape
         if sample.mask.shape != samples[0].mask.shape:
             raise DataError(
-                f"sample {sample.id} is {sample.mask.shape}, {samples[0].id} is {samples[0].mask.shape}; the samples of a batch are of "
-                "one size: fit them to a square (preprocess.fit letterbox or square)"
+                f"sample {sample.id} is {sample.mask.shape}, {samples[0].id} is {samples[0].mask.shape}; the "
+                "samples of a batch are of one size: fit them to a square (preprocess.fit letterbox or square)"
             )
         if sample.image.shape != (height, width, 3) or max(height, width) != size or height % patch or width % patch:
             raise DataError(
-                f"sample {sample.id}: image {sample.image.shape} and mask {sample.mask.shape}; expected the input size, "
-                f"longest side {size} and both multiples of {patch}: prepare it with restr.preprocess first"
+                f"sample {sample.id}: image {sample.image.shape} and mask {sample.mask.shape}; expected the input "
+                f"size, longest side {size} and both multiples of {patch}: prepare it with restr.preprocess first"
             )
     images: dict[int, np.ndarray] = {id(sample.image): sample.image for sample in samples}
     rows = {key: row for row, key in enumerate(images)}

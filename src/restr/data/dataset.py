@@ -22,15 +22,15 @@ from restr.errors import DatasetError
 class IndexedSamples(Sequence[Sample]):
     """The samples of one split of an index, opened one by one; samples of the same image are neighbours.
 
-    ``samples[i]`` reads the image and makes the mask; ``samples.entry(i)`` does neither. The last image is kept. Can be sent to
-    other processes.
+    ``samples[i]`` reads the image and makes the mask; ``samples.entry(i)`` does neither. The last image is kept. Can be
+    sent to other processes.
     """
 
     def __init__(
         self, root: Path, index: Index, split: str | None = None, *, summed: bool = False, files: Opener | None = None
     ) -> None:
-        """files: opens pictures and masks; by default those below ``root``. summed: reproduce the REFER reader's bug for
-        overlapping polygons, see ``restr.data.entries.regions.mask_of``."""
+        """files: opens pictures and masks; by default those below ``root``. summed: reproduce the REFER reader's bug
+        for overlapping polygons, see ``restr.data.entries.regions.mask_of``."""
         self.root, self.entries, self.split, self.summed = root, index, split, summed
         self.files = files or Folder(root)
         self.rows = index.rows_of(split)
@@ -98,8 +98,8 @@ def indexed(
 ) -> Index:
     """The index of a dataset; built first if there is none, or if the source files have changed.
 
-    searched: the folders in which the reader looks for pictures, if it does. If they change, or the first picture is no longer
-    there, the index is built again.
+    searched: the folders in which the reader looks for pictures, if it does. If they change, or the first picture is no
+    longer there, the index is built again.
     """
     missing = [path for path in files if not path.exists()]
     if missing:

@@ -29,8 +29,8 @@ class GeneratedScenes:
     Sample ``i`` belongs to scene ``i // per_scene``; sentences of one scene often differ in one word ("left circle",
     "right circle"). Different seeds give different scenes: train on one, test on another.
 
-    grammar: "plain" has about 70 words, so that a tiny model need not learn synonyms and typos; "everyday" is the grammar
-    of the photographs, typos included, on the same scenes.
+    grammar: "plain" has about 70 words, so that a tiny model need not learn synonyms and typos; "everyday" is the
+    grammar of the photographs, typos included, on the same scenes.
     """
 
     def __init__(
@@ -70,7 +70,8 @@ class GeneratedScenes:
         return self._sample(scene, references[index % self.per_scene], f"{scene.id}/{index % self.per_scene}")
 
     def swapped(self, index: int) -> Sample | None:
-        """Sample ``index`` with left and right (or above and below) exchanged in its sentence, and the mask of the new one.
+        """Sample ``index`` with left and right (or above and below) exchanged in its sentence, and the mask of the new
+        one.
 
         No other word changes. None if the sentence names no side, or if the new sentence is ambiguous or has the same
         mask. For the plain grammar only: its words have one opposite each.

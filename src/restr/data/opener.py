@@ -45,7 +45,8 @@ class Folder:
         return open(path, "rb")
 
     def _in_other_form(self, name: str) -> Path:
-        """The file whose name differs only in the Unicode form of its accents: file systems and annotations may disagree."""
+        """The file whose name differs only in the Unicode form of its accents: file systems and annotations may
+        disagree."""
         for form in ("NFC", "NFD"):
             path = self.root / unicodedata.normalize(form, name)
             if path.is_file():

@@ -36,10 +36,10 @@ class Uniform:
 class BlockOrder:
     """A random order in which neighbours come from few blocks, so that each block is fetched once.
 
-    A block is a run of samples in one file, fetched by one request. Each epoch shuffles the files and takes ``window`` of them
-    at a time. It shuffles the window's blocks and takes ``mixed`` bytes of them at a time. It visits the samples of these blocks
-    at random. A process that visits all samples and keeps ``mixed`` bytes plus one block fetches every block once an epoch. With
-    several processes, each fetches every block that its own batches touch.
+    A block is a run of samples in one file, fetched by one request. Each epoch shuffles the files and takes ``window``
+    of them at a time. It shuffles the window's blocks and takes ``mixed`` bytes of them at a time. It visits the
+    samples of these blocks at random. A process that visits all samples and keeps ``mixed`` bytes plus one block
+    fetches every block once an epoch. With several processes, each fetches every block that its own batches touch.
     """
 
     def __init__(
@@ -52,7 +52,8 @@ class BlockOrder:
         window: int = 8,
         mixed: int = 4 << 20,
     ) -> None:
-        """files, blocks, sizes: int64 (samples) each: a sample's file, its block within the file, and the block's bytes."""
+        """files, blocks, sizes: int64 (samples) each: a sample's file, its block within the file, and the block's
+        bytes."""
         changes = (np.diff(files, prepend=-1) != 0) | (np.diff(blocks, prepend=-1) != 0)
         starts = np.flatnonzero(changes)
         self.block_of = np.cumsum(changes) - 1

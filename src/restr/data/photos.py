@@ -2,8 +2,8 @@
 
 Beside COCO's fields an image has ``split``, ``source`` ("coco", "ccp", "composite") and ``complete`` (every object of
 the known categories has a mask). An annotation may have ``owner``, the annotation's id of the person who wears it, and
-``partly_visible``: too little of it shows for a target, but a sentence must not mean it by accident. The same goes for an
-annotation whose ``segmentation`` is null: it has a box alone.
+``partly_visible``: too little of it shows for a target, but a sentence must not mean it by accident. The same goes for
+an annotation whose ``segmentation`` is null: it has a box alone.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ class PhotoSet:
 
 
 def _boxed(annotation: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
-    """The box of an annotation without a mask, as a mask. The instance can be confused with a target, and be none itself."""
+    """The box of an annotation without a mask, as a mask.
+
+    The instance can be confused with a target, and be none itself.
+    """
     x, y, width, height = annotation["bbox"]
     mask = np.zeros(shape, bool)
     mask[int(y) : int(np.ceil(y + height)), int(x) : int(np.ceil(x + width))] = True

@@ -1,4 +1,7 @@
-"""Evaluation: a segmenter against samples, each image encoded once, with the shuffled-sentence control beside it."""
+"""Evaluation of a segmenter on samples; each image is encoded once.
+
+With a control that swaps the sentences of an image.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ from restr.preprocess import Framing
 
 
 class Segmented(Protocol):
-    """The part of ``restr.Result`` that is measured: prob, float (H W), score, presence and whether that is enough."""
+    """The part of ``restr.Result`` that is measured."""
 
     @property  # Any: type checkers do not take Result's cached properties for plain ones in a protocol
     def prob(self) -> Any: ...
@@ -67,55 +70,73 @@ class Reframable(Segments, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One sample and how it went. prediction: the predicted mask as COCO run lengths. control_intersection and
-    control_union: this sample's region against the mask of ``control_text``, a sentence for another target of the
-    same image; None where the image offers none."""
+    """One measured sample."""
 
     id: str
+    """The sample's id."""
     image_id: str
+    """The image's id, or the sample's if it has none."""
     text: str
+    """The sentence."""
     kind: str
+    """The sample's kind."""
     words: int
-    area: int  # pixels of the true region
+    """Words of the sentence, between spaces."""
+    area: int
+    """Pixels of the true mask."""
     intersection: int
+    """Pixels in both masks."""
     union: int
+    """Pixels in either mask."""
     iou: float
+    """Their ratio; the protocol's ``empty_iou`` if both masks are empty."""
     score: float
+    """The segmenter's probability that its mask is right."""
     prediction: dict[str, Any]
+    """The predicted mask as COCO run lengths."""
     boundary_iou: float = math.nan
+    """IoU of the masks' borders."""
     control_text: str | None = None
+    """A sentence for another target of the same image; None if the image has none."""
     control_intersection: int | None = None
+    """Pixels in both the mask of ``control_text`` and this sample's true mask."""
     control_union: int | None = None
-    presence: float | None = None  # None from a model that does not say
+    """Pixels in either of the two."""
+    presence: float | None = None
+    """Probability that the sentence means anything; None from a model without presence."""
 
     @property
     def marked(self) -> bool:
-        """Whether the predicted mask has any pixel."""
+        """Whether the predicted mask has any pixels."""
         return self.intersection > 0 or self.union > self.area
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationResult:
-    """Measures in [0, 1] (see ``restr.metrics``), the protocol that they belong to, and every sample's record.
-
-    overall: besides, boundary_iou, and how sure to be of the answers (``calibration.sureness``).
-    intervals: 95% bootstrap over images of oiou and miou, and of each kind's oiou as "oiou/<kind>". control: the
-    measures with each sentence replaced by one for another target of its image; control_paired: the right sentences'
-    measures on those same samples. Both None where the control was not asked for or no image has two targets.
-    """
+    """Measures in [0, 1] (see ``restr.metrics``), their protocol, and every sample's record."""
 
     protocol: str
+    """The protocol's sentence; quote it with every number."""
     overall: dict[str, float]
+    """Measures of all samples, boundary_iou and those of ``calibration.sureness`` included."""
     by_kind: dict[str, dict[str, float]]
+    """Measures of each kind of sentence, the most frequent first."""
     by_length: dict[str, dict[str, float]]
+    """Measures by the sentences' number of words."""
     intervals: dict[str, tuple[float, float]]
+    """95% intervals (bootstrap over images) of oiou and miou, and of each kind's oiou as "oiou/<kind>"."""
     images: int
+    """The number of images."""
     control: dict[str, float] | None
+    """Measures with each sentence replaced by one for another target of its image; None if the control is off, or if no
+    image has two targets."""
     control_paired: dict[str, float] | None
+    """Measures of the right sentences on the samples of ``control``."""
     records: tuple[Record, ...]
+    """One for each sample."""
 
     def summary(self) -> dict[str, Any]:
-        """Everything but the records, in JSON's types (NaN becomes None)."""
+        """Everything except the records, in JSON's types (NaN becomes None)."""
         values = {name: value for name, value in vars(self).items() if name != "records"}
         return rounded_json(values)
 
@@ -132,9 +153,9 @@ def evaluate(
 ) -> EvaluationResult:
     """Measure ``segmenter`` on ``samples`` as ``protocol`` says.
 
-    samples: those of one image must follow each other, so that it is encoded once. presence: the segmenter's. control: also
-    match each region with a sentence drawn (by seed) for another target of its image; it costs no further prediction.
-    progress: called after each image with its number of samples.
+    samples: those of one image must follow each other, so that it is encoded once. presence: the segmenter's. control:
+    also match each region with a sentence drawn (by seed) for another target of its image; it costs no further
+    prediction. progress: called after each image with its number of samples.
     """
     framing, seed = protocol.framing(segmenter.framing), seed_of(seed)
     framed = segmenter.with_framing(framing)
@@ -151,7 +172,8 @@ def measure_image(
 ) -> list[Record]:
     """The records of one image's samples.
 
-    segmenter: framed as the protocol demands (``EvalProtocol.framing``). seed: of the control's sentences; None for no control.
+    segmenter: framed as the protocol demands (``EvalProtocol.framing``). seed: of the control's sentences; None for no
+    control.
     """
     framing = segmenter.framing
     if protocol.joined:
@@ -180,7 +202,7 @@ def judged(
     protocol: EvalProtocol,
     presence: float | None = None,
 ) -> Record:
-    """The record of one predicted mask. target: the sample's mask at the size at which masks are compared."""
+    """The record of one predicted mask. target: the true mask at the size at which masks are compared."""
     shared, union = intersection_and_union(mask, target)
     border = boundary_intersection_and_union(mask, target)
     return Record(
@@ -201,7 +223,7 @@ def judged(
 
 
 def summarise(records: Sequence[Record], conditions: str, protocol: EvalProtocol) -> EvaluationResult:
-    """The result of records, new or read from a file. conditions: the protocol's sentence."""
+    """The result of records. conditions: the protocol's sentence."""
     kinds, lengths, wrong, paired = (
         SegmentationMetrics(empty_iou=protocol.empty_iou, above=protocol.precision_rule == ">") for _ in range(4)
     )

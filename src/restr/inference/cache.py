@@ -22,7 +22,8 @@ class FeatureCache(Bounded[bytes, Any]):
         super().__init__(most=most)
 
     def key(self, pixels: np.ndarray, framing: Framing) -> bytes:
-        """A digest of all that one model's features depend on; empty if nothing is kept. pixels: uint8 (H W 3), as read."""
+        """A digest of all that one model's features depend on; empty if nothing is kept. pixels: uint8 (H W 3), as
+        read."""
         if not self.most:
             return b""
         digest = hashlib.blake2b(f"{pixels.shape} {framing}".encode(), digest_size=16)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("restr")
 
 KEPT_FEATURES = 2**26  # bytes; a photograph at 480 pixels takes about five million
+Texts = list[str] | tuple[str, ...]
 TEXTS_AT_ONCE = 4  # more would only cost memory: the decoder's maps are as large as the image
 
 
@@ -60,9 +61,9 @@ class Segmenter:
         precision: str = "auto",
         cache_bytes: int = 0,
     ) -> None:
-        """model and vocabulary belong together; ``from_pretrained`` loads both. A backend has its own device and precision.
+        """model and vocabulary belong together; ``from_pretrained`` loads both. A backend has its own device.
 
-        cache_bytes: memory for encoded images, in case they come again; leave it at 0 for a model that may still change.
+        cache_bytes: memory for encoded images, in case they come again; leave it at 0 while the model may change.
         """
         if not isinstance(model, Backend):
             from restr.inference.backends.torch_backend import TorchBackend  # torch loads here
@@ -87,13 +88,14 @@ class Segmenter:
     ) -> Segmenter:
         """A segmenter from a model folder, an export's folder, or a file in either; without a path, the bundled model.
 
-        "hf:user/model" fetches a folder from the Hugging Face hub (extra ``hub``). An export runs in the runtime that it was
-        made for, and needs torch only if that runtime is torch.
+        "hf:user/model" fetches a folder from the Hugging Face hub (extra ``hub``). An export runs in the runtime that
+        it was made for, and needs torch only if that runtime is torch.
 
-        device: "auto" takes a GPU if there is one. backend: "auto", "torch", "onnx", "openvino", "torch-export" or "aoti";
-        only an ONNX export leaves a choice: "onnx" or "openvino". precision: "fp32" or "bf16" for a model folder; an export
-        has its own. threads: CPU threads, for PyTorch those of the whole process; 0 lets the runtime choose. cache_bytes:
-        memory for encoded images, in case they come again. Raises ``WeightsError`` and ``ConfigError``.
+        device: "auto" takes a GPU if there is one. backend: "auto", "torch", "onnx", "openvino", "torch-export" or
+        "aoti"; only an ONNX export leaves a choice: "onnx" or "openvino". precision: "fp32" or "bf16" for a model
+        folder; an export has its own. threads: CPU threads, for PyTorch those of the whole process; 0 lets the runtime
+        choose. cache_bytes: memory for encoded images, in case they come again. Raises ``WeightsError`` and
+        ``ConfigError``.
         """
         for name, value in (("threads", threads), ("cache_bytes", cache_bytes)):
             if whole(value) is None or value < 0:
@@ -124,7 +126,7 @@ class Segmenter:
         return self.config.framing
 
     def with_framing(self, framing: Framing) -> Segmenter:
-        """The same model with another framing, for an evaluation's protocol. Raises ``ConfigError`` for another patch."""
+        """The same model with another framing, such as an evaluation's. Raises ``ConfigError`` for another patch."""
         if framing.patch != self.config.vision.patch:
             raise ConfigError(f"the framing's patch is {framing.patch}, the model's is {self.config.vision.patch}")
         preprocess = PreprocessConfig(**{each.name: getattr(framing, each.name) for each in fields(PreprocessConfig)})
@@ -147,7 +149,7 @@ class Segmenter:
     def __call__(
         self,
         image: ImageSource,
-        text: list[str] | tuple[str, ...],
+        text: Texts,
         *,
         threshold: float | None = None,
         presence: float | None = None,
@@ -157,7 +159,7 @@ class Segmenter:
     def __call__(
         self,
         image: ImageSource,
-        text: str | list[str] | tuple[str, ...],
+        text: str | Texts,
         *,
         threshold: float | None = None,
         presence: float | None = None,
@@ -165,10 +167,10 @@ class Segmenter:
     ) -> Result | list[Result]:
         """Segment what ``text`` names in ``image``: a ``Result`` for one text, a list for a list of texts.
 
-        threshold: least probability of the mask's pixels; the model's own (0.5) if not given. presence: least probability
-        that the text means anything in the image; below it the mask is empty. The model's own if not given; 0 always draws
-        a mask. attention: also record which words made the mask (``Result.attention``). Raises ``ImageError`` and
-        ``TextError``.
+        threshold: least probability of the mask's pixels; the model's own (0.5) if not given. presence: least
+        probability that the text means anything in the image; below it the mask is empty. The model's own if not given;
+        0 always draws a mask. attention: also record which words made the mask (``Result.attention``). Raises
+        ``ImageError`` and ``TextError``.
         """
         sentences = self._sentences(text)
         results = self._predict(self.encode(image), sentences, threshold, presence, attention)
@@ -185,17 +187,12 @@ class Segmenter:
 
     @overload
     def predict(
-        self,
-        text: list[str] | tuple[str, ...],
-        *,
-        threshold: float | None = None,
-        presence: float | None = None,
-        attention: bool = False,
+        self, text: Texts, *, threshold: float | None = None, presence: float | None = None, attention: bool = False
     ) -> list[Result]: ...
 
     def predict(
         self,
-        text: str | list[str] | tuple[str, ...],
+        text: str | Texts,
         *,
         threshold: float | None = None,
         presence: float | None = None,
@@ -240,7 +237,7 @@ class Segmenter:
         presence: float | None = None,
         attention: bool = False,
     ) -> list[Result]:
-        """Segment what each of ``texts`` names in an image from ``encode``; keeps no state, so many images can be open."""
+        """Segment what each of ``texts`` names in an image from ``encode``; keeps no state for the next call."""
         return self._predict(image, self._sentences(texts), threshold, presence, attention)
 
     def _predict(
