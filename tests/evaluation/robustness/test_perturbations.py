@@ -13,18 +13,18 @@ from test_measure import make_samples
 
 from restr.errors import ConfigError
 from restr.evaluation.robustness.corruptions import CORRUPTIONS, SEVERITIES
-from restr.evaluation.robustness.perturbations import PERTURBATIONS, chosen
+from restr.evaluation.robustness.perturbations import PERTURBATIONS, select_perturbations
 from restr.evaluation.robustness.rewording import (
-    LITTLE,
-    mirrored,
-    reworded,
-    shortened,
-    shuffled,
-    sides_exchanged,
-    slipped,
+    FUNCTION_WORDS,
+    drop_word,
+    exchange_sides,
+    mirror_sides,
+    misspell_word,
+    replace_words,
+    shuffle_words,
 )
 from restr.evaluation.robustness.synonyms import synonyms
-from restr.grammar.words import lexicon
+from restr.grammar.words.sides import SIDE_PHRASES
 
 # --- sentences -------------------------------------------------------------------------------------------------------
 
@@ -44,24 +44,24 @@ from restr.grammar.words import lexicon
         ("the cup", "the cup"),
     ],
 )
-def test_words_are_mirrored(text: str, expected: str) -> None:
-    assert mirrored(text) == expected
-    assert mirrored(expected) == text
-    assert sides_exchanged(text) == (expected if expected != text else None)
+def test_words_are_mirror_sides(text: str, expected: str) -> None:
+    assert mirror_sides(text) == expected
+    assert mirror_sides(expected) == text
+    assert exchange_sides(text) == (expected if expected != text else None)
 
 
 @pytest.mark.parametrize("text", ["the lady right behind a dog", "cup right in front", "Right next to the car"])
 def test_right_that_may_be_no_side_is_left_out(text: str) -> None:
-    assert mirrored(text) is None and sides_exchanged(text) is None
+    assert mirror_sides(text) is None and exchange_sides(text) is None
     sample = replace(make_samples(1)[0], text=text)
     assert PERTURBATIONS["mirror"]([sample], 0) == PERTURBATIONS["side-swap"]([sample], 0) == []
 
 
 def test_every_side_of_the_grammar_is_mirrored_to_its_opposite() -> None:
     for side, opposite in (("left", "right"), ("top left", "top right"), ("bottom left", "bottom right")):
-        for form, choices in lexicon.SIDES[side].items():
-            turned = {mirrored(phrase) for phrase in choices.phrases}
-            assert turned == set(lexicon.SIDES[opposite][form].phrases)
+        for form, choices in SIDE_PHRASES[side].items():
+            turned = {mirror_sides(phrase) for phrase in choices.phrases}
+            assert turned == set(SIDE_PHRASES[opposite][form].phrases)
 
 
 def test_the_mirror_turns_image_and_region_together() -> None:
@@ -75,16 +75,16 @@ def test_the_mirror_turns_image_and_region_together() -> None:
 def test_shuffling_keeps_the_words_and_changes_their_order() -> None:
     text = "the small dog on the left"
     for seed in range(20):
-        found = shuffled(text, np.random.default_rng(seed))
+        found = shuffle_words(text, np.random.default_rng(seed))
         assert found and found != text and sorted(found.split()) == sorted(text.split())
-    assert shuffled("dog", np.random.default_rng(0)) is shuffled("dog Dog", np.random.default_rng(0)) is None
+    assert shuffle_words("dog", np.random.default_rng(0)) is shuffle_words("dog Dog", np.random.default_rng(0)) is None
 
 
 def test_a_telling_word_is_dropped_and_never_the_only_one() -> None:
     text = "the small dog on the left"
-    found = {shortened(text, np.random.default_rng(seed)) for seed in range(30)}
+    found = {drop_word(text, np.random.default_rng(seed)) for seed in range(30)}
     assert found == {"the dog on the left", "the small on the left", "the small dog on the"}
-    assert {"the", "on"} <= LITTLE and shortened("the one on a dog", np.random.default_rng(0)) is None
+    assert {"the", "on"} <= FUNCTION_WORDS and drop_word("the one on a dog", np.random.default_rng(0)) is None
 
 
 def test_synonyms_mean_the_same() -> None:
@@ -107,15 +107,15 @@ def test_synonyms_mean_the_same() -> None:
         "bananas",
     ):  # of several meanings, of a side, or without another word
         assert synonyms(word).phrases == ()
-    assert reworded("The SOFA in the middle.", np.random.default_rng(0)) == "The COUCH in the center."
-    assert reworded("left bear", np.random.default_rng(0)) is None
+    assert replace_words("The SOFA in the middle.", np.random.default_rng(0)) == "The COUCH in the center."
+    assert replace_words("left bear", np.random.default_rng(0)) is None
 
 
 def test_a_slip_is_one_in_a_telling_word() -> None:
     for seed in range(30):
-        found = slipped("the zebra with a hat", np.random.default_rng(seed))
+        found = misspell_word("the zebra with a hat", np.random.default_rng(seed))
         assert found and re.fullmatch(r"the \w+ with a hat", found) and found != "the zebra with a hat"
-    assert slipped("big cat", np.random.default_rng(0)) is None  # no word is long enough
+    assert misspell_word("big cat", np.random.default_rng(0)) is None  # no word is long enough
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_blur_is_the_same_at_every_size() -> None:
 
 
 def test_names_stand_for_their_severities_and_unknown_ones_are_refused() -> None:
-    assert chosen(["typo", "blur"]) == ["typo", "blur-1", "blur-2", "blur-3"]
-    assert chosen(["dark-2"]) == ["dark-2"] and chosen() == list(PERTURBATIONS)
+    assert select_perturbations(["typo", "blur"]) == ["typo", "blur-1", "blur-2", "blur-3"]
+    assert select_perturbations(["dark-2"]) == ["dark-2"] and select_perturbations() == list(PERTURBATIONS)
     with pytest.raises(ConfigError, match="'fog'; choose from word-shuffle, .*blur, noise"):
-        chosen(["fog"])
+        select_perturbations(["fog"])

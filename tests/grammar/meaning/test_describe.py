@@ -16,7 +16,7 @@ from restr.grammar.meaning import colours
 from restr.grammar.meaning.describe import descriptions
 from restr.grammar.meaning.description import Description, Garment
 from restr.grammar.meaning.facts import facts_of
-from restr.grammar.meaning.resolve import candidates, resolve
+from restr.grammar.meaning.resolve import find_matches, resolve
 from restr.grammar.scene import Instance, Scene
 
 PAINT = {"red": (200, 30, 40), "green": (40, 150, 60), "blue": (40, 70, 200), "yellow": (235, 215, 50),
@@ -169,7 +169,7 @@ def test_who_may_count_makes_the_middle_doubtful():
             canvas.box("bag", x, 80, 30, 30, "red")
         if fourth:
             canvas.box(fourth, 160, 80, 30, 30, "red")
-        return candidates(Description(category="bag", **cue), facts_of(canvas.scene())).certain  # type: ignore[arg-type]
+        return find_matches(Description(category="bag", **cue), facts_of(canvas.scene())).certain  # type: ignore[arg-type]
 
     for cue in ({"side": "middle"}, {"ordinal": (2, "left")}):
         assert certain(None, **cue) == certain("cat", **cue) == (1,)
@@ -251,10 +251,10 @@ def test_scene_without_anything_to_say():
 @pytest.mark.parametrize("name", PAINT)
 def test_plain_paint_gets_its_name(name: str):
     image = np.full((20, 20, 3), PAINT[name], np.uint8)
-    region = colours.shares(colours.bucket_map(image), np.ones((20, 20), bool))
+    region = colours.bucket_shares(colours.bucket_map(image), np.ones((20, 20), bool))
     assert colours.dominant(region) == name
-    assert not colours.clearly_not(region, name)
-    assert all(colours.clearly_not(region, other) for other in ("green", "red") if other != name)
+    assert not colours.rules_out(region, name)
+    assert all(colours.rules_out(region, other) for other in ("green", "red") if other != name)
 
 
 def test_facts_are_measured_once():
