@@ -21,7 +21,8 @@ from PIL import Image
 
 from restr.data.photos import ANNOTATIONS, IMAGES, PhotoSet, load_photos
 from restr.errors import DataError
-from restr.grammar.drawn.sentences import ANY, plain_references
+from restr.grammar.drawn.meanings import ANY
+from restr.grammar.drawn.sentences import plain_references
 from restr.grammar.scene import Instance, Scene
 from restr.inference.sources import read_image
 from restr.masks import rle_encode

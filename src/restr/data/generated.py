@@ -11,7 +11,8 @@ from restr.data.sample import Sample
 from restr.errors import DataError
 from restr.fields import seed_of
 from restr.grammar import generate
-from restr.grammar.drawn.sentences import opposite, plain_references, plain_targets, plain_words, swap_side_words
+from restr.grammar.drawn.meanings import opposite, plain_targets
+from restr.grammar.drawn.sentences import plain_references, plain_words, swap_side_words
 from restr.grammar.drawn.shapes import draw_scene
 from restr.grammar.meaning.description import Reference
 from restr.grammar.scene import Scene
