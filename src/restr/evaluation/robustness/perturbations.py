@@ -179,7 +179,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
         Perturbation(
             name="side-swap",
             family="mirror",
-            meaning="the words mirrored, the image not: it is to fall",
+            meaning="the words mirrored, the image not: the score should fall",
             change=_words(lambda text, _: rewording.exchange_sides(text)),
         ),
         *(

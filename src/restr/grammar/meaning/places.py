@@ -12,8 +12,8 @@ from restr.grammar.meaning.truth import MAYBE, NO, YES, Truth
 
 _MARGIN = 0.07  # of the image's side: centres closer than this have no clear order
 ROW_MARGIN = 0.045  # the same for neighbours in a row, for counting
-HALF = 0.45  # of the image: the centre of a lone object "on the left" is nearer to the edge than this
-OTHER_HALF = 0.56  # of the image: a lone object with its centre beyond this is surely not on the left
+HALF = 0.45  # of the image: a lone object is "on the left" if its centre is nearer to the left edge than this ...
+OTHER_HALF = 0.56  # ... and surely is not if its centre is farther from the edge than this
 LONGEST_ALONE = 0.6  # of the image: a lone object longer than this is on no side
 DEPTH_RATIO = 1.5  # of areas, for front and back
 DEPTH_STEP = 0.04  # of the image's height, between bottom edges
