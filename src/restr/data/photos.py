@@ -17,8 +17,8 @@ import numpy as np
 
 from restr.errors import DataError, ImageError
 from restr.files import read_text
-from restr.grammar.meaning.facts import CARRIED
 from restr.grammar.scene import PARTLY, Instance, Scene
+from restr.grammar.words.categories import PERSONAL_BAGS
 from restr.masks import rle_decode
 from restr.pictures import read_picture
 
@@ -115,7 +115,7 @@ def with_wearer(instances: list[Instance]) -> list[Instance]:
 
     For Clothing Co-Parsing, which shows one person in each photograph and labels the garments alone.
     """
-    worn = [instance.mask for instance in instances if instance.category not in CARRIED]
+    worn = [instance.mask for instance in instances if instance.category not in PERSONAL_BAGS]
     if not worn:
         return instances
     person = Instance(mask=np.logical_or.reduce(worn), category="person")

@@ -51,11 +51,11 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     from restr.cli.evaluation_plan import plan_evaluation
     from restr.evaluation.protocol import protocol
     from restr.evaluation.robustness.measure import summarise_robustness
-    from restr.evaluation.robustness.perturbations import PERTURBATIONS, chosen
+    from restr.evaluation.robustness.perturbations import PERTURBATIONS, select_perturbations
     from restr.evaluation.robustness.report import markdown, write_robustness
     from restr.evaluation.robustness.store import Measured
 
-    names = chosen(settings.only)
+    names = select_perturbations(settings.only)
     plan = plan_evaluation(settings, settings.model, protocol(settings.protocol))
     store = Measured(settings.out / "measured", plan.facts)
     names = [name for name in PERTURBATIONS if name in {*names, *store.names()}]
