@@ -97,9 +97,7 @@ def samples_of(settings: Compare) -> SampleSource:
     path = settings.second / "metrics.json"
     facts = read_json(path).get("facts") or {}
     if "data" not in facts:
-        raise DataError(
-            f"{path} does not say what was measured on; evaluate again with this version, or leave out --out"
-        )
+        raise DataError(f"{path} does not name its dataset; evaluate again with this version, or leave out --out")
     root = settings.root or Path(facts["root"])
     given = {name: facts[name] for name in ("split", "n", "seed") if name in facts}
     return DataOptions(data=facts["data"], root=root, **given).open(size=facts.get("size", 64))
