@@ -134,7 +134,7 @@ def data_wait(steps: int, root: Path) -> dict[str, float]:
     words = Vocabulary(tuple(sorted(set(WORDS))))
     config = restr_small(vocab=len(words))
     config = dataclasses.replace(config, preprocess=dataclasses.replace(config.preprocess, fit="letterbox"))
-    source = SampleBatches(FittedSamples(samples, config), Tokenizer.of(words, config), config, size=8)
+    source = SampleBatches(FittedSamples(samples, config.framing), Tokenizer.of(words, config), config, size=8)
     settings = TrainConfig(steps=steps, workers=1, log_every=1, device="cpu", **QUIET)
     task = Task(model=build_model(config, seed=0), words=words, batches=source)
     Trainer(task, settings, root / "run").fit()

@@ -26,8 +26,6 @@ def test_documentation_and_help_name_every_form(capsys: pytest.CaptureFixture[st
     rows = [[cell.strip().strip("`") for cell in line.split("|")[1:4]] for line in table.splitlines()[4:] if line]
     assert {row[0].partition("`")[0] for row in rows} == set(FILE_FORMS)
     assert {row[1] for row in rows if row[1]} == set(ANSWER_FORMS)
-    (line,) = [line for line in (DOCS / "cli.md").read_text().splitlines() if "--save KINDS" in line]
-    assert set(FILE_FORMS) <= words(line)
     (line,) = [line for line in (DOCS / "server.md").read_text().splitlines() if line.startswith("`formats` are ")]
     assert set(ANSWER_FORMS) <= words(line)
     with pytest.raises(SystemExit):

@@ -19,10 +19,9 @@ def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
     from restr.inference.locate import model_folder
     from restr.inspection.check import check
     from restr.inspection.check_page import page
-    from restr.model.names import VOCABULARY
     from restr.text.vocabulary import Vocabulary
 
-    words = Vocabulary.from_file(model_folder(None) / VOCABULARY)
+    words = Vocabulary.from_file(model_folder(None) / "vocab.txt")
     with progress_bar() as progress:
         task = progress.add_task("checking", total=len(samples))
         report = check(samples, words, progress=lambda count: progress.advance(task, count))

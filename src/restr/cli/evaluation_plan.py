@@ -8,12 +8,13 @@ from typing import Any
 
 from restr import __version__
 from restr.cli.options import DataOptions
-from restr.config import PreprocessConfig, PresenceConfig
+from restr.config import PresenceConfig
 from restr.data.sample import SampleSource
 from restr.errors import ConfigError
 from restr.evaluation.protocol import EvalProtocol
 from restr.evaluation.samples import title_of
 from restr.inference.locate import describe_model, model_folder
+from restr.preprocess import Framing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class EvalPlan:
     folder: Path
     """The model's."""
 
-    preprocess: PreprocessConfig
+    framing: Framing
     """The model's own."""
 
     presence: PresenceConfig
@@ -44,7 +45,7 @@ class EvalPlan:
     @property
     def conditions(self) -> str:
         """The protocol's sentence."""
-        return self.protocol.describe(self.preprocess, self.presence)
+        return self.protocol.describe(self.framing, self.presence)
 
 
 def plan_evaluation(
@@ -55,11 +56,11 @@ def plan_evaluation(
         raise ConfigError(f"n is {data.n}; ask for at least one sentence")
     folder = model_folder(model)
     info = describe_model(folder)
-    preprocess = info.config.preprocess
-    samples = data.open(size=preprocess.size)
+    framing = info.config.framing
+    samples = data.open(size=framing.size)
     return EvalPlan(
         folder=folder,
-        preprocess=preprocess,
+        framing=framing,
         presence=info.config.presence,
         protocol=protocol,
         samples=samples,
@@ -72,9 +73,9 @@ def plan_evaluation(
             "n": data.n,
             "seed": data.seed,
             "samples": len(samples),
-            "size": preprocess.size,
+            "size": framing.size,
             "model": info.hash,
             "precision": info.precision or precision.replace("auto", "fp32"),
-            "protocol": protocol.describe(preprocess, info.config.presence),
+            "protocol": protocol.describe(framing, info.config.presence),
         },
     )

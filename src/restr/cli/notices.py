@@ -15,8 +15,8 @@ LOOKED_AT = 50  # masks; a dataset whose masks are all empty shows in these
 
 
 def announce(samples: _Source, data: str) -> _Source:
-    """Say in a line each what to know before believing a number of ``samples``; returns them. data: their name."""
-    if not isinstance(samples, IndexedSamples):  # generated: nothing was read that could be left out
+    """Print the notices, a line each; returns ``samples``. data: their spec."""
+    if not isinstance(samples, IndexedSamples):  # generated, so nothing was left out
         return samples
     left = summary(samples.left_out())
     if left:
@@ -45,7 +45,7 @@ def empty_masks(samples: IndexedSamples) -> int:
         try:
             if samples.sample(entry).mask.any():
                 return 0
-        except UnreachableError:  # the run itself will say so
+        except UnreachableError:  # the run itself will report it
             return 0
         except DatasetError:
             continue

@@ -1,4 +1,4 @@
-"""Generated scenes: a dataset of drawn shapes and sentences that needs no file, for tests and first training runs."""
+"""Generated scenes: a dataset of drawn shapes and sentences that needs no files, for tests and first training runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from restr.data.sample import Sample
 from restr.errors import DataError
 from restr.fields import seed_of
 from restr.grammar import generate
-from restr.grammar.drawn.sentences import all_words, choose, opposite, resolve, turn
+from restr.grammar.drawn.meanings import opposite, plain_targets
+from restr.grammar.drawn.sentences import plain_references, plain_words, swap_side_words
 from restr.grammar.drawn.shapes import draw_scene
 from restr.grammar.meaning.description import Reference
 from restr.grammar.scene import Scene
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from restr.text.vocabulary import Vocabulary
 
 Grammar = Literal["plain", "everyday"]
-UNSEEN_SEED = 1_000_003  # and above: scenes to measure on, as long as training draws with smaller seeds
+UNSEEN_SEED = 1_000_003  # from here on seeds are for evaluation; training uses smaller ones
 
 
 class GeneratedScenes:
@@ -29,8 +30,8 @@ class GeneratedScenes:
     Sample ``i`` belongs to scene ``i // per_scene``; sentences of one scene often differ in one word ("left circle",
     "right circle"). Different seeds give different scenes: train on one, test on another.
 
-    grammar: "plain" speaks about 70 words, so that a tiny model spends nothing on synonyms and typos; "everyday" is
-    the photographs' grammar with all its ways of typing, on the same scenes.
+    grammar: "plain" has about 70 words, so that a tiny model need not learn synonyms and typos; "everyday" is the
+    grammar of the photographs, typos included, on the same scenes.
     """
 
     def __init__(
@@ -70,28 +71,31 @@ class GeneratedScenes:
         return self._sample(scene, references[index % self.per_scene], f"{scene.id}/{index % self.per_scene}")
 
     def swapped(self, index: int) -> Sample | None:
-        """Sample ``index`` with left and right (above and below) exchanged in its sentence, that word alone, and the
-        mask that it then means; None where the sentence names no side or the exchange leaves a doubt.
+        """Sample ``index`` with left and right (or above and below) exchanged in its sentence, and the mask of the new
+        one.
 
-        Of the plain grammar only, whose words have one opposite each.
+        No other word changes. None if the sentence names no side, or if the new sentence is ambiguous or has the same
+        mask. For the plain grammar only: its words have one opposite each.
         """
         if self.grammar != "plain":
             raise DataError(f"swapped() needs grammar 'plain', this dataset has {self.grammar!r}")
         scene, references = self._told(self._checked(index, len(self)) // self.per_scene)
         reference = references[index % self.per_scene]
         turned = opposite(reference.description)
-        targets = resolve(turned, scene) if turned else None
+        targets = plain_targets(turned, scene) if turned else None
         if turned is None or targets is None or targets == reference.targets:
             return None
-        other = Reference(text=turn(reference.text), description=turned, targets=targets, kind=reference.kind)
+        other = Reference(
+            text=swap_side_words(reference.text), description=turned, targets=targets, kind=reference.kind
+        )
         return self._sample(scene, other, f"{scene.id}/{index % self.per_scene}-swapped")
 
     def _draw(self, index: int) -> tuple[Scene, list[Reference]]:
         rng = np.random.default_rng([self.seed, index])
-        while True:  # a scene of two equal shapes, level with each other, offers nothing to say: draw another
+        while True:  # nothing sets apart two equal shapes at the same height: draw another scene
             scene = draw_scene(rng, id=f"generated-{self.seed}-{index}", size=self.size, most=self.most)
             if self.grammar == "plain":
-                references = choose(scene, rng, self.per_scene)
+                references = plain_references(scene, rng, self.per_scene)
             else:
                 references = generate.references(scene, rng, self.per_scene)
                 references = [references[i % len(references)] for i in range(self.per_scene if references else 0)]
@@ -113,12 +117,12 @@ class GeneratedScenes:
 def vocabulary(grammar: Grammar = "plain") -> Vocabulary:
     """The words of the generated sentences, as the tokenizer splits them ("leftmost" -> left most).
 
-    Plain sentences have no other; everyday ones hold typos besides, which the vocabulary's own fallback reads.
+    These are all words of plain sentences. Everyday sentences also have typos, which the vocabulary corrects itself.
     """
-    from restr.grammar.words import lexicon
+    from restr.grammar.words.lexicon import all_words
     from restr.text.tokenizer import Tokenizer
     from restr.text.vocabulary import Vocabulary
 
-    words = sorted({*all_words(), *(lexicon.all_words() if grammar == "everyday" else ())})
+    words = sorted({*plain_words(), *(all_words() if grammar == "everyday" else ())})
     tokenizer = Tokenizer(Vocabulary(words))
     return Vocabulary(sorted({part for word in words for part in tokenizer.words(word)}))

@@ -1,7 +1,7 @@
 """The forms of a result, in one table: for ``Result.save``, for ``restr predict --save`` and for the server.
 
 A new form is one row of ``OUTPUT_FORMS`` and, if need be, a function. Checks, help texts and the server's OpenAPI
-description read the table; a test asks for each name in the documentation.
+description read the table; a test asks for a row in docs/python.md, and for a mention in docs/server.md if it is sent.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.config import JsonDict
@@ -151,14 +151,10 @@ class _FoundNumbers(BaseModel):
     area: int = Field(description="Pixels in the mask.")
 
 
-_FoundForms = create_model(
-    "_FoundForms",
-    __base__=_FoundNumbers,
-    **{
-        name: (OUTPUT_FORMS[name].type | None, Field(None, description=OUTPUT_FORMS[name].help))
-        for name in ANSWER_FORMS
-    },
-)
+_FORM_FIELDS: dict[str, Any] = {
+    name: (OUTPUT_FORMS[name].type | None, Field(None, description=OUTPUT_FORMS[name].help)) for name in ANSWER_FORMS
+}
+_FoundForms = create_model("_FoundForms", __base__=_FoundNumbers, **_FORM_FIELDS)
 
 
 class Found(_FoundForms):

@@ -15,7 +15,6 @@ from restr.data.sample import Sample
 from restr.errors import DataError
 from restr.masks import rle_decode, rle_encode
 from restr.model.restr import ReSTR
-from restr.preprocess import prepare
 from restr.training.cached.features import FeatureStore, cache_features, fingerprint_of
 from restr.training.cached.loader import CachedPhotograph, CachedSentence
 
@@ -118,7 +117,7 @@ def open_pictures(
             progress(1)
 
     def encode(name: str) -> tuple[np.ndarray, tuple[int, int]]:
-        values = prepare(image, config.preprocess, config.vision.patch)
+        values = config.framing.prepare(image)
         patches, grid = vision(torch.from_numpy(values)[None].to(device))
         return patches[0].float().cpu().numpy(), grid
 

@@ -78,13 +78,13 @@ def dataset(start: Start, train: IndexedSamples, val: IndexedSamples, *, batch: 
     config = model.config
     square = replace(config, preprocess=replace(config.preprocess, fit="letterbox"))
     tokenizer = Tokenizer.of(words, config)
-    fitted: Any = FittedSamples(val, square)  # Subset is typed for torch's datasets, but takes any sequence
+    fitted: Any = FittedSamples(val, square.framing)  # Subset is typed for torch's datasets, but takes any sequence
     some: Any = Subset(fitted, evenly_spaced(len(val), measured))
     return Task(
         model=model,
         words=words,
         batches=SampleBatches(
-            FittedSamples(train, square), tokenizer, square, size=batch, seed=seed, order=train.order(seed)
+            FittedSamples(train, square.framing), tokenizer, square, size=batch, seed=seed, order=train.order(seed)
         ),
         evaluate=partial(validate, samples=some, tokenizer=tokenizer),
         draw=partial(draw_sheet, samples=_for_sheet(some), tokenizer=tokenizer),

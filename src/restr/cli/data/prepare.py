@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     found = [look(file, settings.root) for file in known.files]
     for each in found:
         print(_description(each))
-    print(f"\ngiven out by {known.source}")
+    print(f"\npublished by {known.source}")
     found = [_completed_with_bar(each, settings) for each in found]
     if any(each.lacking for each in found):
         print(f"\n{_to_do(found, settings.root)}")

@@ -45,11 +45,11 @@ class Compare:
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Compare, "restr compare", arguments)
-    from restr.evaluation.comparison import compare
+    from restr.evaluation.comparison import compare_records
     from restr.evaluation.predictions import read_records
 
     one, two = read_records(settings.first), read_records(settings.second)
-    found = compare(one, two)
+    found = compare_records(one, two)
     print(f"{settings.second} against {settings.first}: {found.n} samples", end="")
     print(f" ({found.left_out} that only one of them has are left out)" if found.left_out else "")
     for name, value, interval in (
@@ -97,9 +97,7 @@ def samples_of(settings: Compare) -> SampleSource:
     path = settings.second / "metrics.json"
     facts = read_json(path).get("facts") or {}
     if "data" not in facts:
-        raise DataError(
-            f"{path} does not say what was measured on; evaluate again with this version, or leave out --out"
-        )
+        raise DataError(f"{path} does not name its dataset; evaluate again with this version, or leave out --out")
     root = settings.root or Path(facts["root"])
     given = {name: facts[name] for name in ("split", "n", "seed") if name in facts}
     return DataOptions(data=facts["data"], root=root, **given).open(size=facts.get("size", 64))

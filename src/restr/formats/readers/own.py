@@ -20,8 +20,7 @@ _LONGEST_CELL = 2**27  # characters; run lengths of a large, frayed mask exceed 
 
 
 def read_jsonl(root: Path, path: Path) -> Iterator[Read]:
-    """The entries of lines {"image": path, "text" or "expression": ..., "mask": path, run lengths, polygons or "bbox":
-    ...}."""
+    """The entries of lines such as {"image": path, "text" or "expression": ..., "mask" or "bbox": ...}."""
     return counted(_lines(path))
 
 

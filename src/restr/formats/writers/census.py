@@ -52,11 +52,11 @@ def compare_with_source(source: Source, expected: Census, found: Source, progres
 def _first(source: Source, missing: Counter[bytes], found: Source, more: Counter[bytes]) -> str:
     """The first missing sample and what became of it; else the first extra one."""
     for entry, sample in _samples(source, missing):
-        shown = f"the first is {entry.id} of {entry.split or 'all'}, {sample.text[:80]!r} ({_facts(entry, sample)})"
+        first = f"the first is {entry.id} of {entry.split or 'all'}, {sample.text[:80]!r} ({_facts(entry, sample)})"
         same = [pair for pair in _samples(found, more) if _said(*pair) == _said(entry, sample)]
-        return f"{shown}, which became {_facts(*same[0])}" if same else f"{shown}, which nothing has the sentence of"
+        return f"{first}, which became {_facts(*same[0])}" if same else f"{first}, whose sentence did not come back"
     for entry, sample in _samples(found, more):
-        return f"more often than given came {sample.text[:80]!r} of {entry.split or 'all'} ({_facts(entry, sample)})"
+        return f"an extra one came back: {sample.text[:80]!r} of {entry.split or 'all'} ({_facts(entry, sample)})"
     return "the source changed meanwhile"
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from restr.data.entries.entry import Entry
 from restr.data.entries.identity import Names, digest_of_array, file_name
-from restr.data.pictures import read_picture
+from restr.data.pictures import entry_picture
 from restr.data.sample import Sample
 from restr.errors import DatasetError
 from restr.files import write_whole
@@ -145,6 +145,6 @@ def _suffix_of(content: bytes) -> str:
 def _reads_as(content: bytes, image: np.ndarray) -> bool:
     """Whether a file reads as these pixels when its size is not given."""
     try:
-        return np.array_equal(read_picture(_Bytes(content), "picture", None, "picture"), image)
+        return np.array_equal(entry_picture(_Bytes(content), "picture", None, "picture"), image)
     except DatasetError:
         return False
