@@ -12,12 +12,14 @@ from typing import Any
 from restr.ablation.cost import Cost, cost_of
 from restr.ablation.study import Study
 from restr.ablation.tables import Row, Table
-from restr.errors import ConfigError, DataError
+from restr.errors import ConfigError
+from restr.facts import refuse_other_facts
 from restr.files import write_whole
 from restr.losses import segmentation_loss
 from restr.training.config import TrainConfig
 from restr.training.loop import checkpoint
 from restr.training.loop.trainer import Trainer
+from restr.training.run.record import flatten
 
 _FACTS, SCORES, _COSTS = "ablation.json", "scores.json", "costs.json"
 _logger = logging.getLogger("restr")
@@ -112,13 +114,8 @@ def _check_facts(path: Path, facts: dict[str, Any]) -> None:
     """Write what the results of a folder depend on. Raises ``DataError`` if the folder was begun with other facts."""
     text = json.dumps(facts, indent=2) + "\n"
     if path.exists():
-        known, asked = json.loads(path.read_text(encoding="utf-8")), json.loads(text)
-        differing = sorted(name for name in known.keys() | asked.keys() if known.get(name) != asked.get(name))
-        if differing:
-            raise DataError(
-                f"{path.parent} holds an ablation with another {differing[0]}; give the same settings to resume it, or "
-                "name another folder"
-            )
+        known = flatten(json.loads(path.read_text(encoding="utf-8")))
+        refuse_other_facts(known, flatten(json.loads(text)), f"{path.parent} holds an ablation")
     write_whole(path, text)
 
 
