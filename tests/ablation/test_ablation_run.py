@@ -76,7 +76,7 @@ def never(*_: object) -> None:
 
 def test_other_settings_need_another_folder(tmp_path: Path) -> None:
     run_table(Table(title="none", rows=()), study(), tmp_path, seeds=1, settings=SETTINGS)
-    with pytest.raises(DataError, match="with train.steps 2, not 3; give the same settings"):
+    with pytest.raises(DataError, match="with train.ema 0.5, not 0.999; give the same settings"):
         run_table(Table(title="none", rows=()), study(), tmp_path, seeds=1, settings=TrainConfig(steps=3))
 
 
