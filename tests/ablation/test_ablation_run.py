@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -15,6 +16,7 @@ from restr.ablation.run import SCORES, RowResult, run_table
 from restr.ablation.study import Study, scenes_study
 from restr.ablation.tables import ABLATION_TABLES, Row, Table, fusion, table
 from restr.cli.main import main
+from restr.cli.verbs.ablate import Ablate
 from restr.config import ModelConfig
 from restr.errors import ConfigError, DataError
 from restr.model.build import build_model
@@ -108,3 +110,4 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert "--features needs --parts" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="choose one of fusion, lambda"):
         table("depth")
+    assert get_args(get_type_hints(Ablate)["table"]) == tuple(ABLATION_TABLES)

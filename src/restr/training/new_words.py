@@ -40,6 +40,7 @@ class LearntRows(nn.Module):
         self.change = nn.Parameter(torch.zeros_like(weight[first:]))
 
     def forward(self, weight: Tensor) -> Tensor:
+        """The table with the learnt rows."""
         return torch.cat([weight[: self.first], weight[self.first :] + self.unit * self.change])
 
 

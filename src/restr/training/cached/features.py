@@ -32,6 +32,7 @@ class StoredFeature:
 
     @property
     def count(self) -> int:
+        """The number of tokens."""
         return self.grid[0] * self.grid[1]
 
 

@@ -54,6 +54,7 @@ class ForwardModule(nn.Module):
         self.model, self.function = model, function
 
     def forward(self, batch: Batch) -> ReSTROutput:
+        """The model's output for a batch."""
         return self.function(self.model, batch)
 
 
@@ -130,6 +131,7 @@ class Engine:
 
     @property
     def autocast(self) -> bool:
+        """Whether the forward pass is computed in half precision."""
         return self.config.autocast != "off"
 
     @contextmanager

@@ -1,10 +1,15 @@
-"""How far a run has come, why it stopped, and its result."""
+"""How far a run has come, what its processes agree on after each step, why it stopped, and its result."""
 
 from __future__ import annotations
 
 import signal
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
+
+import torch
+
+from restr.training.loop import distributed
 
 
 class Stop(IntEnum):
@@ -27,6 +32,27 @@ class Stop(IntEnum):
 def exit_code(stopped: str | None) -> int:
     """What a command returns for ``TrainResult.stopped``: 128 + n after signal n, else 0."""
     return 128 + signal.Signals[stopped] if stopped and stopped.startswith("SIG") else 0
+
+
+class StepStatus(NamedTuple):
+    """What all processes must agree on after each step, or one would wait for another for ever."""
+
+    nonfinite: bool
+    """The loss or the gradient is not finite."""
+
+    unreadable: int
+    """Samples that could not be read."""
+
+    stop: Stop
+    """Whether to stop after this step."""
+
+    save: bool
+    """Whether a checkpoint is due by the clock."""
+
+    def agreed(self, device: torch.device) -> StepStatus:
+        """The maximum over all processes: whatever one of them has seen, all act on."""
+        nonfinite, unreadable, stop, save = distributed.all_max(self, device)
+        return StepStatus(bool(nonfinite), int(unreadable), Stop(int(stop)), bool(save))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -20,7 +20,7 @@ from restr.training.config import WITHOUT_EFFECT, TrainConfig
 from restr.training.loop import checkpoint, distributed
 from restr.training.loop.engine import DTYPES, Engine, StepGradient
 from restr.training.loop.signals import caught_signals
-from restr.training.loop.state import RunState, Stop, TrainResult
+from restr.training.loop.state import RunState, StepStatus, Stop, TrainResult
 from restr.training.loop.stream import BatchStream
 from restr.training.loop.task import Evaluate, Task
 from restr.training.run import sheet
@@ -30,27 +30,6 @@ from restr.training.run.reporter import RunReporter
 _logger = logging.getLogger("restr")
 
 BEST = "best.pt"
-
-
-class StepStatus(NamedTuple):
-    """What all processes must agree on after each step, or one would wait for another for ever."""
-
-    nonfinite: bool
-    """The loss or the gradient is not finite."""
-
-    unreadable: int
-    """Samples that could not be read."""
-
-    stop: Stop
-    """Whether to stop after this step."""
-
-    save: bool
-    """Whether a checkpoint is due by the clock."""
-
-    def agreed(self, device: torch.device) -> StepStatus:
-        """The maximum over all processes: whatever one of them has seen, all act on."""
-        nonfinite, unreadable, stop, save = distributed.all_max(self, device)
-        return StepStatus(bool(nonfinite), int(unreadable), Stop(int(stop)), bool(save))
 
 
 class Trainer:
@@ -81,6 +60,7 @@ class Trainer:
 
     @property
     def model(self) -> ReSTR:
+        """The model in training."""
         return self.engine.model
 
     @property

@@ -42,6 +42,7 @@ class RunLog:
             self._begin(step)
 
     def close(self) -> None:
+        """Close the file."""
         if self._file:
             with self._disk_errors_logged():
                 self._file.close()

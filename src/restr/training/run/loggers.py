@@ -128,11 +128,13 @@ class TensorBoard:
             self._writer.add_text("settings", f"```json\n{json.dumps(settings, indent=2)}\n```")
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Log numbers by name."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
     def picture(self, step: int, name: str, path: Path) -> None:
+        """Log a PNG file."""
         import numpy as np
         from PIL import Image
 
@@ -140,6 +142,7 @@ class TensorBoard:
             self._writer.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
 
     def close(self) -> None:
+        """End the run."""
         self._writer.close()
 
 
@@ -160,12 +163,15 @@ class WandB:
         self._run.define_metric("*", step_metric="step")
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Log numbers by name."""
         self._run.log({"step": step, **values})
 
     def picture(self, step: int, name: str, path: Path) -> None:
+        """Log a PNG file."""
         self._run.log({"step": step, name: self._wandb.Image(str(path))})
 
     def close(self) -> None:
+        """End the run."""
         self._run.finish()
 
 
@@ -184,12 +190,15 @@ class MLflow:
             mlflow.log_params(flatten(settings))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Log numbers by name."""
         self._mlflow.log_metrics(dict(values), step=step, run_id=self.run)
 
     def picture(self, step: int, name: str, path: Path) -> None:
+        """Log a PNG file."""
         self._mlflow.log_artifact(str(path), name, run_id=self.run)
 
     def close(self) -> None:
+        """End the run."""
         self._mlflow.end_run()
 
 
@@ -204,12 +213,15 @@ class Trackio:
         self._run = trackio.init(project=_PROJECT, name=self.run, config=dict(settings), resume="allow")
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Log numbers by name."""
         self._run.log(dict(values), step=step)
 
     def picture(self, step: int, name: str, path: Path) -> None:
+        """Log a PNG file."""
         self._run.log({name: self._trackio.Image(str(path))}, step=step)
 
     def close(self) -> None:
+        """End the run."""
         self._run.finish()
 
 
