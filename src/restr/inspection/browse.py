@@ -1,6 +1,6 @@
-"""A dataset served to a browser on this machine: the check's page, and a list of samples with their masks.
+"""A dataset served to a browser on this machine: the check's page, and the samples with their masks.
 
-Only GET and HEAD are answered. Nothing that a client sends ever becomes a path: it names rows of the index and pages by number.
+The server answers GET and HEAD only. Nothing that a client sends ever becomes a path: rows and pages have numbers.
 """
 
 from __future__ import annotations
@@ -41,20 +41,22 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class _Answer:
-    """What is sent back."""
+    """The answer to one request."""
 
     status: HTTPStatus
     kind: str
+    """The content type."""
     content: bytes
 
 
 class Site:
-    """The answers, without the network. check: the page of ``restr data check``, if there is one."""
+    """The pages and pictures of a dataset by address, without the network."""
 
     def __init__(self, samples: IndexedSamples, title: str, check: str = "") -> None:
+        """check: the page of ``restr data check``, if it was run."""
         self.samples, self.title = samples, title
-        self.check = _with_way_back(check)
-        self._one_at_a_time = threading.Lock()  # ``IndexedSamples`` keeps the last image for whoever asks next
+        self.check = _with_link_back(check)
+        self._one_at_a_time = threading.Lock()  # ``IndexedSamples`` keeps the last image, and is not thread-safe
         self.rows = lru_cache(16)(self._rows)
         self.picture = lru_cache(256)(self._picture)
 
@@ -108,7 +110,7 @@ class Site:
         except DatasetError as error:
             facts["problem"] = str(error)
         facts = {name: value for name, value in facts.items() if value}
-        # back to the page on which it is listed
+        # the link back leads to the page that lists this sample
         view = View(split=view.split, text=view.text, page=place // ON_A_PAGE + 1 if here else 1)
         return _html(sample_page(f"{entry.text} - {self.title}", view, row, entry, facts, before, after))
 
@@ -132,12 +134,12 @@ class Site:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a site. host: only what this machine's own browsers reach, unless another is asked for."""
+    """Serves a site over HTTP."""
 
     daemon_threads = True
 
     def __init__(self, site: Site, host: str = "127.0.0.1", port: int = 0) -> None:
-        """port: 0 for a free one. Raises ``DataError`` where it cannot be had."""
+        """host: by default reachable from this machine alone. port: 0 for a free one. Raises ``DataError`` if it is taken."""
         self.site, self.host = site, host
         try:
             super().__init__((host, port), Handler)
@@ -145,13 +147,13 @@ class Server(ThreadingHTTPServer):
             raise DataError(f"{host}:{port} cannot be listened on ({error}); --port 0 takes a free port") from error
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that hangs up, as it does when one leaves a page, is no error."""
+        """Report errors, except a browser that closes the connection, as it does when its user leaves a page."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """The address for a browser."""
         return f"http://{self.host}:{self.server_port}/"
 
     def is_meant(self, host: str) -> bool:
@@ -161,7 +163,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET and HEAD."""
+    """Answers GET and HEAD."""
 
     server: Server  # type: ignore[assignment]
     server_version, sys_version, protocol_version = "restr", "", "HTTP/1.1"
@@ -176,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(with_content=False)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing is logged."""
+        """Log nothing."""
 
     def _send(self, *, with_content: bool) -> None:
         if self.server.is_meant(self.headers.get("Host", "")):
@@ -197,16 +199,17 @@ def _html(page: str) -> _Answer:
     return _Answer(HTTPStatus.OK, HTML, page.encode())
 
 
-def _with_way_back(check: str) -> str:
-    """The check's page with a link to the samples, and in today's style: another is not let through, see ``HEADERS``."""
+def _with_link_back(check: str) -> str:
+    """The check's page with a link to the samples, and with today's style: ``_HEADERS`` forbid an older page's own."""
     head, _, rest = check.partition("<style>")
-    body = rest.partition("</style>")[2]
-    link = "<nav class='bar'><a href='/'>All samples</a></nav>"
-    return f"{head}<style>{STYLE}</style>{link}{body}" if body else ""
+    rest = rest.partition("</style>")[2]
+    before, tag, body = rest.rpartition("<body>\n")
+    link = "<nav class='toolbar'><a href='/'>All samples</a></nav>"
+    return f"{head}<style>{STYLE}</style>{before}{tag}{link}{body}" if body else ""
 
 
 def _view(query: str) -> View:
-    """The view that an address asks for; what cannot be meant is left out."""
+    """The view that a query string asks for; fields that make no sense are ignored."""
     try:
         values = {name: found[-1] for name, found in parse_qs(query, max_num_fields=8).items()}
     except ValueError:

@@ -1,4 +1,4 @@
-"""Looks a dataset over before anybody trains on it or quotes a number of it."""
+"""Finds what is wrong with a dataset, before anybody trains on it or publishes numbers of it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from restr.pictures import read_picture
 from restr.text.vocabulary import Vocabulary
 from restr.text.words import find_words, normal
 
-BITS = np.array([byte.bit_count() for byte in range(256)], np.int16)
+_BITS = np.array([byte.bit_count() for byte in range(256)], np.int16)
 _LETTERS = re.compile(r"[^\W\d_]+")
-_LONGEST = 20  # words that the model reads
-_NEAR = 4  # differing bits of 64, up to which two pictures count as the same
-FOREIGN = 0.5  # share of unknown words from which an expression of three words or more is reported
+_LONGEST = 20  # words of an expression that the model reads
+_NEAR = 4  # of 64 bits: two pictures count as the same if at most so many differ
+_FOREIGN = 0.5  # the share of unknown words from which an expression of at least three words is reported
 
-# kind -> what it means, in the order in which a report shows them
-KINDS = {
+# kind -> its meaning, in the order of a report
+PROBLEM_KINDS = {
     BAD: "it cannot be read; the others are used",
     "missing picture": "the file is not there",
     "unreadable": "the picture or its mask cannot be read",
@@ -48,29 +48,35 @@ KINDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetProblem:
-    """One finding. split, entry: where; image: the picture, relative to the root; detail: what exactly."""
+    """One problem of a dataset."""
 
     kind: str
+    """A key of ``PROBLEM_KINDS``."""
     split: str
     entry: str
+    """The id of the entry; empty if the problem is one of the picture."""
     image: str
+    """The picture's path below the root."""
     detail: str = ""
+    """More about it, for people."""
 
 
 @dataclass(kw_only=True)
 class CheckReport:
-    """Counts for each split, and every problem. numbers: which sample the entry of a problem is, by split and id. left_out:
-    what is no sample and no problem either, such as key points."""
+    """What a check found."""
 
     splits: dict[str, dict[str, float]] = field(default_factory=dict)
+    """The counts of each split, by name."""
     problems: list[DatasetProblem] = field(default_factory=list)
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The sample number of each entry that has a problem, by split and id."""
     left_out: list[LeftOut] = field(default_factory=list)
+    """Annotations that are neither samples nor problems, such as key points."""
 
     def counts(self) -> dict[str, int]:
-        """How often each kind of problem was found, in the order of ``KINDS``."""
+        """The number of problems of each kind found, in the order of ``PROBLEM_KINDS``."""
         found = Counter(problem.kind for problem in self.problems)
-        return {kind: found[kind] for kind in KINDS if found[kind]}
+        return {kind: found[kind] for kind in PROBLEM_KINDS if found[kind]}
 
     def to_dict(self) -> dict[str, Any]:
         """The report in JSON's types."""
@@ -85,7 +91,7 @@ class CheckReport:
 def check(
     samples: IndexedSamples, vocabulary: Vocabulary, *, progress: Callable[[int], None] | None = None
 ) -> CheckReport:
-    """Read every picture and every mask once and report what is wrong. progress: called with the entries of each picture."""
+    """Read every picture and every mask once and report what is wrong. progress: called with the number of entries of each picture."""
     report = CheckReport()
     entries: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))  # split -> image -> entries
     numbers: dict[tuple[str, str], int] = {}
@@ -122,7 +128,7 @@ def check(
     ]
     report.problems += _leaks_by_name(entries)
     report.problems += _same_looks(hashes)
-    order = list(KINDS)
+    order = list(PROBLEM_KINDS)
     report.problems.sort(key=lambda problem: order.index(problem.kind))
     named = {(problem.split, problem.entry) for problem in report.problems if problem.entry}
     report.numbers = {each: numbers[each] for each in named}
@@ -130,14 +136,14 @@ def check(
 
 
 def looks_of(picture: Image.Image) -> int:
-    """A difference hash of 64 bits: whether each of 8 x 8 cells is darker than its right neighbour, once it is small."""
+    """A difference hash of 64 bits: for each of 8 x 8 cells, whether it is darker than its right neighbour."""
     small = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS), np.int16)
     bits = (small[:, 1:] > small[:, :-1]).flatten()
     return int(np.packbits(bits).view(">u8")[0])
 
 
 def _picture(files: Opener, group: list[Entry], areas: list[float]) -> tuple[int | None, list[DatasetProblem]]:
-    """A picture's hash and what is wrong with it and its masks; adds the masks' shares of it to ``areas``."""
+    """A picture's hash, and the problems of the picture and its masks; adds the masks' shares of the picture to ``areas``."""
     first, problems = group[0], []
 
     def problem(kind: str, entry: Entry, detail: str = "") -> None:
@@ -194,7 +200,7 @@ def _expression(entry: Entry, vocabulary: Vocabulary) -> Iterator[DatasetProblem
         yield problem("too long", entry.text)
     latin = all(ord(letter) < 0x250 for word in words for letter in word)
     unknown = sum(word not in vocabulary and len(word) > 1 for word in words)
-    if not latin or (len(words) >= 3 and unknown >= FOREIGN * len(words)):
+    if not latin or (len(words) >= 3 and unknown >= _FOREIGN * len(words)):
         yield problem("not English", entry.text)
 
 
@@ -221,14 +227,14 @@ def _leaks_by_name(entries: dict[str, dict[str, list[Entry]]]) -> Iterator[Datas
 
 
 def _same_looks(hashes: dict[tuple[str, str], int]) -> Iterator[DatasetProblem]:
-    """Pairs of different pictures whose hashes are near; the later of a pair is reported."""
+    """Pictures whose hash is near that of an earlier, different picture."""
     unique: dict[str, tuple[str, str]] = {}
     for split, image in hashes:
-        unique.setdefault(image, (split, image))  # in another split too: reported by name
+        unique.setdefault(image, (split, image))  # the same name in two splits is reported by name
     keys = list(unique.values())
     values = np.array([hashes[key] for key in keys], np.uint64)
     for place in range(1, len(keys)):
-        differing = BITS[(values[:place] ^ values[place]).view(np.uint8)].reshape(place, 8).sum(1)
+        differing = _BITS[(values[:place] ^ values[place]).view(np.uint8)].reshape(place, 8).sum(1)
         split, image = keys[place]
         for earlier in np.flatnonzero(differing <= _NEAR):
             other_split, other = keys[int(earlier)]

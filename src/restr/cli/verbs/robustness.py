@@ -77,7 +77,7 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     from restr.cli.verbs.eval import Eval, prepared
     from restr.evaluation.robustness.measure import Measured, summarise
     from restr.evaluation.robustness.perturbations import PERTURBATIONS, chosen
-    from restr.evaluation.robustness.report import markdown, write_robustness
+    from restr.evaluation.robustness.report import robustness_table, write_robustness
 
     names = chosen(settings.only)
     shared = ("data", "root", "protocol", "split", "n", "seed", "model")
@@ -89,7 +89,7 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     written = write_robustness(
         result, records, settings.out, title=ready.title, samples=ready.samples, command=command, facts=ready.facts
     )
-    print(markdown(result, title=ready.title, command=command))
+    print(robustness_table(result, title=ready.title, command=command))
     print(*written.values(), sep="\n")
     return result
 
