@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from restr.data.dataset import IndexedSamples
+from restr.data.entries.entry import Entry
 from restr.errors import DataError, DatasetError
 from restr.inspection.browse_page import View, error_page, list_page, sample_page
 from restr.inspection.check_page import SIDE, jpeg
@@ -27,7 +28,7 @@ from restr.inspection.style import STYLE
 ON_A_PAGE = 48
 _LARGE = 1400  # pixels of the longer side
 _LONGEST = 200  # characters of a search
-HTML, JPEG = "text/html; charset=utf-8", "image/jpeg"
+_HTML, _JPEG = "text/html; charset=utf-8", "image/jpeg"
 _SIDES = {"": 2 * SIDE, "large": _LARGE, "bare": _LARGE}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors "
@@ -67,12 +68,12 @@ class Site:
             case [""]:
                 return self._list(_view(parts.query))
             case ["check"] if self.check:
-                return _Answer(HTTPStatus.OK, HTML, self.check.encode())
+                return _Answer(HTTPStatus.OK, _HTML, self.check.encode())
             case ["sample", row] if self._is_row(row):
                 return self._sample(int(row), _view(parts.query))
             case ["picture", row, *rest] if self._is_row(row) and len(rest) < 2 and "".join(rest) in _SIDES:
                 try:
-                    return _Answer(HTTPStatus.OK, JPEG, self.picture(int(row), "".join(rest)))
+                    return _Answer(HTTPStatus.OK, _JPEG, self.picture(int(row), "".join(rest)))
                 except DatasetError as error:
                     return self._error(HTTPStatus.NOT_FOUND, str(error))
         return self._error(HTTPStatus.NOT_FOUND, "There is no such page")
@@ -96,26 +97,26 @@ class Site:
         here = place < len(rows) and rows[place] == row
         before = int(rows[place - 1]) if here and place else None
         after = int(rows[place + 1]) if here and place + 1 < len(rows) else None
+        # the link back leads to the page that lists this sample
+        view = View(split=view.split, text=view.text, page=place // ON_A_PAGE + 1 if here else 1)
+        return _html(sample_page(f"{entry.text} - {self.title}", view, row, entry, self._facts(entry), before, after))
+
+    def _facts(self, entry: Entry) -> dict[str, str]:
+        """The properties of a sample as text, by name."""
         facts = {"split": entry.split, "kind": entry.kind, "id": entry.id, "picture": entry.image}
-        facts["means"] = {0: "nothing in the picture", 1: "one region"}.get(
-            len(entry.regions), f"{len(entry.regions)} regions"
-        )
+        count = len(entry.regions)
+        facts["means"] = {0: "nothing in the picture", 1: "one region"}.get(count, f"{count} regions")
         try:
             with self._one_at_a_time:
                 mask = self.samples.sample(entry).mask
-            facts |= {
-                "pixels": f"{mask.shape[1]} x {mask.shape[0]}",
-                "share of the picture": f"{100 * mask.mean():.1f}%",
-            }
+            facts["pixels"] = f"{mask.shape[1]} x {mask.shape[0]}"
+            facts["share of the picture"] = f"{100 * mask.mean():.1f}%"
         except DatasetError as error:
             facts["problem"] = str(error)
-        facts = {name: value for name, value in facts.items() if value}
-        # the link back leads to the page that lists this sample
-        view = View(split=view.split, text=view.text, page=place // ON_A_PAGE + 1 if here else 1)
-        return _html(sample_page(f"{entry.text} - {self.title}", view, row, entry, facts, before, after))
+        return {name: value for name, value in facts.items() if value}
 
     def _picture(self, row: int, how: str) -> bytes:
-        """A sample's picture as JPEG, with its mask unless it is to be bare. Raises ``DatasetError``."""
+        """A sample's picture as JPEG, with its mask unless ``how`` is "bare". Raises ``DatasetError``."""
         with self._one_at_a_time:
             sample = self.samples.sample(self.samples.entries.entry(row))
         return jpeg(Image.fromarray(sample.image), None if how == "bare" else sample.mask, _SIDES[how])
@@ -130,7 +131,7 @@ class Site:
         return place < len(self.samples.rows) and self.samples.rows[place] == int(text)
 
     def _error(self, status: HTTPStatus, text: str) -> _Answer:
-        return _Answer(status, HTML, error_page(self.title, text).encode())
+        return _Answer(status, _HTML, error_page(self.title, text).encode())
 
 
 class Server(ThreadingHTTPServer):
@@ -142,7 +143,7 @@ class Server(ThreadingHTTPServer):
         """host: by default reachable from this machine alone. port: 0 for a free one. Raises ``DataError`` if it is taken."""
         self.site, self.host = site, host
         try:
-            super().__init__((host, port), Handler)
+            super().__init__((host, port), _Handler)
         except (OSError, OverflowError, UnicodeError) as error:
             raise DataError(f"{host}:{port} cannot be listened on ({error}); --port 0 takes a free port") from error
 
@@ -162,7 +163,7 @@ class Server(ThreadingHTTPServer):
         return not local or host in (f"127.0.0.1:{self.server_port}", f"localhost:{self.server_port}")
 
 
-class Handler(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     """Answers GET and HEAD."""
 
     server: Server  # type: ignore[assignment]
@@ -184,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.is_meant(self.headers.get("Host", "")):
             answer = self.server.site.answer(self.path)
         else:
-            answer = _Answer(HTTPStatus.MISDIRECTED_REQUEST, HTML, b"this is another host\n")
+            answer = _Answer(HTTPStatus.MISDIRECTED_REQUEST, _HTML, b"this is another host\n")
         self.send_response(answer.status)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
@@ -196,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _html(page: str) -> _Answer:
-    return _Answer(HTTPStatus.OK, HTML, page.encode())
+    return _Answer(HTTPStatus.OK, _HTML, page.encode())
 
 
 def _with_link_back(check: str) -> str:

@@ -27,7 +27,7 @@ pre code { display: block; padding: .7rem .9rem; border-radius: 8px; }
 _ENVIRONMENT = ("begun", "ended", "step", "restr", "git", "torch", "python", "machine", "gpu")
 # Columns of the log: name -> label, summary over the run, format.
 _SPEED = {
-    "samples_per_s": ("samples a second, median", statistics.median, "{:,.1f}"),
+    "samples_per_s": ("samples per second, median", statistics.median, "{:,.1f}"),
     "data_wait": ("share of the time spent waiting for data, mean", statistics.mean, "{:.1%}"),
     "mfu": ("MFU, median", statistics.median, "{:.1%}"),
     "memory_gb": ("peak memory", max, "{:.2f} GB"),
