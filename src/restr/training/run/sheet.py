@@ -25,11 +25,8 @@ _PAD, _GAP, _MARGIN = 14, 8, 24
 _HEADING, _CAPTION = 64, 62
 _NOTE = 78  # the IoU's width
 _CARD, _TRACK = (246, 247, 249), (222, 225, 230)
-LEVELS = (
-    (0.7, (26, 127, 55)),
-    (0.5, (191, 135, 0)),
-    (0.0, (207, 34, 46)),
-)  # the least IoU of each colour, highest first
+# (least IoU, colour of the bar), from the best to the worst.
+LEVELS = ((0.7, (26, 127, 55)), (0.5, (191, 135, 0)), (0.0, (207, 34, 46)))
 
 
 def sheet_path(folder: Path, step: int) -> Path:
