@@ -132,7 +132,7 @@ def draw_examples(records: Mapping[str, Sequence[Record]], samples: SampleSource
     """A sheet of a few images, drawn by seed: one sample each, clean and under each perturbation at its highest severity,
     with the masks. Shown is the sample that the most perturbations change."""
     names = [CLEAN, *_severest([name for name in records if name != CLEAN])]
-    blocks = [_cells(group, names, records, seed) for group in _drawn(samples, seed)]
+    blocks = [_cells(group, names, records, seed) for group in _shown_samples(samples, seed)]
     heights = [round(_CELL * min(1.0, cells[0][1].mask.shape[0] / cells[0][1].mask.shape[1])) for cells in blocks]
     rows = [-(-len(cells) // _COLUMNS) for cells in blocks]
     heading = 44
@@ -145,14 +145,16 @@ def draw_examples(records: Mapping[str, Sequence[Record]], samples: SampleSource
     for cells, height, count in zip(blocks, heights, rows, strict=True):
         for place, (name, sample, record) in enumerate(cells):
             corner = (GAP + place % _COLUMNS * (_CELL + GAP), top + place // _COLUMNS * (height + _CAPTION))
-            _draw(sheet, corner, height, name, sample, record)
+            _draw_cell(sheet, corner, height, name, sample, record)
         top += count * (height + _CAPTION) + 2 * GAP
         if top < sheet.height:
             pen.line([(GAP, top - 2 * GAP), (sheet.width - GAP, top - 2 * GAP)], (225, 227, 231))
     return sheet
 
 
-def _draw(sheet: Image.Image, corner: tuple[int, int], height: int, name: str, sample: Sample, record: Record) -> None:
+def _draw_cell(
+    sheet: Image.Image, corner: tuple[int, int], height: int, name: str, sample: Sample, record: Record
+) -> None:
     """Draw a cell: the picture, at most ``height`` pixels high, the perturbation with its measure, and the sentence."""
     picture = case_picture(sample, record, _CELL)
     left, top = corner
@@ -164,7 +166,7 @@ def _draw(sheet: Image.Image, corner: tuple[int, int], height: int, name: str, s
     draw_wrapped(pen, (left, top + height + 22), record.text, size=13, room=_CELL, colour=QUIET)
 
 
-def _drawn(samples: SampleSource, seed: int) -> list[list[Sample]]:
+def _shown_samples(samples: SampleSource, seed: int) -> list[list[Sample]]:
     """The samples of each image of the sheet."""
     kept, ids = shown(samples, seed), samples.ids()
     return [[samples[number] for number in group] for group in samples.image_groups() if ids[group[0]] in kept]
@@ -176,10 +178,12 @@ def _cells(
     """Triples (perturbation, changed sample, record) of the image's sample that the most perturbations change."""
     found: dict[str, list[tuple[str, Sample, Record]]] = {}
     for name in names:
-        here = {record.id: record for record in records[name] if record.id in {sample.id for sample in group}}
-        # which sentence "unrelated" drew is known only from the record
-        told = [dataclasses.replace(sample, mask=np.zeros_like(sample.mask)) for sample in group]
-        for sample in told if name == "unrelated" else perturbed(name, group, seed):
+        here = {record.id: record for record in records[name]}
+        if name == "unrelated":  # its sentences come from other images, and are in the records alone
+            changed = [dataclasses.replace(sample, mask=np.zeros_like(sample.mask)) for sample in group]
+        else:
+            changed = perturbed(name, group, seed)
+        for sample in changed:
             if record := here.get(sample.id):
                 found.setdefault(sample.id, []).append((name, sample, record))
     return max(found.values(), key=len)
