@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.evaluation.datasets import Scenes
 from restr.files import written_whole
-from restr.grammar.generate import WEIGHTS, references
+from restr.grammar.generate import KIND_WEIGHTS, references
 from restr.grammar.meaning.description import Reference
 from restr.grammar.scene import Scene
 from restr.report.overlay import fit_side, highlight_mask
@@ -29,7 +29,7 @@ def pick(
     photos: Scenes, rng: np.random.Generator, cells: int, kind: str | None = None
 ) -> Iterator[tuple[Scene, Reference]]:
     """One reference from each of ``cells`` random photographs; up to four passes if the kind is rare."""
-    weights = WEIGHTS if kind is None else {kind: 1.0}
+    weights = KIND_WEIGHTS if kind is None else {kind: 1.0}
     found = 0
     for number in np.tile(rng.permutation(len(photos)), 4):
         if found == cells:
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "val"), default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cells", type=int, default=64)
-    parser.add_argument("--kind", choices=sorted(WEIGHTS), default=None)
+    parser.add_argument("--kind", choices=sorted(KIND_WEIGHTS), default=None)
     parser.add_argument("--out", type=Path, default=Path("contact.png"))
     chosen = parser.parse_args()
     rng = np.random.default_rng(chosen.seed)

@@ -76,10 +76,10 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     """Measure what the folder does not have yet, print the table and write the report."""
     from restr.cli.verbs.eval import Eval, prepared
     from restr.evaluation.robustness.measure import Measured, summarise
-    from restr.evaluation.robustness.perturbations import PERTURBATIONS, chosen
+    from restr.evaluation.robustness.perturbations import PERTURBATIONS, select_perturbations
     from restr.evaluation.robustness.report import robustness_table, write_robustness
 
-    names = chosen(settings.only)
+    names = select_perturbations(settings.only)
     shared = ("data", "root", "protocol", "split", "n", "seed", "model")
     ready = prepared(Eval(**{name: getattr(settings, name) for name in shared}))
     store = Measured(settings.out / "measured", ready.facts)
