@@ -1,4 +1,4 @@
-"""A batch for training and where batches come from: any object with ``batch(step) -> Batch``."""
+"""Batches for training, and their sources: any object with ``batch(step) -> Batch``."""
 
 from __future__ import annotations
 
