@@ -89,9 +89,6 @@ def retained(result: RobustnessResult) -> dict[str, float]:
     return {row.name: row.retained_oiou for row in result.retained}
 
 
-# --- what is left ----------------------------------------------------------------------------------------------------
-
-
 def test_who_ignores_the_words_keeps_everything_whatever_they_are() -> None:
     result = result_of(Halves(deaf=True), make_samples(), SENTENCES)
     assert retained(result) == dict.fromkeys(SENTENCES, 1.0)
