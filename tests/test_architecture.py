@@ -42,14 +42,14 @@ ALLOWED: dict[str, set[str]] = {
     "data": BASE | {"grammar"},
     "formats": BASE | {"data"},
     "published": BASE | {"data", "formats"},
-    "inspection": BASE | {"data", "formats"},
+    "inspection": BASE | {"data", "formats", "report"},
     "training": MODEL | {"losses", "metrics", "grammar", "data", "formats", "report"},
-    "inference": MODEL | {"bounded"},
+    "inference": MODEL | {"bounded", "report"},
     "export": MODEL | {"inference"},
     "server": MODEL | {"bounded", "inference", "__init__"},
     "client": {"errors", "masks", "__init__"},
     "evaluation": MODEL | {"metrics", "grammar", "data", "formats", "published", "inference", "report"},
-    "ablation": MODEL | {"losses", "metrics", "data", "training"},
+    "ablation": MODEL | {"losses", "metrics", "data", "training", "report"},
     "cli": MODEL
     | {
         "losses",

@@ -71,7 +71,7 @@ def test_equals_the_definition(samples, empty_iou):
         assert measures == pytest.approx(by_definition(of_kind, empty_iou), abs=1e-12, nan_ok=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(SAMPLES, SAMPLES)
 def test_merge_is_as_one_run_and_state_survives_json(first, second):
     whole, part = filled(first + second), filled(first)

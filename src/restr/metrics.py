@@ -45,14 +45,15 @@ def intersection_and_union(prediction: np.ndarray, target: np.ndarray) -> tuple[
 def intersections_and_unions(masks: _Masks, targets: _Masks) -> tuple[_Masks, _Masks]:
     """Pixels in both masks and in either, (b) each, for bool masks (b ...) of one shape: NumPy arrays or PyTorch
     tensors."""
-    pixels = tuple(range(1, masks.ndim))
-    return (masks & targets).sum(pixels), (masks | targets).sum(pixels)
+    counts: list[Any] = [each.sum(tuple(range(1, masks.ndim))) for each in (masks & targets, masks | targets)]
+    return counts[0], counts[1]
 
 
 def iou(masks: _Masks, targets: _Masks) -> _Masks:
     """Each sample's IoU, (b), for masks as ``intersections_and_unions`` takes them; two empty masks agree (1)."""
     intersections, unions = intersections_and_unions(masks, targets)
-    return (intersections + (unions == 0)) / unions.clip(1)
+    found: Any = (intersections + (unions == 0)) / unions.clip(1)
+    return found
 
 
 @dataclass(kw_only=True)
@@ -184,10 +185,7 @@ class SegmentationMetrics:
 
 
 def area_under_curve(present: Sequence[float], absent: Sequence[float]) -> float:
-    """The area under the ROC curve: how often a value of ``present`` exceeds one of ``absent``, a tie counting half.
-
-    NaN if either is empty.
-    """
+    """The ROC curve's area: how often a value of ``present`` exceeds one of ``absent``, ties half; NaN without both."""
     if not len(present) or not len(absent):
         return float("nan")
     ordered = np.sort(np.asarray(absent, np.float64))
@@ -209,9 +207,9 @@ class CalibrationBin(NamedTuple):
     """A part of [0, 1] and the scores in it."""
 
     low: float
-    """The least score of the part."""
+    """Where the part begins."""
     high: float
-    """The end of the part, exclusive but for the last one."""
+    """Where it ends; exclusive, except for the last one."""
     n: int
     """The number of scores."""
     score: float

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from oracles import Framed
+from restr import Segmenter
 from restr.data.sample import Sample
 from restr.errors import ConfigError
 from restr.evaluation.evaluate import evaluate
 from restr.evaluation.protocol import PROTOCOLS, EvalProtocol, protocol
+from small_exports import WORDS, shallow_model
 
 
 @dataclass
@@ -82,6 +84,15 @@ def test_joined_sentences_are_one_sample() -> None:
     result = evaluate(Painter(), [one, two], protocol=joined, control=False)
     assert [record.text for record in result.records] == ["left. red one"]
     assert "one sample = one region, its sentences joined" in result.protocol
+
+
+def test_a_protocol_frames_the_segmenter_in_its_own_patches() -> None:
+    """20 pixels are five patches of this model, and none of a model with patches of 16."""
+    segmenter = Segmenter(shallow_model(), WORDS, device="cpu")
+    small = EvalProtocol(name="small", size=20, fit="square", measured_at="model")
+    result = evaluate(segmenter, [painted([[200, 0]], [[1, 0]], scale=16, text="left")], small)
+    assert result.records[0].prediction["size"] == [20, 20] and result.protocol.startswith("small: input 20 ")
+    assert segmenter.framing.size == 64 and segmenter.framing.patch == 4
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

@@ -18,7 +18,7 @@ def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
     """Check a dataset, with a bar, and write both files. data: the dataset's spec."""
     from restr.inference.locate import model_folder
     from restr.inspection.check import check
-    from restr.inspection.check_page import page
+    from restr.inspection.check_page import check_html
     from restr.text.vocabulary import Vocabulary
 
     words = Vocabulary.from_file(model_folder(None) / "vocab.txt")
@@ -26,7 +26,7 @@ def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
         task = progress.add_task("checking", total=len(samples))
         report = check(samples, words, progress=lambda count: progress.advance(task, count))
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "check.html", page(report, samples, f"{data}, checked"))
+    write_whole(out / "check.html", check_html(report, samples, f"{data}, checked"))
     content = {"data": data, "root": str(samples.root.absolute()), **report.to_dict()}
     write_whole(out / "check.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return report

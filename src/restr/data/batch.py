@@ -1,4 +1,4 @@
-"""A batch for training and where batches come from: any object with ``batch(step) -> Batch``."""
+"""Batches for training, and their sources: any object with ``batch(step) -> Batch``."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ class Batches(Protocol):
     So a resumed run sees the same batches as an uninterrupted one, in any process.
     """
 
-    def batch(self, step: int) -> Batch: ...
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0."""
+        ...
 
 
 class Samples(Protocol):
@@ -80,7 +82,9 @@ class Samples(Protocol):
 class Fetching(Protocol):
     """Samples from a slow source, which can fetch them ahead."""
 
-    def fetch(self, numbers: Sequence[int]) -> None: ...
+    def fetch(self, numbers: Sequence[int]) -> None:
+        """Fetch the data of these samples, which are read next."""
+        ...
 
 
 class SampleBatches:

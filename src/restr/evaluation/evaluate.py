@@ -35,16 +35,24 @@ class Segmented(Protocol):
     """The part of ``restr.Result`` that is measured."""
 
     @property  # Any: type checkers do not take Result's cached properties for plain ones in a protocol
-    def prob(self) -> Any: ...
+    def prob(self) -> Any:
+        """Probabilities, float (H W)."""
+        ...
 
     @property
-    def score(self) -> Any: ...
+    def score(self) -> Any:
+        """The probability that the mask is right."""
+        ...
 
     @property
-    def presence(self) -> float | None: ...
+    def presence(self) -> float | None:
+        """The probability that the sentence means anything; None if unknown."""
+        ...
 
     @property
-    def present(self) -> bool: ...
+    def present(self) -> bool:
+        """Whether the presence suffices; if not, the mask is empty."""
+        ...
 
 
 class Segments(Protocol):

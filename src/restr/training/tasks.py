@@ -24,7 +24,7 @@ from restr.training.cached.rehearsal import Alternating, Rehearsal
 from restr.training.loop.task import Task
 from restr.training.loop.validate import validate, validate_cached, validate_swaps
 from restr.training.new_words import add_words, new_words
-from restr.training.run.sheet import MOST, draw_sheet
+from restr.training.run.sheet import MAX_SAMPLES, draw_sheet
 from restr.training.start import Start, vocabulary_of
 
 _EVERY = 2  # train on every 2nd row and column of patches: things and their names are learnt, not how borders run
@@ -171,7 +171,7 @@ def evenly_spaced(length: int, count: int) -> list[int]:
 
 def _for_sheet(samples: Samples) -> list[Sample]:
     """The samples that a sheet shows."""
-    return [samples[index] for index in evenly_spaced(len(samples), MOST)]
+    return [samples[index] for index in evenly_spaced(len(samples), MAX_SAMPLES)]
 
 
 def _freeze_vision(model: ReSTR) -> None:

@@ -24,7 +24,7 @@ from restr.evaluation.robustness.measure import (
     summarise_robustness,
 )
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, sentences_of_others
-from restr.evaluation.robustness.report import markdown, write_robustness
+from restr.evaluation.robustness.report import robustness_table, write_robustness
 from restr.evaluation.robustness.store import Measured
 from restr.evaluation.robustness.synonyms import named_categories
 
@@ -87,9 +87,6 @@ def result_of(segmenter: Any, samples: SampleList, names: list[str], **options: 
 
 def retained(result: RobustnessResult) -> dict[str, float]:
     return {row.name: row.retained_oiou for row in result.retained}
-
-
-# --- what is left ----------------------------------------------------------------------------------------------------
 
 
 def test_who_ignores_the_words_keeps_everything_whatever_they_are() -> None:
@@ -277,7 +274,7 @@ def test_the_report_holds_every_row(tmp_path: Path) -> None:
     for name in ("robustness.png", "examples.png"):
         with Image.open(io.BytesIO(paths[name].read_bytes())) as picture:
             assert min(picture.size) > 400
-    assert "names nothing here" not in markdown(replace(result, nothing=()), title="t")
+    assert "names nothing here" not in robustness_table(replace(result, nothing=()), title="t")
 
 
 def test_the_verb_measures_a_model_and_the_table_grows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,13 +32,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Check, "restr data check", arguments)
     from restr.data.entries.left_out import BAD, summary
-    from restr.inspection.check import KINDS
+    from restr.inspection.check import PROBLEM_KINDS
 
     report = write_check(settings.open(), settings.data, settings.out)
     for split, values in report.splits.items():
         print(f"{split or 'all'}: {values['pictures']:,.0f} pictures, {values['expressions']:,.0f} expressions")
     for kind, count in report.counts().items():
-        print(f"  {count:6,}  {kind}: {KINDS[kind]}")
+        print(f"  {count:6,}  {kind}: {PROBLEM_KINDS[kind]}")
     for problem in [each for each in report.problems if each.kind == BAD][:_LISTED]:
         print(f"          {problem.detail}")
     if report.left_out:

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def ablate(settings: Ablate) -> int:
     """Run the rest of the table and write it."""
-    from restr.ablation.report import markdown, plot
+    from restr.ablation.report import ablation_table, plot_ablation
     from restr.ablation.run import run_table
     from restr.ablation.tables import table
     from restr.training.loop.state import exit_code
@@ -95,9 +95,9 @@ def ablate(settings: Ablate) -> int:
         settings=settings.train,
         loss={name: getattr(settings, name) for name in ("dice_weight", "patch_weight", "patch_share")},
     )
-    text = markdown(chosen.title, results)
+    text = ablation_table(chosen.title, results)
     write_whole(settings.out / "table.md", text)
-    plot(chosen.title, results, settings.out / "table.png")
+    plot_ablation(chosen.title, results, settings.out / "table.png")
     print(text)
     code = exit_code(stopped)
     if code:

@@ -65,7 +65,7 @@ def evaluate_and_report(settings: Eval, *, command: str = "") -> EvaluationResul
     from restr.cli.progress import progress_bar
     from restr.evaluation.evaluate import summarise
     from restr.evaluation.journal import Journal
-    from restr.evaluation.report import markdown, write_report
+    from restr.evaluation.report import evaluation_table, write_evaluation
     from restr.evaluation.run import EvalSetup, measure_all
 
     plan = plan_evaluation(settings, settings.model, _protocol_of(settings), precision=settings.precision)
@@ -96,12 +96,12 @@ def evaluate_and_report(settings: Eval, *, command: str = "") -> EvaluationResul
     result = summarise(records, plan.conditions, plan.protocol)
     written = {}
     if settings.out:  # before anything is printed: standard output may be closed
-        written = write_report(
+        written = write_evaluation(
             result, settings.out, title=plan.title, samples=plan.samples, command=command, facts=facts
         )
     if journal:
         journal.remove()
-    print(markdown(result, title=plan.title, command=command))
+    print(evaluation_table(result, title=plan.title, command=command))
     print(*written.values(), sep="\n")
     return result
 

@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def finetune(settings: Finetune, *, command: str = "") -> str | None:
     """Encode, train, measure before and after, save; returns why training stopped early, if it did."""
-    from restr.cli.finetune_report import measured, report, say_new_words
+    from restr.cli.finetune_report import measure_pictures, print_new_words, write_finetune_report
     from restr.cli.notices import announce
     from restr.inference.segmenter import Segmenter
     from restr.model.weights import save_pretrained
@@ -93,7 +93,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     # Without a cache of encoded images: training changes the model.
     segmenter = Segmenter.from_pretrained(settings.model, device=settings.device, cache_bytes=0)
     train, val, store = _encoded(segmenter.model, samples, split, settings.out / "features")
-    before = measured(segmenter, val, store)
+    before = measure_pictures(segmenter, val, store)
     known = segmenter.tokenizer.vocabulary
     task = own_pictures(
         segmenter.model,
@@ -107,7 +107,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     )
     config = train_config(settings, pictures=len(train))
     trainer = Trainer(task, config, settings.out, resume=bool(checkpoint.saved(settings.out)))
-    say_new_words(known, task.words)
+    print_new_words(known, task.words)
     record.begin(settings.out, "finetune", settings, version=__version__, command=command)
     result = trainer.fit()
     record.end(settings.out, step=result.step, stopped=result.stopped, metrics=result.metrics)
@@ -119,8 +119,8 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     model.decoder.coarse = 0
     save_pretrained(model, task.words, settings.out / "model", int8=True)
     numbers = [number for group in split.val for number in group]
-    after = measured(Segmenter.from_pretrained(settings.out / "model", device=settings.device), val, store)
-    report(settings.data, samples, numbers, before, after, settings.out, command)
+    after = measure_pictures(Segmenter.from_pretrained(settings.out / "model", device=settings.device), val, store)
+    write_finetune_report(settings.data, samples, numbers, before, after, settings.out, command)
     return result.stopped
 
 

@@ -52,7 +52,7 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     from restr.evaluation.protocol import protocol
     from restr.evaluation.robustness.measure import summarise_robustness
     from restr.evaluation.robustness.perturbations import PERTURBATIONS, select_perturbations
-    from restr.evaluation.robustness.report import markdown, write_robustness
+    from restr.evaluation.robustness.report import robustness_table, write_robustness
     from restr.evaluation.robustness.store import Measured
 
     names = select_perturbations(settings.only)
@@ -64,7 +64,7 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     written = write_robustness(
         result, records, settings.out, title=plan.title, samples=plan.samples, command=command, facts=plan.facts
     )
-    print(markdown(result, title=plan.title, command=command))
+    print(robustness_table(result, title=plan.title, command=command))
     print(*written.values(), sep="\n")
     return result
 

@@ -152,7 +152,7 @@ def _save(folder: Path, model: ReSTR, task: Task, result: TrainResult) -> None:
     from restr.model.weights import save_pretrained
     from restr.training.run import record
     from restr.training.run.curves import plot_curves
-    from restr.training.run.report import write_report
+    from restr.training.run.report import write_run_report
 
     save_pretrained(model, task.words, folder / "model")
     record.end(folder, step=result.step, stopped=result.stopped, metrics=result.metrics)
@@ -161,7 +161,7 @@ def _save(folder: Path, model: ReSTR, task: Task, result: TrainResult) -> None:
         plot_curves(folder / "log.jsonl", folder / "curves.png")
     except DataError as error:  # matplotlib comes with an extra; a finished run must not fail for a picture
         _logger.warning("no curves: %s", error)
-    write_report(folder)
+    write_run_report(folder)
 
 
 def task_of(settings: Train) -> Task:

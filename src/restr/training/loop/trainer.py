@@ -215,7 +215,7 @@ class Trainer:
                 metrics = {name: float(value) for name, value in evaluate(model).items()}
                 if self.task.draw and (distributed.is_first() or distributed.is_sharded(model)):
                     with contextlib.suppress(OSError):  # a full disk costs the sheet, not the run
-                        path = sheet.path_of(self.folder, state.step)
+                        path = sheet.sheet_path(self.folder, state.step)
                         self.task.draw(model, path=path, title=f"step {state.step:,}")
                 state.metrics = distributed.all_gather(metrics)[0]  # rank 0 decides for all ranks
                 score = state.metrics.get(self.config.best)

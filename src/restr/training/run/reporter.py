@@ -67,7 +67,7 @@ class RunReporter:
         """Report the metrics of an evaluation and the best score so far; a sheet, if drawn, goes to the loggers."""
         numbers = {f"val_{name}": value for name, value in metrics.items()}
         self._report(step, numbers if best is None else numbers | {"val_best": best})
-        path = sheet.path_of(self.folder, step)
+        path = sheet.sheet_path(self.folder, step)
         if path.exists():
             for logger in self.loggers:
                 logger.picture(step, "sheet", path)
