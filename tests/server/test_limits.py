@@ -100,7 +100,7 @@ def test_a_changed_model_is_taken_and_kept_images_follow(tmp_path, folder):
 
 def test_kept_images_are_given_up_by_size_and_by_age(folder):
     with serving(folder) as client:
-        store = state_of(client).service.images
+        store = state_of(client).service.images.memory
         names = [client.post("/v1/images", json={"image": base64_of(photograph(i))}).json()["id"] for i in range(3)]
         assert len(store) == 3
         store.get(names[0])

@@ -24,8 +24,8 @@ from starlette.testclient import TestClient
 
 from restr.config import ModelConfig
 from restr.model.weights import save_pretrained
+from restr.server.app import create_app
 from restr.server.http.connection import HeaderTimeoutProtocol
-from restr.server.http.routes import create_app
 from restr.server.settings import ServerSettings
 from small_exports import WORDS, shallow_model
 

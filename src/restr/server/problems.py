@@ -88,7 +88,7 @@ class Problem(Exception):
         return [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers | self.headers).items()]
 
 
-def shown(value: str, longest: int = 80) -> str:
+def quoted(value: str, longest: int = 80) -> str:
     """What a client sent, short enough and safe to be sent back."""
     return repr(value if len(value) <= longest else value[: longest - 3] + "...")
 

@@ -16,6 +16,7 @@ from restr.fields import at_least
 _HIGHEST_PORT = 65_535
 _BUNDLED = "restr_small"  # the name of the model that is served when none is given
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+IMAGES_FOLDER, METRICS_FOLDER = "images", "metrics"  # in the temporary folder that several workers share
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

@@ -16,10 +16,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from restr.client import Client, ServerError
-from restr.server.files.folder import FolderStore
-from restr.server.http.routes import create_app
-from restr.server.processes.several import IMAGES, METRICS, shared_out
-from restr.server.settings import ServerSettings
+from restr.server.app import create_app
+from restr.server.processes.several import shared_out
+from restr.server.settings import IMAGES_FOLDER, METRICS_FOLDER, ServerSettings
 from served import assert_problem, base64_of, model_in, photograph, process, wait_until
 
 PHOTO = photograph()
@@ -130,31 +129,11 @@ def test_the_processor_is_shared_out():
     assert shared_out(ServerSettings(workers=2, threads=7)).threads == 7
 
 
-def test_the_shelf_gives_up_by_age_then_by_size(tmp_path):
-    now = [1000.0]
-    shelf = FolderStore(tmp_path, most=350, seconds=10, clock=lambda: now[0])
-    for number in range(3):
-        shelf.put(f"image {number}", "tiny", bytes(95))
-        now[0] += 1
-        shelf.touch(f"image {number}")
-    assert shelf.touch("image 0") and shelf.get("image 0") == ("tiny", bytes(95))
-    now[0] += 1
-    shelf.put("image 3", "tiny", bytes(95))  # more than 350 with their heads
-    assert [shelf.touch(f"image {number}") for number in range(4)] == [True, False, True, True]
-    assert not shelf.touch("../../etc/passwd") and not shelf.remove("image 1") and shelf.remove("image 0")
-    now[0] += 60
-    (tmp_path / ".half.partial").write_bytes(b"a dead worker's")
-    assert not shelf.touch("image 3")
-    os.utime(tmp_path / ".half.partial", (0, 0))
-    shelf.trim()
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_full_disk_is_a_typed_problem_and_keeps_nothing(folder, tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for name in (IMAGES, METRICS):
+    for name in (IMAGES_FOLDER, METRICS_FOLDER):
         (tmp_path / name).mkdir()
     app = create_app(ServerSettings(models=(f"tiny={folder}",), device="cpu", log="off", workers=2), shared=tmp_path)
     with TestClient(app, base_url="http://127.0.0.1") as client:
@@ -162,7 +141,7 @@ def test_a_full_disk_is_a_typed_problem_and_keeps_nothing(folder, tmp_path, monk
         monkeypatch.setattr("restr.server.files.folder.write_whole", full)
         answer = client.post("/v1/images", json={"image": base64_of(PHOTO)})
         assert_problem(answer, "overloaded", 503)
-        assert answer.headers["retry-after"] == "30" and len(app.state.service.images) == 1
+        assert answer.headers["retry-after"] == "30" and len(app.state.service.images.memory) == 1
 
 
 def test_an_expired_image_is_gone_for_all(folder):

@@ -46,6 +46,7 @@ class Backend(ABC):
     precision: str
     device: Any
     config: ModelConfig
+    can_explain: bool = False  # whether it can say where the words looked
 
     def enter(self) -> None:
         """Called before anything is computed. Raises ``ConfigError`` in a process that was forked after its parent had

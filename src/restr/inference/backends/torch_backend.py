@@ -25,6 +25,7 @@ class TorchBackend(Backend):
     """features: ``Placed``, on the model's device. bf16 is autocast: matrix products in bfloat16."""
 
     name = "torch"
+    can_explain = True
 
     def __init__(self, model: ReSTR, *, device: str | torch.device = "auto", precision: str = "fp32") -> None:
         """Raises ``ConfigError`` for a device or a precision that there is not."""

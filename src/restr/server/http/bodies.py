@@ -12,12 +12,13 @@ from starlette.requests import Request
 from restr.server.http.forms import parse_form
 from restr.server.intake.decode import BASE64_OVERHEAD, from_base64, read_body
 from restr.server.intake.fetch import Fetcher
-from restr.server.problems import Problem, shown
+from restr.server.problems import Problem, quoted
 from restr.server.schemas import ImageFields, ImageUpload, Pictured, Question, SegmentFields, SegmentUpload, invalid
 from restr.server.settings import ServerSettings
 
-M = TypeVar("M", bound=BaseModel)
+_M = TypeVar("_M", bound=BaseModel)
 
+NO_STORE = {"Cache-Control": "no-store"}
 JSON, FORM, NDJSON = "application/json", "multipart/form-data", "application/x-ndjson"
 RAW = ("image/jpeg", "image/jpg", "image/png", "image/webp", "image/gif", "image/bmp", "image/*")
 QUESTION_BYTES = 2**18  # a body without an image: some dozens of expressions
@@ -57,7 +58,7 @@ async def read_segment_upload(
     return await asyncio.to_thread(_form, request, body, SegmentFields)
 
 
-async def read_lines(request: Request, settings: ServerSettings) -> list[bytes]:
+async def read_batch(request: Request, settings: ServerSettings) -> list[bytes]:
     """The lines of a batch, each as it came. Raises ``Problem``."""
     content_type(request, NDJSON, "application/ndjson", "application/jsonl")
     body = await read_body(request, most=settings.batch_bytes, seconds=settings.body_s)
@@ -85,7 +86,7 @@ async def image_of(upload: Pictured, fetcher: Fetcher) -> bytes:
     return await asyncio.to_thread(from_base64, upload.image, most=fetcher.most)
 
 
-def _document(model: type[M], body: bytes, where: str = "the body") -> M:
+def _document(model: type[_M], body: bytes, where: str = "the body") -> _M:
     """A JSON document. Raises ``Problem``."""
     try:
         return model.model_validate_json(body)
@@ -99,7 +100,7 @@ def content_type(request: Request, *taken: str) -> str:
     if kind not in taken:
         raise Problem(
             "unsupported-media-type",
-            f"the content type is {shown(kind) if kind else 'missing'}; send {', '.join(taken)}",
+            f"the content type is {quoted(kind) if kind else 'missing'}; send {', '.join(taken)}",
             headers={"Accept": ", ".join(taken)},
         )
     return kind
@@ -111,7 +112,7 @@ async def _read(request: Request, kind: str, settings: ServerSettings) -> bytes:
     return await read_body(request, most=image + BASE64_OVERHEAD + QUESTION_BYTES, seconds=settings.body_s)
 
 
-def _form(request: Request, body: bytes, model: type[M]) -> tuple[bytes, M]:
+def _form(request: Request, body: bytes, model: type[_M]) -> tuple[bytes, _M]:
     """The field ``image``, and the others as a document."""
     image: bytes | None = None
     fields: dict[str, object] = {}
@@ -122,13 +123,13 @@ def _form(request: Request, body: bytes, model: type[M]) -> tuple[bytes, M]:
                 raise Problem("invalid-request", "image: there are several; send one image a request")
             image = bytes(part.value)
         elif part.is_file:
-            raise Problem("invalid-request", f"the field {shown(part.name)} is a file; only 'image' may be one")
+            raise Problem("invalid-request", f"the field {quoted(part.name)} is a file; only 'image' may be one")
         elif part.name in _LISTS:
             value = part.text()
             values = [each.strip() for each in value.split(",")] if part.name == "formats" else [value]
             lists.setdefault(_LISTS[part.name], []).extend(values)
         elif part.name in fields:
-            raise Problem("invalid-request", f"the field {shown(part.name)} comes twice; send it once")
+            raise Problem("invalid-request", f"the field {quoted(part.name)} comes twice; send it once")
         else:
             fields[part.name] = part.text()
     if image is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from restr.server.problems import Problem, shown
+from restr.server.problems import Problem, quoted
 
 MOST_PARTS = 200
 
@@ -25,7 +25,7 @@ class Part:
         try:
             return self.value.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Problem("malformed-body", f"the field {shown(self.name)} is not UTF-8 text") from error
+            raise Problem("malformed-body", f"the field {quoted(self.name)} is not UTF-8 text") from error
 
 
 def parse_form(content_type: str, body: bytes) -> list[Part]:

@@ -15,8 +15,8 @@ from restr.server.metrics import Metrics
 from restr.server.problems import Problem
 from restr.server.settings import ServerSettings
 
-logger = logging.getLogger("restr.server")
-requests_logger = logging.getLogger("restr.server.http.bodies")
+_logger = logging.getLogger("restr.server")
+_requests_logger = logging.getLogger("restr.server.requests")
 
 HEADER_BYTES = 2**14  # of all headers; the protocol itself only counts those that come in pieces
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
@@ -60,7 +60,7 @@ class RequestGate:
         except Problem as found:
             problem = found.with_traceback(None)  # which would keep the body until the garbage is collected
         except Exception:
-            logger.exception("%s %s failed", scope["method"], _route(scope))
+            _logger.exception("%s %s failed", scope["method"], _route(scope))
             problem = Problem("internal-error", "something went wrong here, not in your request; the log says more")
         finally:
             self.open -= 1
@@ -94,11 +94,11 @@ class RequestGate:
         method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER"
         self.metrics.requests.labels(route, method, str(status)).inc()
         self.metrics.seconds.labels(route).observe(seconds)
-        if self.settings.log == "off" or not requests_logger.isEnabledFor(logging.INFO):
+        if self.settings.log == "off" or not _requests_logger.isEnabledFor(logging.INFO):
             return
         fields: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
         line = json.dumps(fields) if self.settings.log == "json" else " ".join(str(value) for value in fields.values())
-        requests_logger.info("%s", line)
+        _requests_logger.info("%s", line)
 
 
 async def answer(send: Send, problem: Problem) -> None:

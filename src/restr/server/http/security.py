@@ -13,7 +13,7 @@ from pathlib import Path
 
 from restr.errors import ConfigError
 from restr.files import read_lines
-from restr.server.problems import Problem, shown
+from restr.server.problems import Problem, quoted
 
 CSP = (
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; object-src 'none'; "
@@ -118,7 +118,7 @@ def check_host(headers: dict[bytes, bytes], allowed: Sequence[str]) -> None:
     if name not in {each.lower() for each in allowed}:
         raise Problem(
             "wrong-host",
-            f"the Host header is {shown(host)}; this server answers to {', '.join(allowed)} (--allowed-host)",
+            f"the Host header is {quoted(host)}; this server answers to {', '.join(allowed)} (--allowed-host)",
         )
 
 

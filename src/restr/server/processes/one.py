@@ -12,9 +12,9 @@ from types import FrameType
 
 import uvicorn
 
+from restr.server.app import create_app
 from restr.server.http.connection import HeaderTimeoutProtocol
 from restr.server.http.gate import HEADER_BYTES
-from restr.server.http.routes import create_app
 from restr.server.settings import ServerSettings
 
 DRAIN_EXTRA = 5  # seconds beside the deadline that answers have to be sent after the server was told to stop

@@ -20,9 +20,9 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from restr.errors import ConfigError
-from restr.server.settings import ServerSettings
+from restr.server.settings import IMAGES_FOLDER, METRICS_FOLDER, ServerSettings
 
-logger = logging.getLogger("restr.server")
+_logger = logging.getLogger("restr.server")
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy whatever locks and threads the parent happens to have
 
 _HIGHEST_PORT = 65_535
@@ -31,7 +31,6 @@ STEADY = 10.0  # seconds after which a worker's death is an accident, not a faul
 LONGEST_PAUSE = 30.0
 HOPELESS = 3  # deaths before any worker was ever ready
 GRACE = 10.0  # seconds beside the deadline until a worker that does not end is killed
-IMAGES, METRICS = "images", "metrics"  # in the shared folder
 
 
 @dataclass(kw_only=True, eq=False)
@@ -68,7 +67,7 @@ class Supervisor:
                         return self._stop()
                     self._pass_on(number)
                 if not self.ever_ready and self.deaths >= HOPELESS:
-                    logger.error("no worker could load the models; see above why")
+                    _logger.error("no worker could load the models; see above why")
                     self._stop()
                     return 1
 
@@ -103,7 +102,7 @@ class Supervisor:
         try:
             news.recv()
             worker.ready, worker.since, self.ever_ready = True, time.monotonic(), True
-            logger.info("worker %s is ready", worker.process and worker.process.pid)
+            _logger.info("worker %s is ready", worker.process and worker.process.pid)
         except EOFError:  # it is dying; its sentinel says so next
             pass
         news.close()
@@ -119,7 +118,7 @@ class Supervisor:
         worker.short = 0 if steady else worker.short + 1
         pause = 0.0 if worker.short <= 1 else min(LONGEST_PAUSE, 0.5 * 2 ** (worker.short - 1))
         worker.again = time.monotonic() + pause
-        logger.error("worker %s ended (%s); another is started in %g seconds", process.pid, _status(process), pause)
+        _logger.error("worker %s ended (%s); another is started in %g seconds", process.pid, _status(process), pause)
 
     def _pass_on(self, number: int) -> None:
         # A worker that is not ready yet has no ear for it, and reads the new files anyway.
@@ -137,7 +136,7 @@ class Supervisor:
         for process in running:
             process.join(max(0.0, until - time.monotonic()))
             if process.exitcode is None:
-                logger.error("worker %s did not end and is killed", process.pid)
+                _logger.error("worker %s did not end and is killed", process.pid)
                 process.kill()
                 process.join()
         return 0 if all(process.exitcode in (0, -signal.SIGTERM) for process in running) else 1
@@ -149,9 +148,9 @@ def supervise(settings: ServerSettings) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     with listening, tempfile.TemporaryDirectory(prefix="restr-serve-", ignore_cleanup_errors=True) as folder:  # 0700
         shared = Path(folder)
-        (shared / IMAGES).mkdir()
-        (shared / METRICS).mkdir()
-        logger.info("http://%s:%s with %s workers", settings.host, listening.getsockname()[1], settings.workers)
+        (shared / IMAGES_FOLDER).mkdir()
+        (shared / METRICS_FOLDER).mkdir()
+        _logger.info("http://%s:%s with %s workers", settings.host, listening.getsockname()[1], settings.workers)
         return Supervisor(shared_out(settings), listening, shared).run()
 
 
@@ -180,7 +179,9 @@ def work(settings: ServerSettings, listening: socket.socket, shared: Path, paren
     """A worker's whole life."""
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the application listens to it
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared / METRICS)  # read when prometheus_client is first imported
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(
+        shared / METRICS_FOLDER
+    )  # read when prometheus_client is first imported
     threading.Thread(target=_end_with_the_parent, args=(shared,), daemon=True).start()
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor says what there is to say
     from restr.server.processes.one import run  # torch loads here
@@ -192,7 +193,7 @@ def forget_gauges(pid: int | None, shared: Path) -> None:
     """Take what a dead worker said of its present out of the metrics; what it counted stays."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(pid, str(shared / METRICS))
+    mark_process_dead(pid, str(shared / METRICS_FOLDER))
 
 
 def _end_with_the_parent(shared: Path) -> None:

@@ -19,7 +19,7 @@ from restr.preprocess import input_size
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, draining
 
-logger = logging.getLogger("restr.server")
+_logger = logging.getLogger("restr.server")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

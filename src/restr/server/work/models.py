@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from restr.errors import RestrError
-from restr.inference.backends.base import Backend
 from restr.inference.locate import model_folder
 from restr.inference.segmenter import Segmenter
 from restr.server.metrics import Metrics
@@ -18,7 +17,7 @@ from restr.server.settings import ServerSettings
 from restr.server.work.admission import Admission
 from restr.server.work.engine import InferenceEngine
 
-logger = logging.getLogger("restr.server")
+_logger = logging.getLogger("restr.server")
 
 IMAGES_ON_A_GPU = 4  # encoded together; a processor is as fast one by one, and the first image's answer is earlier
 
@@ -53,9 +52,9 @@ class ServedModel:
         return self.engine.segmenter
 
     @property
-    def knows_words(self) -> bool:
+    def can_explain(self) -> bool:
         """Whether the backend can tell how much each word counted."""
-        return type(self.segmenter.backend).watched is not Backend.watched
+        return self.segmenter.backend.can_explain
 
     def reload(self) -> bool:
         """Take the files in place if they are others than before; True if so. Files that do not load change nothing."""
@@ -67,10 +66,10 @@ class ServedModel:
         except (RestrError, OSError) as error:  # maybe half written: the next change is looked at again
             self._refused = signature
             self.metrics.loads.labels(self.name, "failed").inc()
-            logger.error("the changed files of the model %s do not load, the old ones stay: %s", self.name, error)
+            _logger.error("the changed files of the model %s do not load, the old ones stay: %s", self.name, error)
             return False
         self.engine.segmenter = segmenter
-        logger.info("the model %s was loaded anew", self.name)
+        _logger.info("the model %s was loaded anew", self.name)
         return True
 
     def info(self, *, default: bool) -> ModelInfo:
@@ -87,7 +86,7 @@ class ServedModel:
             threshold=config.preprocess.threshold,
             presence=None if config.presence.kind == "none" else config.presence.threshold,
             scoring=Scoring(**asdict(config.score)),
-            words=self.knows_words,
+            words=self.can_explain,
         )
 
     def _load(self) -> tuple[Segmenter, Signature]:
