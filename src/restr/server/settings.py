@@ -12,10 +12,10 @@ from tyro.conf import arg
 
 from restr.errors import ConfigError
 from restr.fields import at_least
+from restr.web_security import hosts_of
 
 _HIGHEST_PORT = 65_535
 _BUNDLED = "restr_small"  # the name of the model that is served when none is given
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 IMAGES_FOLDER, METRICS_FOLDER = "images", "metrics"  # in the temporary folder that several workers share
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -171,4 +171,4 @@ class ServerSettings:
 
     def allowed_hosts(self) -> tuple[str, ...]:
         """Names that a Host header may hold; empty for any."""
-        return self.hosts or (LOOPBACK if self.host in LOOPBACK else ())
+        return self.hosts or hosts_of(self.host)
