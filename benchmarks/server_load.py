@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from server_process import Server
-from serving import PHOTOGRAPHS, ROOT
+from serving import PHOTOGRAPHS, ROOT, ServerProcess
 
 CLIENTS = 8
 TEXT = "the person"
@@ -67,7 +66,7 @@ class Load:
         return self.seen
 
 
-def post(server: Server, number: int) -> httpx.Response:
+def post(server: ServerProcess, number: int) -> httpx.Response:
     """One question on a connection of its own; without certificates, whose loading would take longer than the rest."""
     form = {"image": PHOTOS[number % len(PHOTOS)]}
     return httpx.post(f"{server.address}/v1/segment", files=form, data={"text": TEXT}, timeout=60, verify=False)

@@ -17,13 +17,13 @@ import argparse
 import io
 import itertools
 import json
+import sys
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from server_process import Server
 from timing import Times
 
 from restr import Segmenter
@@ -33,6 +33,9 @@ from restr.inference.sources import read_image
 from restr.metrics import intersection_and_union
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from server_process import ServerProcess  # noqa: E402  (the tests' own)
+
 PHOTOGRAPHS = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "grace_hopper.jpg")
 TEXTS = ("the person", "the thing on the left", "the thing on the right", "the background", "the face", "something red")
 SAME = 0.98  # IoU; masks of other batches differ by roundings
@@ -128,7 +131,7 @@ def main() -> None:
     }
     report: dict[str, dict[str, float]] = {}
     for name, (way, options) in WAYS.items():
-        with Server(*options) as server:
+        with ServerProcess("--log", "off", *options) as server:
             report[name] = load(way, server.address, chosen.clients, chosen.seconds, pictures, expected, segmenter)
         print(f"{name}: {json.dumps({key: round(value, 1) for key, value in report[name].items()})}", flush=True)
     print(f"kept over whole: {report['kept']['per_second'] / report['whole']['per_second']:.1f} times the answers")

@@ -19,8 +19,7 @@ from collections import Counter
 import httpx
 from fault_table import Fault, table
 from server_load import CLIENTS, PHOTOS, TEXT, Counting, Load, Seen, loris, post, sockets
-from server_process import Server
-from serving import ROOT
+from serving import ROOT, ServerProcess
 
 from restr.client import Client, ServerError
 
@@ -33,7 +32,7 @@ MEMORY = 1.5  # times what the warm server takes
 
 
 def killed_worker() -> tuple[bool, str]:
-    with Server("--workers", "2") as server:
+    with ServerProcess("--log", "off", "--workers", "2") as server:
         workers = server.until_ready(2)
         with Client(server.address) as client:
             ids = [client.keep(photo) for photo in PHOTOS]
@@ -73,7 +72,7 @@ def killed_worker() -> tuple[bool, str]:
 
 
 def gone_clients() -> tuple[bool, str]:
-    with Server() as server:
+    with ServerProcess("--log", "off") as server:
         left = Seen()
 
         def leave() -> None:
@@ -106,7 +105,7 @@ def gone_clients() -> tuple[bool, str]:
 
 
 def told_to_stop(*options: str) -> tuple[bool, str]:
-    with Server(*options) as server:
+    with ServerProcess("--log", "off", *options) as server:
         if options:
             server.until_ready(int(options[-1]))
         told: list[float] = []
@@ -149,7 +148,7 @@ def told_to_stop(*options: str) -> tuple[bool, str]:
 
 
 def full_queue() -> tuple[bool, str]:
-    with Server("--queue", "4") as server:
+    with ServerProcess("--log", "off", "--queue", "4") as server:
 
         def ask(number: int, seen: Seen) -> None:
             answer = post(server, number)
@@ -190,7 +189,7 @@ def hostile_bodies() -> tuple[bool, str]:
         ("/v1/images", spoilt(6000, 4000), png),
     ]  # the most that is decoded
     bodies = list(hostile()) + heavy * 8
-    with Server("--body-s", "3") as server:
+    with ServerProcess("--log", "off", "--body-s", "3") as server:
         for number in range(12):
             with Client(server.address) as client:
                 client.segment(PHOTOS[number % 4], [TEXT, "the face"])

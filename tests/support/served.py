@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import os
-import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import uvicorn
@@ -27,6 +23,7 @@ from restr.model.weights import save_pretrained
 from restr.server.app import create_app
 from restr.server.http.connection import HeaderTimeoutProtocol
 from restr.server.settings import ServerSettings
+from server_process import ServerProcess
 from small_exports import WORDS, shallow_model
 
 PREFIX = "urn:restr:problem:"
@@ -97,30 +94,11 @@ def listening(folder: Path, **settings: Any) -> Iterator[tuple[uvicorn.Server, s
 
 @contextmanager
 def process(folder: Path | None, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """`restr serve` as a process of its own, ready: itself, its address, and the lines that it says. Without a folder it
-    serves the bundled model."""
-    command = [sys.executable, "-m", "restr", "serve", "--port", "0", "--device", "cpu"]
-    command += [] if folder is None else ["--model", f"tiny={folder}"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    server = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env=environment)
-    lines: list[str] = []
-    assert server.stderr is not None
-    listener = threading.Thread(target=lines.extend, args=(server.stderr,), daemon=True)
-    listener.start()
-
-    def address() -> str:
-        return next((found[0] for line in list(lines) if (found := re.search(r"http://127[.\d]+:\d+", line))), "")
-
-    try:
-        wait_until(lambda: address() or server.poll() is not None, 60)
-        assert server.poll() is None, lines
-        wait_until(lambda: httpx.get(f"{address()}/health/ready", timeout=60).status_code == 200, 60)
-        yield server, address(), lines
-    finally:
-        server.kill()
-        server.wait(30)
-        listener.join(30)  # ends with the last worker
-        server.stderr.close()
+    """`restr serve` as a process of its own, ready: the process, its address, and the lines that it says. Without a folder
+    it serves the bundled model."""
+    model = () if folder is None else ("--model", f"tiny={folder}")
+    with ServerProcess("--device", "cpu", *model, *options, threads=1) as server:
+        yield server.process, server.address, server.said
 
 
 def wait_until(holds: Any, seconds: float = 30.0) -> None:
