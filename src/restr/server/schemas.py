@@ -180,25 +180,24 @@ class Scoring(BaseModel):
     presence: float
 
 
-class ModelInfo(BaseModel):
-    """A model that is served."""
-
-    name: str
-    default: bool
-    backend: str
-    precision: str
-    device: str
-    max_words: int
-    threshold: float
-    presence: float | None = Field(
-        description="Least presence at which something is meant; null of a model that does not say."
-    )
-    scoring: Scoring = Field(description="How its scores are made, for other thresholds than the one asked for.")
-    words: bool = Field(description="Whether it can tell how much each word counted.")
-
-
 class Models(BaseModel):
     """The models that are served, the default first."""
+
+    class ModelInfo(BaseModel):
+        """A model that is served."""
+
+        name: str
+        default: bool
+        backend: str
+        precision: str
+        device: str
+        max_words: int
+        threshold: float
+        presence: float | None = Field(
+            description="Least presence at which something is meant; null of a model that does not say."
+        )
+        scoring: Scoring = Field(description="How its scores are made, for other thresholds than the one asked for.")
+        words: bool = Field(description="Whether it can tell how much each word counted.")
 
     models: list[ModelInfo]
 

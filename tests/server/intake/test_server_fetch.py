@@ -15,7 +15,7 @@ import httpcore
 import pytest
 
 from restr.server.intake.addresses import is_public
-from restr.server.intake.fetch import Fetcher, parsed
+from restr.server.intake.fetch import Fetcher, fetchable_url
 from restr.server.problems import Problem
 from served import assert_problem, base64_of, photograph, serving
 
@@ -212,9 +212,9 @@ def test_which_addresses_are_public(address, public):
 
 
 def test_what_is_asked_is_the_address_and_nothing_more():
-    url = parsed("http://photos.example/a b/\r\nX: y?q=ü 1")
+    url = fetchable_url("http://photos.example/a b/\r\nX: y?q=ü 1")
     assert url.target == b"/a%20b/X:%20y?q=%C3%BC%201"
-    assert parsed("https://bücher.example").host == b"xn--bcher-kva.example"
+    assert fetchable_url("https://bücher.example").host == b"xn--bcher-kva.example"
 
 
 def test_the_routes_take_addresses_only_when_told_to(folder, wires):

@@ -24,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
         return supervise(settings)
     listen(settings).close()  # a wrong address is said in a line, before models are loaded
     from restr.inference.locate import described, model_folder  # torch loads here
-    from restr.server.processes.one import run
+    from restr.server.processes.one import serve_one
 
     for place in settings.places().values():
         described(model_folder(place))  # a wrong path is said at once, not by a server that never becomes ready
-    return run(settings)
+    return serve_one(settings)

@@ -75,7 +75,7 @@ class Fetcher:
 
     async def _once(self, pool: httpcore.AsyncConnectionPool, url: str) -> tuple[bytes | None, str]:
         """(content, "") or (None, where else it is)."""
-        async with pool.stream("GET", parsed(url), headers=_HEADERS) as response:
+        async with pool.stream("GET", fetchable_url(url), headers=_HEADERS) as response:
             headers = {name.lower(): value for name, value in response.headers}
             if response.status in (301, 302, 303, 307, 308) and b"location" in headers:
                 return None, _joined(url, headers[b"location"].decode("latin-1"))
@@ -121,7 +121,7 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
         await self._network.sleep(seconds)
 
 
-def parsed(url: str) -> httpcore.URL:
+def fetchable_url(url: str) -> httpcore.URL:
     """A web address that may be fetched, its host not yet looked at. Raises ``Problem``."""
     try:
         parts = urlsplit(url)

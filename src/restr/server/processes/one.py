@@ -20,7 +20,7 @@ from restr.server.settings import ServerSettings
 DRAIN_EXTRA = 5  # seconds beside the deadline that answers have to be sent after the server was told to stop
 
 
-def run(
+def serve_one(
     settings: ServerSettings,
     *,
     listening: socket.socket | None = None,

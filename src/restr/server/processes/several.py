@@ -184,9 +184,9 @@ def work(settings: ServerSettings, listening: socket.socket, shared: Path, paren
     )  # read when prometheus_client is first imported
     threading.Thread(target=_end_with_the_parent, args=(shared,), daemon=True).start()
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor says what there is to say
-    from restr.server.processes.one import run  # torch loads here
+    from restr.server.processes.one import serve_one  # torch loads here
 
-    sys.exit(run(settings, listening=listening, shared=shared, ready=lambda: parent.send(True)))
+    sys.exit(serve_one(settings, listening=listening, shared=shared, ready=lambda: parent.send(True)))
 
 
 def forget_gauges(pid: int | None, shared: Path) -> None:

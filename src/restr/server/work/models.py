@@ -12,7 +12,7 @@ from restr.errors import RestrError
 from restr.inference.locate import model_folder
 from restr.inference.segmenter import Segmenter
 from restr.server.metrics import Metrics
-from restr.server.schemas import ModelInfo, Scoring
+from restr.server.schemas import Models, Scoring
 from restr.server.settings import ServerSettings
 from restr.server.work.admission import Admission
 from restr.server.work.engine import InferenceEngine
@@ -72,11 +72,11 @@ class ServedModel:
         _logger.info("the model %s was loaded anew", self.name)
         return True
 
-    def info(self, *, default: bool) -> ModelInfo:
+    def info(self, *, default: bool) -> Models.ModelInfo:
         """What ``/v1/models`` says."""
         segmenter = self.segmenter
         config = segmenter.config
-        return ModelInfo(
+        return Models.ModelInfo(
             name=self.name,
             default=default,
             backend=segmenter.backend.name,
