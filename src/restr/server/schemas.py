@@ -1,4 +1,4 @@
-"""The documents that go in and out, as the OpenAPI description shows them."""
+"""The documents of requests and answers. Their docstrings and descriptions are part of the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -116,23 +116,35 @@ class KeptImage(BaseModel):
 
     id: str = Field(description="For /v1/images/{id}/segment; a secret, as whoever knows it can ask about the image.")
     width: int
+    """Pixels."""
+
     height: int
+    """Pixels."""
+
     model: str
+    """The name of the model that encoded it."""
 
 
 class ImageInfo(BaseModel):
     """The image that was asked about."""
 
     id: str | None = Field(description="Null for an image that is not kept.")
+
     width: int
+    """Pixels."""
+
     height: int
+    """Pixels."""
 
 
 class Words(BaseModel):
     """How much the model's class seed listened to each word."""
 
     words: list[str]
+    """As the model read them."""
+
     seed: list[float]
+    """The attention of the class seed to each word."""
 
 
 class Found(BaseModel):
@@ -159,25 +171,42 @@ class Timings(BaseModel):
     """Milliseconds."""
 
     queue_ms: float
+    """Waiting for the model."""
+
     encode_ms: float
+    """Encoding the image; 0 if it had been encoded before."""
+
     segment_ms: float
+    """Computing the masks."""
 
 
 class Answer(BaseModel):
     """What was found."""
 
     model: str
+    """The name of the model that answered."""
+
     image: ImageInfo
+    """The image that was asked about."""
+
     results: list[Found]
+    """One per expression, in their order."""
+
     timings: Timings
+    """Where the time went."""
 
 
 class Scoring(BaseModel):
     """A score is sigmoid(bias + certainty * logit of the mean probability in the mask + presence * logit of the presence)."""
 
     bias: float
+    """The constant term."""
+
     certainty: float
+    """The weight of the mask's mean probability."""
+
     presence: float
+    """The weight of the presence."""
 
 
 class Models(BaseModel):
@@ -187,12 +216,26 @@ class Models(BaseModel):
         """A model that is served."""
 
         name: str
+        """As requests give it."""
+
         default: bool
+        """Whether it answers requests that name no model."""
+
         backend: str
+        """The runtime, such as "torch" or "onnx"."""
+
         precision: str
+        """Such as "fp32" or "int8"."""
+
         device: str
+        """Where it computes."""
+
         max_words: int
+        """Words that it reads of an expression."""
+
         threshold: float
+        """Least probability of a mask's pixels, unless a request gives its own."""
+
         presence: float | None = Field(
             description="Least presence at which something is meant; null of a model that does not say."
         )
@@ -208,9 +251,16 @@ class ProblemDocument(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     type: str
+    """``PREFIX`` and the problem's name."""
+
     title: str
+    """The problem in general."""
+
     status: int
+    """HTTP's."""
+
     detail: str
+    """This very problem, for people."""
 
 
 def invalid(error: ValidationError, where: str = "the body") -> Problem:

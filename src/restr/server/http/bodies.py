@@ -1,4 +1,4 @@
-"""HTTP bodies as documents: JSON, forms and plain image files, each within its bounds."""
+"""The bodies of requests: JSON documents, forms and plain image files, each within its bounds."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ _M = TypeVar("_M", bound=BaseModel)
 NO_STORE = {"Cache-Control": "no-store"}
 JSON, FORM, NDJSON = "application/json", "multipart/form-data", "application/x-ndjson"
 RAW = ("image/jpeg", "image/jpg", "image/png", "image/webp", "image/gif", "image/bmp", "image/*")
-QUESTION_BYTES = 2**18  # a body without an image: some dozens of expressions
-_LISTS = {"text": "texts", "texts": "texts", "formats": "formats"}  # fields that may come several times
+QUESTION_BYTES = 2**18  # of a body without an image: room for dozens of expressions
+_LISTS = {
+    "text": "texts",
+    "texts": "texts",
+    "formats": "formats",
+}  # fields of a form that may be repeated, and their names in JSON
 
 
 async def read_question(request: Request, settings: ServerSettings) -> Question:
-    """What to find in a kept image. Raises ``Problem``."""
+    """A question about a kept image. Raises ``Problem``."""
     content_type(request, JSON)
     body = await read_body(request, most=QUESTION_BYTES, seconds=settings.body_s)
     return _document(Question, body)
 
 
 async def read_image_upload(request: Request, settings: ServerSettings, fetcher: Fetcher) -> tuple[bytes, str | None]:
-    """(image file, model's name) of an image to keep. Raises ``Problem``."""
+    """(image file, model's name or None) of an image to keep. Raises ``Problem``."""
     kind = content_type(request, FORM, JSON, *RAW)
     if kind in RAW:
         data = await read_body(request, most=settings.image_bytes, seconds=settings.body_s)
@@ -59,7 +63,7 @@ async def read_segment_upload(
 
 
 async def read_batch(request: Request, settings: ServerSettings) -> list[bytes]:
-    """The lines of a batch, each as it came. Raises ``Problem``."""
+    """The lines of a batch, not parsed yet. Raises ``Problem``."""
     content_type(request, NDJSON, "application/ndjson", "application/jsonl")
     body = await read_body(request, most=settings.batch_bytes, seconds=settings.body_s)
     lines = [line for line in body.split(b"\n") if line.strip()]
@@ -74,13 +78,13 @@ async def read_batch(request: Request, settings: ServerSettings) -> list[bytes]:
 
 
 async def read_line(line: bytes, fetcher: Fetcher) -> tuple[bytes, SegmentUpload]:
-    """(image file, question) of a batch's line. Raises ``Problem``."""
+    """(image file, question) of a line of a batch. Raises ``Problem``."""
     upload = await asyncio.to_thread(_document, SegmentUpload, line, "the line")
     return await image_of(upload, fetcher), upload
 
 
 async def image_of(upload: Pictured, fetcher: Fetcher) -> bytes:
-    """The image file that a document brings or names. Raises ``Problem``."""
+    """The image file that a document holds, or whose address it gives. Raises ``Problem``."""
     if upload.image is None:
         return await fetcher.get(upload.image_url or "")
     return await asyncio.to_thread(from_base64, upload.image, most=fetcher.most)
@@ -95,7 +99,7 @@ def _document(model: type[_M], body: bytes, where: str = "the body") -> _M:
 
 
 def content_type(request: Request, *taken: str) -> str:
-    """The body's media type, one of those taken. Raises ``Problem``."""
+    """The body's media type, one of ``taken``. Raises ``Problem``."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in taken:
         raise Problem(
@@ -107,13 +111,13 @@ def content_type(request: Request, *taken: str) -> str:
 
 
 async def _read(request: Request, kind: str, settings: ServerSettings) -> bytes:
-    """A body that holds an image, as such or in base64, and little else."""
+    """A body with an image, plain or in base64, and little else."""
     image = settings.image_bytes if kind == FORM else settings.image_bytes * 4 // 3
     return await read_body(request, most=image + BASE64_OVERHEAD + QUESTION_BYTES, seconds=settings.body_s)
 
 
 def _form(request: Request, body: bytes, model: type[_M]) -> tuple[bytes, _M]:
-    """The field ``image``, and the others as a document."""
+    """The file in the field ``image``, and the other fields as a document."""
     image: bytes | None = None
     fields: dict[str, object] = {}
     lists: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""multipart/form-data in memory: names, values, and nothing written to disk."""
+"""multipart/form-data, parsed in memory; nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ MOST_PARTS = 200
 
 @dataclass(kw_only=True)
 class Part:
-    """One field. name: as in its Content-Disposition. is_file: whether it came with a file name, which is ignored."""
+    """One field of a form."""
 
     name: str = ""
+    """As in its Content-Disposition."""
+
     is_file: bool = False
+    """Whether it has a file name; the file name itself is ignored."""
+
     value: bytearray = field(default_factory=bytearray)
+    """Its bytes."""
 
     def text(self) -> str:
         """The value as text. Raises ``Problem``."""
@@ -29,12 +34,12 @@ class Part:
 
 
 def parse_form(content_type: str, body: bytes) -> list[Part]:
-    """The fields in order. Raises ``Problem`` for what is not a whole, well-formed form."""
+    """The fields in order. Raises ``Problem`` unless the form is whole and well-formed."""
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if not boundary:
         raise Problem("malformed-body", "the content type multipart/form-data names no boundary")
-    reader = _Reader()
+    reader = _Collector()
     try:
         parser = MultipartParser(boundary, reader.callbacks(), max_header_count=8, max_header_size=1024)  # type: ignore[arg-type]
         parser.write(body)
@@ -46,8 +51,8 @@ def parse_form(content_type: str, body: bytes) -> list[Part]:
     return reader.parts
 
 
-class _Reader:
-    """Collects what the parser comes upon."""
+class _Collector:
+    """Collects the fields while the parser finds them."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
