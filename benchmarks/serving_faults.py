@@ -1,10 +1,9 @@
-"""What happens to `restr serve` when something around it breaks: each fault is made for real, and what is seen is compared.
+"""What happens to `restr serve` when something around it breaks: each fault is made for real, and the outcome compared.
 
     python benchmarks/serving_faults.py                     # a Markdown table; Linux, about three minutes
     python benchmarks/serving_faults.py --only "killed worker"
 
-The real server with the bundled model, in processes of its own. The exit status is 1 where something else was seen than was
-expected.
+The real server with the bundled model, in processes of its own. The exit status is 1 if an outcome was not expected.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def killed_worker() -> tuple[bool, str]:
         idle = sockets(workers[0])
         load = Load(ask)
         time.sleep(4)
-        while sockets(workers[0]) < idle + 2:  # so that there is something to break
+        while sockets(workers[0]) < idle + 2:  # so that a connection can break
             time.sleep(0.01)
         at = time.monotonic()
         os.kill(workers[0], signal.SIGKILL)
@@ -117,7 +116,7 @@ def told_to_stop(*options: str) -> tuple[bool, str]:
                 outcome = str(answer.status_code)
             except httpx.TransportError as error:
                 outcome = type(error).__name__
-            # What was sent just before the signal may not have been read by then, and what got no connection was not.
+            # A request sent just before the signal may not have been read by then; one without a connection was not.
             early = outcome != "ConnectError" and (not told or begun < told[0] - 0.1)
             seen.add(f"{'before' if early else 'after'} {outcome}")
             if told and outcome != "200":
@@ -133,7 +132,7 @@ def told_to_stop(*options: str) -> tuple[bool, str]:
     answered = seen.pop("before 200")
     unanswered = {name: count for name, count in seen.items() if name.startswith("before")}
     after = Counter({name.removeprefix("after "): count for name, count in seen.items() if name.startswith("after")})
-    unanswered.pop("before 503", None)  # told that it was not accepted
+    unanswered.pop("before 503", None)  # the answer says that it was not accepted
     good = (
         status == 0
         and not unanswered
@@ -187,7 +186,7 @@ def hostile_bodies() -> tuple[bool, str]:
     heavy = [
         ("/v1/images", bytes(17 * 2**20), png),
         ("/v1/images", spoilt(6000, 4000), png),
-    ]  # the most that is decoded
+    ]  # the largest image that is decoded
     bodies = list(hostile()) + heavy * 8
     with ServerProcess("--log", "off", "--body-s", "3") as server:
         for number in range(12):
@@ -213,7 +212,7 @@ def hostile_bodies() -> tuple[bool, str]:
                     path, content, headers = body
                     try:
                         answer = client.post(path, content=content, headers=headers)
-                    except httpx.WriteError:  # the refusal came before the body was through
+                    except httpx.WriteError:  # the refusal came before the body's end
                         seen.add("refused while sending")
                         continue
                     typed = 400 <= answer.status_code < 500 and answer.headers["content-type"] == PROBLEM
