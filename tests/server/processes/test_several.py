@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -74,8 +75,8 @@ def test_a_killed_worker_is_replaced_and_the_images_stay(two):
     assert server.wait(30) == 0
 
 
-def test_what_one_forgets_all_forget_and_metrics_are_sums(two):
-    _, address, lines = two
+def test_what_one_forgets_all_forget_metrics_are_sums_and_workers_end_with_their_parent(two):
+    server, address, lines = two
     with Client(address) as client:
         name = client.keep(PHOTO)
     seen: set[str] = set()
@@ -100,17 +101,13 @@ def test_what_one_forgets_all_forget_and_metrics_are_sums(two):
     wait_until(lambda: len(ready(lines)) == 3, 60)
     assert value(address, 'restr_model_loads_total{end="done",model="tiny"}') == 3
     assert value(address, "restr_open_requests") == 1, "the dead worker's open requests are not counted any more"
+    server.kill()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in ready(lines)))
 
 
 def value(address: str, name: str) -> float:
     lines = httpx.get(f"{address}/metrics").text.splitlines()
     return next(float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name)
-
-
-def test_workers_end_when_their_parent_is_killed(two):
-    server, _, lines = two
-    server.kill()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in ready(lines)))
 
 
 def test_models_that_do_not_load_end_everything(tmp_path):
@@ -129,25 +126,42 @@ def test_the_processor_is_shared_out():
     assert shared_out(ServerSettings(workers=2, threads=7)).threads == 7
 
 
-def test_a_full_disk_is_a_typed_problem_and_keeps_nothing(folder, tmp_path, monkeypatch):
+@pytest.fixture
+def shared(tmp_path):
+    """The folder that workers share."""
+    for name in (IMAGES_FOLDER, METRICS_FOLDER):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def serve_shared(folder: Path, shared: Path, **options) -> TestClient:
+    """A client of one of two workers, in this process."""
+    settings = ServerSettings(models=(f"tiny={folder}",), device="cpu", log="off", workers=2, **options)
+    return TestClient(create_app(settings, shared=shared), base_url="http://127.0.0.1")
+
+
+def kept_images(client) -> Any:
+    return client.app.state.service.images
+
+
+def test_a_full_disk_is_a_typed_problem_and_keeps_nothing(folder, shared, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for name in (IMAGES_FOLDER, METRICS_FOLDER):
-        (tmp_path / name).mkdir()
-    app = create_app(ServerSettings(models=(f"tiny={folder}",), device="cpu", log="off", workers=2), shared=tmp_path)
-    with TestClient(app, base_url="http://127.0.0.1") as client:
+    with serve_shared(folder, shared) as client:
         assert client.post("/v1/images", json={"image": base64_of(PHOTO)}).status_code == 201
         monkeypatch.setattr("restr.server.files.folder.write_whole", full)
         answer = client.post("/v1/images", json={"image": base64_of(PHOTO)})
         assert_problem(answer, "overloaded", 503)
-        assert answer.headers["retry-after"] == "30" and len(app.state.service.images.memory) == 1
+        assert answer.headers["retry-after"] == "30"
+        assert len(kept_images(client).memory) == 1
 
 
-def test_an_expired_image_is_gone_for_all(folder):
-    with process(folder, "--workers", "2", "--log", "off", "--kept-s", "1") as (_, address, _):
-        answer = httpx.post(f"{address}/v1/images", json={"image": base64_of(PHOTO)}, timeout=60)
-        name = answer.json()["id"]
-        time.sleep(1.5)
-        refused = httpx.post(f"{address}/v1/images/{name}/segment", json={"text": "left"})
-        assert_problem(refused, "unknown-image", 404)
+def test_an_expired_image_is_gone_for_all(folder, shared):
+    with serve_shared(folder, shared) as one, serve_shared(folder, shared) as other:
+        path = f"/v1/images/{one.post('/v1/images', json={'image': base64_of(PHOTO)}).json()['id']}/segment"
+        assert [client.post(path, json={"text": "left"}).status_code for client in (one, other)] == [200, 200]
+        for client in (one, other):
+            kept_images(client).files.seconds = -1.0
+        for client in (one, other):
+            assert_problem(client.post(path, json={"text": "left"}), "unknown-image", 404)
