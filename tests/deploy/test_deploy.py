@@ -1,4 +1,4 @@
-"""What deploy/ says is what the server knows: options, ports, routes, times and names, and each file agrees with the others."""
+"""The files in deploy/ agree with the server and with each other: options, ports, routes, times and names."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ DRAIN = DEFAULTS.deadline_s + GRACE  # seconds in which the server ends by itsel
 
 
 def dockerfile() -> list[tuple[str, str]]:
-    """(instruction, its arguments), lines that go on joined."""
+    """(instruction, its arguments), continued lines joined."""
     text = re.sub(r"^#.*\n", "", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     return [(line.partition(" ")[0], line.partition(" ")[2]) for line in lines if line.strip()]
 
 
 def last(instruction: str) -> str:
-    """What an instruction says in the image that is made."""
+    """The arguments of an instruction in the final image."""
     return [rest for name, rest in dockerfile() if name == instruction][-1]
 
 
@@ -60,7 +60,7 @@ def unit() -> configparser.SectionProxy:
 
 
 def health_commands() -> list[list[str]]:
-    """What the image and compose.yaml ask, to know whether a container is well."""
+    """The health checks of the image and of compose.yaml."""
     return [json.loads(last("HEALTHCHECK").partition("CMD ")[2]), compose()["healthcheck"]["test"][1:]]
 
 

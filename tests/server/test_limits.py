@@ -1,4 +1,4 @@
-"""What an operator sets: limits, keys and rates; models that change; a full house, late answers, the end."""
+"""Limits, keys and rates that an operator sets; changed models; a full queue, late answers, shutdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXTS = ["the left circle", "red square"]
 
 
 def state_of(client) -> Any:
-    """What the application works with."""
+    """The application's state."""
     return client.app.state
 
 

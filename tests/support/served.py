@@ -1,4 +1,4 @@
-"""A server around a small model, for tests; its fixtures are in reach of all of them."""
+"""A server around a small model, for tests; all tests can use its fixtures."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def model_in(folder: Path, config: ModelConfig | None = None) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model's folder, a module's own."""
+    """A small model's folder, one per test module."""
     return model_in(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[TestClient]:
-    """A client of an application with the small model and every setting's default."""
+    """A client of an application with the small model and default settings."""
     with serving(folder) as found:
         yield found
 
 
 def photograph(seed: int = 0, kind: str = "PNG", size: tuple[int, int] = (110, 70)) -> bytes:
-    """An image's file; another seed, another image."""
+    """An image's file; each seed gives another image."""
     width, height = size
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     buffer = io.BytesIO()
@@ -102,7 +102,7 @@ def process(folder: Path | None, *options: str) -> Iterator[tuple[subprocess.Pop
 
 
 def wait_until(holds: Any, seconds: float = 30.0) -> None:
-    """Return once ``holds()`` does."""
+    """Wait until ``holds()`` is true."""
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until, "waited in vain"
@@ -110,7 +110,7 @@ def wait_until(holds: Any, seconds: float = 30.0) -> None:
 
 
 def assert_problem(response: Any, name: str, status: int) -> dict[str, Any]:
-    """That an answer is this problem; its document."""
+    """Assert that an answer is this problem; its document."""
     assert response.headers["content-type"] == "application/problem+json", response.text
     document = response.json()
     assert (document["type"], response.status_code) == (PREFIX + name, status), document

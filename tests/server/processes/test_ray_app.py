@@ -33,7 +33,7 @@ with warnings.catch_warnings(action="ignore"):  # Ray's own, of pydantic
     from restr.server.files.ray_store import ACTORS, RayStore
     from restr.server.processes.ray_replicas import DEPLOYMENT
     from restr.server.ray_app import app
-pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's too: sockets and files that are open at the end of a cluster
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's: sockets and files left open at the end of a cluster
 
 PORT = 8471
 TEXTS = ("left", "red", "blue circle")
@@ -52,7 +52,7 @@ def test_the_line_of_the_documentation_is_an_application() -> None:
 
 
 class Load:
-    """Clients that ask until told to stop, and remember every answer that is not the right one."""
+    """Clients that ask until told to stop, and remember every wrong answer."""
 
     def __init__(self, address: str, folder: Path) -> None:
         self.address, self.stop = address, threading.Event()
@@ -94,7 +94,7 @@ class Load:
 
 
 def replicas_of(address: str, samples: int = 24) -> dict[str, float]:
-    """Questions that each replica has answered, by the time at which it loaded its model."""
+    """The number of answered questions of each replica; the time at which it loaded its model is the key."""
     found: dict[str, float] = {}
     for _ in range(samples):
         text = httpx.get(f"{address}/metrics", timeout=60).text
@@ -106,7 +106,7 @@ def replicas_of(address: str, samples: int = 24) -> dict[str, float]:
 
 
 def node_of(name: str) -> set[str]:
-    """The nodes of the living actors whose name has this in it."""
+    """The nodes of the living actors whose name contains ``name``."""
     from ray._private.state import actors
 
     return {
@@ -117,7 +117,7 @@ def node_of(name: str) -> set[str]:
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray's processes import the tests' model builder nowhere, but restr itself.
+    # Ray's processes must import restr, but none of the tests' helpers.
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "src"))
     folder = model_in(tmp_path)
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
@@ -145,7 +145,7 @@ def test_a_node_that_dies_under_load_costs_the_requests_that_were_on_it(cluster)
         nodes.remove_node(other, allow_graceful=False)
         wait_until(
             lambda: set(replicas_of_quietly(address)) - set(before), 120
-        )  # the lost one was replaced, on the node that is left
+        )  # the lost replica was replaced, on the remaining node
         recovered = time.monotonic()
         time.sleep(6)
         after = replicas_of(address)
@@ -167,7 +167,7 @@ def test_a_node_that_dies_under_load_costs_the_requests_that_were_on_it(cluster)
 
 
 def replicas_of_quietly(address: str) -> dict[str, float]:
-    """As ``replicas_of``, but nothing while requests fail."""
+    """As ``replicas_of``, but empty while requests fail."""
     try:
         return replicas_of(address, samples=8)
     except (AssertionError, httpx.HTTPError):

@@ -1,4 +1,4 @@
-"""Several workers: one dies and nobody loses more than an open connection; all know the same images and count together."""
+"""Several workers: the death of one costs its open connections alone, all know the same images, and metrics are sums."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def test_a_killed_worker_is_replaced_and_the_images_stay(two):
 
         threads = [threading.Thread(target=ask) for _ in range(4)]
         [each.start() for each in threads]
-        for pid in workers:  # one after the other, so that nobody is left who saw the image being kept
+        for pid in workers:  # one after the other, until no worker is left that saw the image being kept
             before = len(ready(lines))
             os.kill(pid, signal.SIGKILL)
             wait_until(lambda before=before: len(ready(lines)) > before, 60)
@@ -82,7 +81,7 @@ def test_what_one_forgets_all_forget_metrics_are_sums_and_workers_end_with_their
     seen: set[str] = set()
 
     def asked_everywhere() -> bool:
-        # A connection stays with the worker that took it; an encoding beside the question tells a new one.
+        # Each connection stays with one worker; time spent on encoding shows that it was the other worker.
         answer = httpx.post(f"{address}/v1/images/{name}/segment", json={"text": "left"})
         assert answer.status_code == 200
         seen.add("encoded" if answer.json()["timings"]["encode_ms"] else "found")
