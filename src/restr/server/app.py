@@ -21,7 +21,7 @@ from restr.server.http import openapi
 from restr.server.http.gate import RequestGate
 from restr.server.http.routes import API, OPERATIONS
 from restr.server.metrics import Metrics
-from restr.server.problems import Problem, of_status
+from restr.server.problems import Problem, problem_of_status
 from restr.server.settings import IMAGES_FOLDER, METRICS_FOLDER, ServerSettings
 from restr.server.work.service import Service
 
@@ -103,7 +103,7 @@ def _hangups() -> asyncio.Event:
 async def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     details = {404: "there is nothing at this path; /openapi.json lists what there is", 405: "see the header Allow"}
-    raise of_status(error.status_code, details.get(error.status_code, str(error.detail)), error.headers)
+    raise problem_of_status(error.status_code, details.get(error.status_code, str(error.detail)), error.headers)
 
 
 async def _validation_problem(request: Request, error: Exception) -> Response:

@@ -103,7 +103,7 @@ def client_gone() -> Problem:
     return Problem("client-gone", "the connection ended before the answer was ready")
 
 
-def of_status(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Problem:
+def problem_of_status(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Problem:
     """The problem for an HTTP status that the framework chose."""
     names = {400: "malformed-body", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
     name = names.get(status, "invalid-request" if status < 500 else "internal-error")

@@ -14,7 +14,7 @@ Picture = Literal["mask", "prob", "overlay", "cutout"]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
-class Asked(BaseModel):
+class RequestDocument(BaseModel):
     """A request's document; a member that it does not know is an error, not a surprise."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
@@ -23,7 +23,7 @@ class Asked(BaseModel):
 ONE_OF_BOTH: JsonDict = {"anyOf": [{"required": ["texts"]}, {"required": ["text"]}]}
 
 
-class Question(Asked):
+class Question(RequestDocument):
     """What to find in an image, and in which forms the answer is wanted."""
 
     model_config = ConfigDict(
@@ -64,7 +64,7 @@ class Question(Asked):
         return (self.text,) if self.text is not None else tuple(self.texts or ())
 
 
-class Pictured(Asked):
+class ImageSource(RequestDocument):
     """A document that brings its image, or says where it is."""
 
     image: str | None = Field(None, description="The image's file (JPEG, PNG, WebP, GIF, BMP) in base64.")
@@ -82,13 +82,13 @@ class Pictured(Asked):
 ONE_IMAGE: JsonDict = {"oneOf": [{"required": ["image"]}, {"required": ["image_url"]}]}
 
 
-class ImageFields(Asked):
+class ImageFields(RequestDocument):
     """What comes beside an image to keep."""
 
     model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
 
 
-class ImageUpload(Pictured, ImageFields):
+class ImageUpload(ImageSource, ImageFields):
     """An image to keep."""
 
     model_config = ConfigDict(json_schema_extra={**ONE_IMAGE, "examples": [{"image": "iVBORw0KGgo..."}]})
@@ -100,7 +100,7 @@ class SegmentFields(Question):
     model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
 
 
-class SegmentUpload(Pictured, SegmentFields):
+class SegmentUpload(ImageSource, SegmentFields):
     """An image and what to find in it."""
 
     model_config = ConfigDict(

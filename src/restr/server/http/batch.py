@@ -44,8 +44,8 @@ class BatchResponse(Response):
         deadline.restart()  # each line has the whole time for its work
         while True:
             try:
-                answered = await self.service.ask_once(deadline, data, question.model, question)
-                return await self.service.document(deadline, answered, question)
+                outcome = await self.service.ask_once(deadline, data, question.model, question)
+                return await self.service.document(deadline, outcome)
             except Problem as problem:
                 if problem.name != "queue-full":  # a batch was accepted as a whole, and waits for its turn
                     raise

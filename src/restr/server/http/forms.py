@@ -13,7 +13,7 @@ MOST_PARTS = 200
 
 
 @dataclass(kw_only=True)
-class Part:
+class FormField:
     """One field of a form."""
 
     name: str = ""
@@ -33,7 +33,7 @@ class Part:
             raise Problem("malformed-body", f"the field {quoted(self.name)} is not UTF-8 text") from error
 
 
-def parse_form(content_type: str, body: bytes) -> list[Part]:
+def parse_form(content_type: str, body: bytes) -> list[FormField]:
     """The fields in order. Raises ``Problem`` unless the form is whole and well-formed."""
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
@@ -55,7 +55,7 @@ class _Collector:
     """Collects the fields while the parser finds them."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
+        self.parts: list[FormField] = []
         self.ended = False
         self._name, self._value = bytearray(), bytearray()
 
@@ -76,7 +76,7 @@ class _Collector:
             raise Problem(
                 "malformed-body", f"the form has more than {MOST_PARTS} fields; expected an image and some texts"
             )
-        self.parts.append(Part())
+        self.parts.append(FormField())
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         self.parts[-1].value += data[start:end]

@@ -34,7 +34,7 @@ async def _service(request: Request) -> Service:
     return request.app.state.service
 
 
-Served = Annotated[Service, Depends(_service)]
+AppService = Annotated[Service, Depends(_service)]
 
 
 def _deadline(request: Request, service: Service) -> Deadline:
@@ -44,7 +44,7 @@ def _deadline(request: Request, service: Service) -> Deadline:
 @API.post("/v1/images", status_code=201, response_model=KeptImage, openapi_extra=openapi.image_body(), tags=["images"])
 async def keep_image(
     request: Request,
-    service: Served,
+    service: AppService,
     model: Annotated[str | None, Query(description="For a plain image file as the body.")] = None,
 ) -> Response:
     """Encode an image and keep it for questions."""
@@ -60,17 +60,17 @@ async def keep_image(
     "/v1/images/{id}/segment",
     response_model=Answer, response_model_exclude_unset=True, openapi_extra=openapi.question_body(), tags=["images"],
 )  # fmt: skip
-async def ask_image(request: Request, service: Served, id: str) -> Response:
+async def ask_image(request: Request, service: AppService, id: str) -> Response:
     """Find what expressions name in a kept image."""
     service.check_ready()
     question = await read_question(request, service.settings)
     async with _deadline(request, service) as deadline:
-        answered = await service.ask(deadline, id, question)
-        return JSONResponse(await service.document(deadline, answered, question), headers=NO_STORE)
+        outcome = await service.ask(deadline, id, question)
+        return JSONResponse(await service.document(deadline, outcome), headers=NO_STORE)
 
 
 @API.delete("/v1/images/{id}", status_code=204, tags=["images"])
-async def forget_image(service: Served, id: str) -> Response:
+async def forget_image(service: AppService, id: str) -> Response:
     """Forget a kept image at once."""
     await asyncio.to_thread(service.images.forget, id)
     return Response(status_code=204)
@@ -80,7 +80,9 @@ async def forget_image(service: Served, id: str) -> Response:
     "/v1/segment",
     response_model=Answer, openapi_extra=openapi.segment_body(), responses=openapi.png_answer(), tags=["segment"],
 )  # fmt: skip
-async def segment(request: Request, service: Served, form: Annotated[Picture, Query(alias="as")] = "mask") -> Response:
+async def segment(
+    request: Request, service: AppService, form: Annotated[Picture, Query(alias="as")] = "mask"
+) -> Response:
     """Find what expressions name in an image. Accept: image/png gets one expression's picture itself."""
     service.check_ready()
     data, question = await read_segment_upload(request, service.settings, service.fetcher)
@@ -88,11 +90,11 @@ async def segment(request: Request, service: Served, form: Annotated[Picture, Qu
     if png and len(question.expressions()) != 1:
         raise Problem("invalid-request", "Accept is image/png, which shows one expression; ask for one, or for JSON")
     async with _deadline(request, service) as deadline:
-        answered = await service.ask_once(deadline, data, question.model, question)
+        outcome = await service.ask_once(deadline, data, question.model, question)
         if png:
-            content = await service.helpers.run(deadline, picture, answered.results[0], form)
+            content = await service.helpers.run(deadline, picture, outcome.results[0], form)
             return Response(content, media_type="image/png", headers=NO_STORE)
-        return JSONResponse(await service.document(deadline, answered, question), headers=NO_STORE)
+        return JSONResponse(await service.document(deadline, outcome), headers=NO_STORE)
 
 
 @API.post(
@@ -101,14 +103,14 @@ async def segment(request: Request, service: Served, form: Annotated[Picture, Qu
     responses={200: {"description": "An answer or a problem a line, in order.",
                      "content": {NDJSON: {"schema": {"type": "string"}}}}},
 )  # fmt: skip
-async def batch(request: Request, service: Served) -> Response:
+async def batch(request: Request, service: AppService) -> Response:
     """Find what expressions name in many images, a JSON document of /v1/segment on each line."""
     service.check_ready()
     return BatchResponse(service, await read_batch(request, service.settings))
 
 
 @API.get("/v1/models", response_model=Models, tags=["models"])
-async def models(service: Served) -> Models:
+async def models(service: AppService) -> Models:
     """The models that are served."""
     service.check_ready()
     return Models(models=[model.info(default=not i) for i, model in enumerate(service.models.values())])
@@ -133,7 +135,7 @@ async def live() -> dict[str, str]:
 
 
 @OPERATIONS.get("/health/ready", tags=["operations"])
-async def ready(service: Served) -> dict[str, str]:
+async def ready(service: AppService) -> dict[str, str]:
     """Whether requests are answered: not before the models are warm, and not while the server goes down."""
     service.check_ready()
     return {"status": "ready"}
@@ -141,7 +143,7 @@ async def ready(service: Served) -> dict[str, str]:
 
 @OPERATIONS.get("/metrics", tags=["operations"], response_class=Response,
                 responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip
-async def prometheus(service: Served) -> Response:
+async def prometheus(service: AppService) -> Response:
     """For Prometheus."""
     await asyncio.to_thread(service.images.tidy)
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")

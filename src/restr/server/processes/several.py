@@ -69,11 +69,11 @@ class Supervisor:
 
     def run(self) -> int:
         """The exit status: 0 if all accepted requests were answered, 1 if the models do not load or a worker had to be killed."""
-        with _signals() as told:
+        with _signals() as signals:
             while True:
                 self._start_due()
-                self._wait_for_news(told)
-                for number in _read(told):
+                self._wait_for_news(signals)
+                for number in _read(signals):
                     if number in (signal.SIGTERM, signal.SIGINT):
                         return self._stop()
                     self._pass_on(number)
@@ -95,13 +95,13 @@ class Supervisor:
             theirs.close()
             worker.since, worker.ready, worker.start_at = now, False, None
 
-    def _wait_for_news(self, told: socket.socket) -> None:
+    def _wait_for_news(self, signals: socket.socket) -> None:
         """Wait for a signal, a worker's death or readiness, or the time to start one."""
         sentinels = {worker.process.sentinel: worker for worker in self.workers if worker.process is not None}
         pipes = {worker.news: worker for worker in self.workers if worker.news is not None}
         due = [worker.start_at for worker in self.workers if worker.start_at is not None]
         seconds = max(0.0, min(due) - time.monotonic()) if due else None
-        heard = wait([told, *sentinels, *pipes], seconds)
+        heard = wait([signals, *sentinels, *pipes], seconds)
         for news, worker in pipes.items():
             if news in heard:
                 self._became_ready(worker, news)
@@ -239,8 +239,8 @@ def _signals() -> Iterator[socket.socket]:
         theirs.close()
 
 
-def _read(told: socket.socket) -> bytes:
+def _read(signals: socket.socket) -> bytes:
     try:
-        return told.recv(64)
+        return signals.recv(64)
     except BlockingIOError:
         return b""

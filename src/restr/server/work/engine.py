@@ -35,7 +35,7 @@ class EncodedImages:
         return self.image.pixels.shape[0] * self.image.pixels.shape[1]
 
 
-class Timed(NamedTuple):
+class JobResult(NamedTuple):
     """A job's result, and the time that it took."""
 
     value: Any
@@ -58,7 +58,7 @@ class EngineJob:
     since: float = field(default_factory=time.monotonic)
     """``time.monotonic()`` when it was made."""
 
-    future: Future[Timed] = field(default_factory=Future)
+    future: Future[JobResult] = field(default_factory=Future)
     """Gets the result."""
 
     kind = "job"
@@ -139,7 +139,7 @@ class InferenceEngine:
         self._thread = threading.Thread(target=self._run, name=f"restr-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, job: EngineJob) -> Future[Timed]:
+    def submit(self, job: EngineJob) -> Future[JobResult]:
         """Queue a job; its future can be cancelled until it starts. Raises ``Problem`` once closed."""
         with self._news:
             if self._closing:
@@ -251,7 +251,7 @@ class InferenceEngine:
         self.metrics.merged.labels(self.name, kind).observe(len(batch))
         for job, value in zip(batch, values, strict=True):
             self.metrics.jobs.labels(self.name, kind, "done").inc()
-            job.future.set_result(Timed(value, 1000 * (started - job.since), 1000 * took))
+            job.future.set_result(JobResult(value, 1000 * (started - job.since), 1000 * took))
 
     def _values(self, batch: list[EngineJob]) -> list[Any]:
         images = [job.pixels for job in batch if isinstance(job, EncodeJob)]
@@ -263,10 +263,10 @@ class InferenceEngine:
         texts = list(dict.fromkeys(text for job in jobs for text in job.texts))
         results = encoded.segmenter.predict_encoded(encoded.image, texts, attention=jobs[0].words)
         found = dict(zip(texts, results, strict=True))
-        return [[_at(found[text], job.threshold, job.presence) for text in job.texts] for job in jobs]
+        return [[_with_thresholds(found[text], job.threshold, job.presence) for text in job.texts] for job in jobs]
 
 
-def _at(result: Result, threshold: float | None, presence: float | None) -> Result:
+def _with_thresholds(result: Result, threshold: float | None, presence: float | None) -> Result:
     """The result with a request's own thresholds; the probabilities stay, as they do not depend on them."""
     return replace(
         result,

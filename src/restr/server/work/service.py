@@ -19,7 +19,7 @@ from restr.server.settings import ServerSettings
 from restr.server.work import answers
 from restr.server.work.admission import Admission
 from restr.server.work.deadline import Deadline
-from restr.server.work.engine import EncodedImages, EncodeJob, SegmentJob, Timed
+from restr.server.work.engine import EncodedImages, EncodeJob, JobResult, SegmentJob
 from restr.server.work.helpers import Helpers
 from restr.server.work.kept_images import ImageStore, KeptImages, SharedImages, StoredImage
 from restr.server.work.models import ServedModel
@@ -28,7 +28,7 @@ _logger = logging.getLogger("restr.server")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answered:
+class QuestionResults:
     """The results for a question, and the facts that its answer gives beside them."""
 
     model: str
@@ -37,23 +37,28 @@ class Answered:
     image: dict[str, Any]
     """A ``schemas.ImageInfo`` document."""
 
-    results: list[Result]
-    """One per expression, in their order."""
+    question: Question
+    """The question."""
 
-    encode: Timed | None
+    encode: JobResult | None
     """None if the image had been encoded before."""
 
-    segment: Timed
+    segment: JobResult
     """Its value is ``results``."""
 
-    def document(self, question: Question) -> dict[str, Any]:
+    @property
+    def results(self) -> list[Result]:
+        """One per expression, in their order."""
+        return self.segment.value
+
+    def document(self) -> dict[str, Any]:
         """A ``schemas.Answer`` document; drawing pictures takes a while."""
-        formats = list(dict.fromkeys(question.formats))
-        encode = self.encode or Timed(None, 0.0, 0.0)
+        formats, words = list(dict.fromkeys(self.question.formats)), self.question.words
+        encode = self.encode or JobResult(None, 0.0, 0.0)
         return {
             "model": self.model,
             "image": self.image,
-            "results": [answers.found(result, formats, words=question.words) for result in self.results],
+            "results": [answers.found(result, formats, words=words) for result in self.results],
             "timings": {
                 "queue_ms": round(encode.queue_ms + self.segment.queue_ms, 3),
                 "encode_ms": round(encode.work_ms, 3),
@@ -129,7 +134,7 @@ class Service:
             name = await self.images.add(deadline, encoded, StoredFile(model.name, data))
         return {"id": name, "model": model.name, **_size(encoded)}
 
-    async def ask(self, deadline: Deadline, name: str, question: Question) -> Answered:
+    async def ask(self, deadline: Deadline, name: str, question: Question) -> QuestionResults:
         """Segment a kept image."""
         kept, encode = await self.images.find(deadline, name), None
         if kept is None:
@@ -145,9 +150,11 @@ class Service:
                 self.images.memory.refresh(name, encoded)
             segment = await self._segment(deadline, model, encoded, texts, question)
         image = {"id": name, **_size(encoded)}
-        return Answered(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
+        return QuestionResults(model=model.name, image=image, question=question, encode=encode, segment=segment)
 
-    async def ask_once(self, deadline: Deadline, data: bytes, model_name: str | None, question: Question) -> Answered:
+    async def ask_once(
+        self, deadline: Deadline, data: bytes, model_name: str | None, question: Question
+    ) -> QuestionResults:
         """Segment an image that is not kept."""
         model = self.model(model_name)
         texts = self._texts(model, question)
@@ -156,13 +163,13 @@ class Service:
             encode = await self._encode(deadline, model, data, header)
             segment = await self._segment(deadline, model, encode.value, texts, question)
         image = {"id": None, **_size(encode.value)}
-        return Answered(model=model.name, image=image, results=segment.value, encode=encode, segment=segment)
+        return QuestionResults(model=model.name, image=image, question=question, encode=encode, segment=segment)
 
-    async def document(self, deadline: Deadline, answered: Answered, question: Question) -> dict[str, Any]:
+    async def document(self, deadline: Deadline, outcome: QuestionResults) -> dict[str, Any]:
         """A ``schemas.Answer`` document, written by a helper thread."""
-        return await self.helpers.run(deadline, answered.document, question)
+        return await self.helpers.run(deadline, outcome.document)
 
-    async def _encode_here(self, deadline: Deadline, name: str) -> tuple[StoredImage, Timed]:
+    async def _encode_here(self, deadline: Deadline, name: str) -> tuple[StoredImage, JobResult]:
         """Encode a kept image that another process, dead or alive, has encoded before."""
         file = await self.images.file(deadline, name)
         header = await self.helpers.run(deadline, self._header, file.data)
@@ -175,13 +182,13 @@ class Service:
         settings = self.settings
         return decode.header(data, most_bytes=settings.image_bytes, most_pixels=settings.image_pixels)
 
-    async def _encode(self, deadline: Deadline, model: ServedModel, data: bytes, header: decode.Header) -> Timed:
+    async def _encode(self, deadline: Deadline, model: ServedModel, data: bytes, header: decode.Header) -> JobResult:
         pixels = await self.helpers.run(deadline, decode.decode, data, header)
         return await deadline.wait(model.engine.submit(EncodeJob(pixels=pixels, deadline=deadline.time)))
 
     async def _segment(
         self, deadline: Deadline, model: ServedModel, encoded: EncodedImages, texts: tuple[str, ...], question: Question
-    ) -> Timed:
+    ) -> JobResult:
         job = SegmentJob(
             encoded=encoded,
             texts=texts,
