@@ -14,7 +14,7 @@ class Metrics:
     """Counters of an application; ``text`` is the answer of ``/metrics``.
 
     shared: the folder with the counters of all workers, if there are several. prometheus_client only writes there if an
-    environment variable says so before its first import: ``several.work`` sets it.
+    environment variable says so before its first import: ``several.run_worker`` sets it.
     """
 
     def __init__(self, shared: Path | None = None) -> None:

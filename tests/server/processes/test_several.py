@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from restr.client import Client, ServerError
 from restr.server.app import create_app
-from restr.server.processes.several import shared_out
+from restr.server.processes.several import settings_of_worker
 from restr.server.settings import IMAGES_FOLDER, METRICS_FOLDER, ServerSettings
 from served import assert_problem, base64_of, model_in, photograph, process, wait_until
 
@@ -119,10 +119,10 @@ def test_models_that_do_not_load_end_everything(tmp_path):
     assert done.returncode == 1 and "no worker could load the models" in done.stderr
 
 
-def test_the_processor_is_shared_out():
+def test_the_processor_is_settings_of_worker():
     processors = len(os.sched_getaffinity(0))
-    assert shared_out(ServerSettings(workers=processors)).threads == 1
-    assert shared_out(ServerSettings(workers=2, threads=7)).threads == 7
+    assert settings_of_worker(ServerSettings(workers=processors)).threads == 1
+    assert settings_of_worker(ServerSettings(workers=2, threads=7)).threads == 7
 
 
 @pytest.fixture

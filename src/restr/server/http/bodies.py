@@ -22,11 +22,8 @@ NO_STORE = {"Cache-Control": "no-store"}
 JSON, FORM, NDJSON = "application/json", "multipart/form-data", "application/x-ndjson"
 RAW = ("image/jpeg", "image/jpg", "image/png", "image/webp", "image/gif", "image/bmp", "image/*")
 QUESTION_BYTES = 2**18  # of a body without an image: room for dozens of expressions
-_LISTS = {
-    "text": "texts",
-    "texts": "texts",
-    "formats": "formats",
-}  # fields of a form that may be repeated, and their names in JSON
+# Fields of a form that may be repeated, and their names in JSON.
+_LISTS = {"text": "texts", "texts": "texts", "formats": "formats"}
 
 
 async def read_question(request: Request, settings: ServerSettings) -> Question:

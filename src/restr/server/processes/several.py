@@ -25,7 +25,6 @@ from restr.server.settings import IMAGES_FOLDER, METRICS_FOLDER, ServerSettings
 _logger = logging.getLogger("restr.server")
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy locks that threads of the parent hold
 
-_HIGHEST_PORT = 65_535
 _BACKLOG = 2048  # connections that wait for a worker; they survive the death of any worker
 _STEADY = 10.0  # seconds after which a worker's death is an accident, not a fault that will repeat at once
 _LONGEST_PAUSE = 30.0  # seconds until a dead worker is replaced
@@ -89,7 +88,7 @@ class Supervisor:
                 continue
             worker.news, theirs = _SPAWN.Pipe(duplex=False)
             worker.process = _SPAWN.Process(
-                target=work, args=(self.settings, self.listening, self.shared, theirs), daemon=True
+                target=run_worker, args=(self.settings, self.listening, self.shared, theirs), daemon=True
             )
             worker.process.start()
             theirs.close()
@@ -123,7 +122,7 @@ class Supervisor:
         assert worker.process is not None
         process, worker.process = worker.process, None
         process.join()
-        forget_gauges(process.pid, self.shared)
+        _forget_gauges(process.pid, self.shared)
         self.deaths += 1
         steady = worker.ready and time.monotonic() - worker.since > _STEADY
         worker.short_lives = 0 if steady else worker.short_lives + 1
@@ -162,13 +161,11 @@ def supervise(settings: ServerSettings) -> int:
         (shared / IMAGES_FOLDER).mkdir()
         (shared / METRICS_FOLDER).mkdir()
         _logger.info("http://%s:%s with %s workers", settings.host, listening.getsockname()[1], settings.workers)
-        return Supervisor(shared_out(settings), listening, shared).run()
+        return Supervisor(settings_of_worker(settings), listening, shared).run()
 
 
 def listen(settings: ServerSettings) -> socket.socket:
     """A socket that listens at the address. Raises ``ConfigError`` if that is impossible."""
-    if settings.port > _HIGHEST_PORT:
-        raise ConfigError(f"port is {settings.port}; choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=_BACKLOG)
@@ -179,28 +176,27 @@ def listen(settings: ServerSettings) -> socket.socket:
         ) from error
 
 
-def shared_out(settings: ServerSettings) -> ServerSettings:
+def settings_of_worker(settings: ServerSettings) -> ServerSettings:
     """The settings of each worker: the processor's threads are divided among them."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = settings.threads or max(1, processors // settings.workers)
     return replace(settings, threads=threads)
 
 
-def work(settings: ServerSettings, listening: socket.socket, shared: Path, parent: Connection) -> None:
+def run_worker(settings: ServerSettings, listening: socket.socket, shared: Path, parent: Connection) -> None:
     """The main function of a worker process."""
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the application handles it
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(
-        shared / METRICS_FOLDER
-    )  # read when prometheus_client is first imported
+    # Read when prometheus_client is first imported.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared / METRICS_FOLDER)
     threading.Thread(target=_end_with_the_parent, args=(shared,), daemon=True).start()
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor says what there is to say
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor logs instead
     from restr.server.processes.one import serve_one  # torch loads here
 
     sys.exit(serve_one(settings, listening=listening, shared=shared, ready=lambda: parent.send(True)))
 
 
-def forget_gauges(pid: int | None, shared: Path) -> None:
+def _forget_gauges(pid: int | None, shared: Path) -> None:
     """Drop a dead worker's gauges from the metrics; its counters stay."""
     from prometheus_client.multiprocess import mark_process_dead
 

@@ -23,8 +23,8 @@ _logger = logging.getLogger("restr.server")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EncodedImages:
-    """An encoded image, and the segmenter that encoded it: no other one can read it, not even the same model reloaded."""
+class BoundImage:
+    """An encoded image, bound to the segmenter that encoded it: no other can read it, not even the same model reloaded."""
 
     image: EncodedImage
     segmenter: Segmenter
@@ -67,7 +67,7 @@ class EngineJob:
 
 @dataclass(kw_only=True, eq=False)
 class EncodeJob(EngineJob):
-    """Encodes an image: its result is an ``EncodedImages``."""
+    """Encodes an image: its result is a ``BoundImage``."""
 
     pixels: np.ndarray
     """uint8 (H W 3), upright."""
@@ -84,7 +84,7 @@ class EncodeJob(EngineJob):
 class SegmentJob(EngineJob):
     """Segments an encoded image: its result is one ``Result`` per text."""
 
-    encoded: EncodedImages
+    encoded: BoundImage
     """The image."""
 
     texts: tuple[str, ...]
@@ -176,7 +176,7 @@ class InferenceEngine:
                 self._gather_images(first, batch)
             elif isinstance(first, SegmentJob):
                 until = time.monotonic() + self.max_wait
-                self._gather(first, batch)
+                self._gather_texts(first, batch)
                 # Worth waiting only while nothing else can be done, and another request may be about to ask.
                 while (
                     not self._jobs
@@ -186,7 +186,7 @@ class InferenceEngine:
                     and (left := until - time.monotonic()) > 0
                 ):
                     self._news.wait(left)
-                    self._gather(first, batch)
+                    self._gather_texts(first, batch)
         self.metrics.waiting.labels(self.name).set(len(self._jobs))
         return batch
 
@@ -205,7 +205,7 @@ class InferenceEngine:
                 rest.append(job)
         self._jobs = rest
 
-    def _gather(self, first: SegmentJob, batch: list[EngineJob]) -> None:
+    def _gather_texts(self, first: SegmentJob, batch: list[EngineJob]) -> None:
         rest: deque[EngineJob] = deque()
         texts = self._texts(batch)
         for job in self._jobs:
@@ -257,7 +257,7 @@ class InferenceEngine:
         images = [job.pixels for job in batch if isinstance(job, EncodeJob)]
         if images:
             segmenter = self.segmenter
-            return [EncodedImages(image=image, segmenter=segmenter) for image in segmenter.encode_several(images)]
+            return [BoundImage(image=image, segmenter=segmenter) for image in segmenter.encode_several(images)]
         jobs = [job for job in batch if isinstance(job, SegmentJob)]
         encoded = jobs[0].encoded
         texts = list(dict.fromkeys(text for job in jobs for text in job.texts))

@@ -13,7 +13,7 @@ from restr.server.files.store import FileStore, StoredFile
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, quoted
 from restr.server.work.deadline import Deadline
-from restr.server.work.engine import EncodedImages
+from restr.server.work.engine import BoundImage
 from restr.server.work.helpers import Helpers
 
 _logger = logging.getLogger("restr.server")
@@ -23,7 +23,7 @@ _logger = logging.getLogger("restr.server")
 class StoredImage:
     """An encoded image, and the name of the model that encoded it."""
 
-    encoded: EncodedImages
+    encoded: BoundImage
     model: str
 
     @property
@@ -41,7 +41,7 @@ class ImageStore(Bounded[str, StoredImage]):
         super().__init__(most=most, seconds=seconds, clock=clock)
         self.metrics = metrics
 
-    def put(self, encoded: EncodedImages, model: str, name: str | None = None) -> str:
+    def put(self, encoded: BoundImage, model: str, name: str | None = None) -> str:
         """Keep an image; its name, a new one by default. Raises ``Problem`` if it alone is larger than the bound."""
         image = StoredImage(encoded=encoded, model=model)
         if image.size > self.most:
@@ -60,7 +60,7 @@ class ImageStore(Bounded[str, StoredImage]):
             raise _unknown(name)
         return image
 
-    def refresh(self, name: str, encoded: EncodedImages) -> None:
+    def refresh(self, name: str, encoded: BoundImage) -> None:
         """Replace the encoding of an image, if it is still here."""
         with self._lock:
             image = self.find(name)
@@ -90,7 +90,7 @@ class KeptImages:
     def __init__(self, memory: ImageStore) -> None:
         self.memory = memory
 
-    async def add(self, deadline: Deadline, encoded: EncodedImages, file: StoredFile) -> str:
+    async def add(self, deadline: Deadline, encoded: BoundImage, file: StoredFile) -> str:
         """Keep an image; its new name. Raises ``Problem`` if there is no room."""
         return self.memory.put(encoded, file.model)
 
@@ -121,7 +121,7 @@ class SharedImages(KeptImages):
         super().__init__(memory)
         self.files, self._helpers = files, helpers
 
-    async def add(self, deadline: Deadline, encoded: EncodedImages, file: StoredFile) -> str:
+    async def add(self, deadline: Deadline, encoded: BoundImage, file: StoredFile) -> str:
         """As ``KeptImages.add``."""
         name = self.memory.put(encoded, file.model)
         try:

@@ -19,7 +19,7 @@ from restr.server.settings import ServerSettings
 from restr.server.work import answers
 from restr.server.work.admission import Admission
 from restr.server.work.deadline import Deadline
-from restr.server.work.engine import EncodedImages, EncodeJob, JobResult, SegmentJob
+from restr.server.work.engine import BoundImage, EncodeJob, JobResult, SegmentJob
 from restr.server.work.helpers import Helpers
 from restr.server.work.kept_images import ImageStore, KeptImages, SharedImages, StoredImage
 from restr.server.work.models import ServedModel
@@ -187,7 +187,7 @@ class Service:
         return await deadline.wait(model.engine.submit(EncodeJob(pixels=pixels, deadline=deadline.time)))
 
     async def _segment(
-        self, deadline: Deadline, model: ServedModel, encoded: EncodedImages, texts: tuple[str, ...], question: Question
+        self, deadline: Deadline, model: ServedModel, encoded: BoundImage, texts: tuple[str, ...], question: Question
     ) -> JobResult:
         job = SegmentJob(
             encoded=encoded,
@@ -219,6 +219,6 @@ def _unfit(field: str, message: str) -> Problem:
     return Problem("invalid-request", f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
-def _size(encoded: EncodedImages) -> dict[str, int]:
+def _size(encoded: BoundImage) -> dict[str, int]:
     height, width = encoded.image.pixels.shape[:2]
     return {"width": width, "height": height}

@@ -40,7 +40,7 @@ TEXTS = ("left", "red", "blue circle")
 
 
 def test_the_line_of_the_documentation_is_an_application() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "server.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
     for text in (page, ray_app.__doc__ or ""):
         (line,) = re.findall(r"serve run restr\.server\.ray_app:app (.+)", text)
         made = app(dict(word.partition("=")[::2] for word in line.split()))
@@ -118,7 +118,7 @@ def node_of(name: str) -> set[str]:
 def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # Ray's processes must import restr, but none of the tests' helpers.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "src"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "src"))
     folder = model_in(tmp_path)
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     other = nodes.add_node(num_cpus=2)
