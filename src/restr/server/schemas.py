@@ -64,7 +64,7 @@ class Question(RequestDocument):
         return (self.text,) if self.text is not None else tuple(self.texts or ())
 
 
-class ImageSource(RequestDocument):
+class ImageDocument(RequestDocument):
     """A document that brings its image, or says where it is."""
 
     image: str | None = Field(None, description="The image's file (JPEG, PNG, WebP, GIF, BMP) in base64.")
@@ -88,7 +88,7 @@ class ImageFields(RequestDocument):
     model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
 
 
-class ImageUpload(ImageSource, ImageFields):
+class ImageUpload(ImageDocument, ImageFields):
     """An image to keep."""
 
     model_config = ConfigDict(json_schema_extra={**ONE_IMAGE, "examples": [{"image": "iVBORw0KGgo..."}]})
@@ -100,7 +100,7 @@ class SegmentFields(Question):
     model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
 
 
-class SegmentUpload(ImageSource, SegmentFields):
+class SegmentUpload(ImageDocument, SegmentFields):
     """An image and what to find in it."""
 
     model_config = ConfigDict(

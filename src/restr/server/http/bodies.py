@@ -13,7 +13,15 @@ from restr.server.http.forms import parse_form
 from restr.server.intake.decode import BASE64_OVERHEAD, from_base64, read_body
 from restr.server.intake.fetch import Fetcher
 from restr.server.problems import Problem, quoted
-from restr.server.schemas import ImageFields, ImageSource, ImageUpload, Question, SegmentFields, SegmentUpload, invalid
+from restr.server.schemas import (
+    ImageDocument,
+    ImageFields,
+    ImageUpload,
+    Question,
+    SegmentFields,
+    SegmentUpload,
+    invalid,
+)
 from restr.server.settings import ServerSettings
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -80,7 +88,7 @@ async def read_line(line: bytes, fetcher: Fetcher) -> tuple[bytes, SegmentUpload
     return await image_of(upload, fetcher), upload
 
 
-async def image_of(upload: ImageSource, fetcher: Fetcher) -> bytes:
+async def image_of(upload: ImageDocument, fetcher: Fetcher) -> bytes:
     """The image file that a document holds, or whose address it gives. Raises ``Problem``."""
     if upload.image is None:
         return await fetcher.get(upload.image_url or "")

@@ -36,7 +36,7 @@ class Deadline:
         self._leave_task().cancel()
 
     def restart(self) -> None:
-        """Start the clock anew, for the next line of a batch."""
+        """Restart the clock, for the next line of a batch."""
         self.time = time.monotonic() + self.seconds
 
     async def wait(self, future: Future[_T]) -> _T:
