@@ -145,7 +145,7 @@ def _joined(url: str, location: str) -> str:
     try:
         return urljoin(url, location)
     except ValueError as error:
-        raise _refused("it was redirected to something that is no web address") from error
+        raise _refused("it was redirected to what is not a web address") from error
 
 
 def _refused(why: str) -> Problem:
