@@ -9,6 +9,15 @@ import numpy as np
 from growth import PREDICTIONS
 from workload import SIZE
 
+from restr.files import write_whole
+from restr.report.charts import chart_png, open_figure
+from restr.report.tables import markdown_table
+
+_SMALL = (
+    "", "first, ms", "p95", "further, ms", "of a first", "ten, ms", "over one", "a further of ten", "of GEMM peak",
+    "faster than torch fp32",
+)  # fmt: skip
+
 
 def markdown(report: dict[str, Any]) -> str:
     """The report as people read it."""
@@ -25,15 +34,7 @@ def markdown(report: dict[str, Any]) -> str:
             f"({found['share_of_multiplications']:.1%} of a first call). fp32 GEMM peak {found['gemm_peak_gflops']:.0f} GFLOP/s. "
             f"A whole call of Segmenter on an array: {found['whole_call_ms']:.0f} ms.",
             "",
-            "| | first, ms | p95 | further, ms | of a first | ten, ms | over one | a further of ten | of GEMM peak "
-            "| faster than torch fp32 |",
-            "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-        ]
-        lines += [
-            f"| {name} | {row['first_ms']:.0f} | {row['first_p95_ms']:.0f} | {row['further_ms']:.0f} | {row['further_share']:.1%} | "
-            f"{row['ten_ms']:.0f} | {row['ten_over_one']:.2f} | {row['together_share']:.1%} | {row['of_gemm_peak']:.0%} | "
-            f"{row['faster_than_torch_fp32']:.2f} |"
-            for name, row in found["rows"].items()
+            *markdown_table(_SMALL, (_small_cells(name, row) for name, row in found["rows"].items())),
         ]
     if found := report.get("base"):
         lines += [
@@ -45,19 +46,17 @@ def markdown(report: dict[str, Any]) -> str:
             + ", ".join(f"{name} {share:.0%} of it" for name, share in found["of_gemm_peak"].items())
             + ".",
             "",
-            f"| | ms | p95 | plain rendition takes | CLIPSeg at {SIZE} takes |",
-            "|---|---:|---:|---:|---:|",
         ]
-        lines += [
-            f"| {side} | {ms['p50']:.0f} | {ms['p95']:.0f} | {times_as_long(found['plain_over'].get(side))} | "
-            f"{times_as_long(found['clipseg_over'].get(side))} |"
+        rows = [
+            [str(side), f"{ms['p50']:.0f}", f"{ms['p95']:.0f}"]
+            + [_times_as_long(found[other].get(side)) for other in ("plain_over", "clipseg_over")]
             for side, ms in found["times"].items()
         ]
+        lines += markdown_table(["", "ms", "p95", "plain rendition takes", f"CLIPSeg at {SIZE} takes"], rows)
     for name, line in report.get("curves", {}).items():
-        lines += ["", f"## Cost against {name}", "", f"| {line['unit']} | ms | GMAC |", "|---:|---:|---:|"]
-        lines += [
-            f"| {p} | {ms:.0f} | {g:.2f} |" for p, ms, g in zip(line["points"], line["ms"], line["gmac"], strict=True)
-        ]
+        points = zip(line["points"], line["ms"], line["gmac"], strict=True)
+        table = markdown_table([line["unit"], "ms", "GMAC"], ([f"{p}", f"{ms:.0f}", f"{g:.2f}"] for p, ms, g in points))
+        lines += ["", f"## Cost against {name}", "", *table]
     if found := report.get("start"):
         lines += ["", "## Start", ""] + [f"- {name}: {seconds:.2f} s" for name, seconds in found.items()]
     if found := report.get("leak"):
@@ -71,24 +70,36 @@ def markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def times_as_long(ratio: float | None) -> str:
+def _small_cells(name: str, row: dict[str, float]) -> list[str]:
+    cells = [name, f"{row['first_ms']:.0f}", f"{row['first_p95_ms']:.0f}"]
+    cells += [
+        f"{row['further_ms']:.0f}",
+        f"{row['further_share']:.1%}",
+        f"{row['ten_ms']:.0f}",
+        f"{row['ten_over_one']:.2f}",
+    ]
+    return [
+        *cells,
+        f"{row['together_share']:.1%}",
+        f"{row['of_gemm_peak']:.0%}",
+        f"{row['faster_than_torch_fp32']:.2f}",
+    ]
+
+
+def _times_as_long(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.2f} x"
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
-    """Each curve beside the one that its multiplications would give."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, panels = pyplot.subplots(1, len(found), figsize=(3.4 * len(found), 3.2), layout="constrained")
-    for panel, (name, line) in zip(np.atleast_1d(panels), found.items(), strict=True):
+    """Each measured curve, and a curve that grows in proportion to the multiplications."""
+    figure = open_figure(3.4 * len(found), 3.2)
+    panels = np.atleast_1d(figure.subplots(1, len(found)))
+    for panel, (name, line) in zip(panels, found.items(), strict=True):
         scale = line["ms"][0] / line["gmac"][0]
         panel.plot(line["points"], line["ms"], "o-", label="measured")
         panel.plot(line["points"], [scale * each for each in line["gmac"]], "--", color="0.6", label="as the GMAC grow")
         panel.set(title=name, xlabel=line["unit"], ylim=(0, None))
         panel.spines[["top", "right"]].set_visible(False)
-    np.atleast_1d(panels)[0].set_ylabel("ms")
-    np.atleast_1d(panels)[0].legend(frameon=False)
-    figure.savefig(path, dpi=110)
+    panels[0].set_ylabel("ms")
+    panels[0].legend(frameon=False)
+    write_whole(path, chart_png(figure, dpi=110))

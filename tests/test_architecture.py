@@ -41,14 +41,14 @@ ALLOWED: dict[str, set[str]] = {
     "data": BASE | {"grammar"},
     "formats": BASE | {"data"},
     "published": BASE | {"data", "formats"},
-    "inspection": BASE | {"data", "formats", "web_security"},
+    "inspection": BASE | {"data", "formats", "report", "web_security"},
     "training": MODEL | {"losses", "metrics", "grammar", "data", "formats", "report"},
-    "inference": MODEL,
+    "inference": MODEL | {"report"},
     "export": MODEL | {"inference"},
     "server": MODEL | {"inference", "web_security", "__init__"},
     "client": {"errors", "masks", "__init__"},
     "evaluation": MODEL | {"metrics", "grammar", "data", "formats", "published", "inference", "report"},
-    "ablation": MODEL | {"losses", "metrics", "data", "training"},
+    "ablation": MODEL | {"losses", "metrics", "data", "training", "report"},
     "cli": MODEL
     | {
         "losses",

@@ -21,7 +21,8 @@ from PIL import Image
 
 from restr.data.photos import ANNOTATIONS, IMAGES, PhotoSet, load_photos
 from restr.errors import DataError
-from restr.grammar.drawn.sentences import ANY, choose
+from restr.grammar.drawn.meanings import ANY
+from restr.grammar.drawn.sentences import plain_references
 from restr.grammar.scene import Instance, Scene
 from restr.inference.sources import read_image
 from restr.masks import rle_encode
@@ -265,7 +266,7 @@ def sentences(scene: Scene, rng: np.random.Generator, count: int) -> Iterator[tu
             dataclasses.replace(i, attributes={"colour": i.attributes[look], "size": i.attributes["size"]})
             for i in scene.instances
         ]
-        for reference in choose(dataclasses.replace(scene, instances=tuple(instances)), rng, 3 * count):
+        for reference in plain_references(dataclasses.replace(scene, instances=tuple(instances)), rng, 3 * count):
             relation = reference.description.relation
             named = (reference.description, *(relation.others if relation else ()))
             if all(description.category != ANY for description in named):

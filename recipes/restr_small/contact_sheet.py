@@ -1,4 +1,4 @@
-"""A sheet of random photographs with a generated sentence and the mask it means, to look for bad ones by eye.
+"""A sheet of random photographs, each with a generated sentence and its mask, to find bad sentences by eye.
 
 python recipes/restr_small/contact_sheet.py PHOTOS --seed 0 --out contact.png
 python recipes/restr_small/contact_sheet.py PHOTOS --kind relation      # only sentences of one kind
@@ -7,7 +7,6 @@ python recipes/restr_small/contact_sheet.py PHOTOS --kind relation      # only s
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,21 +15,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.evaluation.datasets import Scenes
 from restr.files import written_whole
-from restr.grammar.generate import WEIGHTS, references
+from restr.grammar.generate import KIND_WEIGHTS, references
 from restr.grammar.meaning.description import Reference
 from restr.grammar.scene import Scene
+from restr.report.overlay import fit_side, highlight_mask
+from restr.report.text import PAPER, QUIET, draw_wrapped
 
 COLUMNS = 8
-CELL = 250  # pixels, of the picture
-CAPTION = 52  # pixels, below it
-TINT = np.array([255, 40, 160])
+CELL, CAPTION = 250, 52  # pixels: the picture, the text below it
 
 
 def pick(
     photos: Scenes, rng: np.random.Generator, cells: int, kind: str | None = None
 ) -> Iterator[tuple[Scene, Reference]]:
-    """One reference each from ``cells`` random photographs (several passes where a kind is rare)."""
-    weights = WEIGHTS if kind is None else {kind: 1.0}
+    """One reference from each of ``cells`` random photographs; up to four passes if the kind is rare."""
+    weights = KIND_WEIGHTS if kind is None else {kind: 1.0}
     found = 0
     for number in np.tile(rng.permutation(len(photos)), 4):
         if found == cells:
@@ -43,32 +42,23 @@ def pick(
 
 
 def draw_cell(scene: Scene, reference: Reference) -> Image.Image:
-    """The photograph with the target lit and everything else dimmed, and the sentence below it."""
+    """The photograph with its target highlighted, and the sentence below."""
     mask = np.zeros(scene.image.shape[:2], bool)
     for target in reference.targets:
         mask |= scene.instances[target].mask
-    inner = mask.copy()
-    for axis in (0, 1):
-        for shift in (-2, 2):
-            inner &= np.roll(mask, shift, axis)
-    picture = scene.image.astype(np.float32)
-    picture[~mask] *= 0.72
-    picture[mask & ~inner] = TINT
-    small = Image.fromarray(picture.astype(np.uint8))
-    small.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
-    cell = Image.new("RGB", (CELL, CELL + CAPTION), "white")
-    cell.paste(small, ((CELL - small.width) // 2, (CELL - small.height) // 2))
-    pen, font = ImageDraw.Draw(cell), ImageFont.load_default(13)
-    for row, line in enumerate(textwrap.wrap(reference.text, 36)[:2]):
-        pen.text((4, CELL + 1 + 16 * row), line, "black", font)
-    pen.text((4, CELL + 35), f"{reference.kind} - {scene.id}", "gray", ImageFont.load_default(11))
+    small = fit_side(scene.image, CELL)
+    cell = Image.new("RGB", (CELL, CELL + CAPTION), PAPER)
+    cell.paste(highlight_mask(small, mask), ((CELL - small.width) // 2, (CELL - small.height) // 2))
+    pen = ImageDraw.Draw(cell)
+    draw_wrapped(pen, (4, CELL + 1), reference.text, size=13, room=CELL - 8)
+    pen.text((4, CELL + 35), f"{reference.kind} - {scene.id}", QUIET, ImageFont.load_default(11))
     return cell
 
 
 def draw_sheet(cells: Sequence[Image.Image]) -> Image.Image:
     """The cells in rows of ``COLUMNS``."""
     rows = -(-len(cells) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * (CELL + 6), rows * (CELL + CAPTION + 6)), "white")
+    sheet = Image.new("RGB", (COLUMNS * (CELL + 6), rows * (CELL + CAPTION + 6)), PAPER)
     for number, cell in enumerate(cells):
         sheet.paste(cell, (number % COLUMNS * (CELL + 6), number // COLUMNS * (CELL + CAPTION + 6)))
     return sheet
@@ -82,7 +72,7 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "val"), default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cells", type=int, default=64)
-    parser.add_argument("--kind", choices=sorted(WEIGHTS), default=None)
+    parser.add_argument("--kind", choices=sorted(KIND_WEIGHTS), default=None)
     parser.add_argument("--out", type=Path, default=Path("contact.png"))
     chosen = parser.parse_args()
     rng = np.random.default_rng(chosen.seed)

@@ -1,4 +1,4 @@
-"""48 random everyday sentences about photographs that were never trained on, with what the model found: none is chosen.
+"""A sheet of 48 random everyday sentences about held-out photographs, with the masks that the model predicts; nothing is selected.
 
 python recipes/restr_small/held_out.py --data DATA --out runs/held_out.jpg
 """

@@ -22,8 +22,8 @@ from rich.progress import track
 from restr.data.photos import load_photos
 from restr.grammar.generate import references
 from restr.grammar.meaning.description import Description, Reference
-from restr.grammar.meaning.facts import GARMENTS
 from restr.grammar.scene import PARTLY
+from restr.grammar.words.categories import PERSON_PARTS
 from restr.grammar.words.lexicon import HYPERNYMS
 from restr.masks import rle_encode
 
@@ -85,7 +85,7 @@ def thin_out(found: list[Reference], rng: np.random.Generator, settings: Sentenc
     def share(description: Description) -> float:
         if description.category in HYPERNYMS:
             return settings.hypernyms
-        return settings.garments if description.category in GARMENTS else 1.0
+        return settings.garments if description.category in PERSON_PARTS else 1.0
 
     return [reference for reference in found if rng.random() < share(reference.description)]
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from packed import SETS, SIDE
 
 from restr.errors import DataError
-from restr.grammar.meaning.facts import CARRIED
+from restr.grammar.words.categories import PERSONAL_BAGS
 
 VAL_SHARE = 33  # one photograph in so many with masks of its own is never trained on
 PLACES = frozenset(  # a sentence with one of these may be wrong of a part of the photograph
@@ -149,7 +149,7 @@ def _of_photograph(
     ids = list(photograph.names)
     of_target = [(i,) for i in ids]
     if len(entry["masks"]) == len(ids) + 1:  # a street photograph's wearer stands before the garments
-        of_target = [tuple(i for i in ids if photograph.names[i] not in CARRIED), *of_target]
+        of_target = [tuple(i for i in ids if photograph.names[i] not in PERSONAL_BAGS), *of_target]
     for text, targets, _ in entry["sentences"]:
         chosen = tuple(sorted({i for target in targets for i in of_target[target]}))
         if chosen:

@@ -29,7 +29,7 @@ from rich.progress import track
 from words import choose_words, language_state, word_rows
 
 from restr.errors import DataError
-from restr.evaluation.robustness.rewording import mirrored
+from restr.evaluation.robustness.rewording import mirror_sides
 from restr.files import write_whole, written_whole
 from restr.masks import rle_decode, rle_encode
 from restr.model.weights import dequantise, quantise, read_tensors, write_tensors
@@ -116,7 +116,7 @@ def write_sentences(
     masks: Masks = {}
     columns: dict[str, list[Any]] = defaultdict(list)
     for number, ids, text, kind in track(sentences, description="words"):
-        turned = mirrored(text)
+        turned = mirror_sides(text)
         row = tokenizer([text])[0][0]
         columns["ids"].append(row)
         columns["mirrored"].append(np.zeros_like(row) if turned is None else tokenizer([turned])[0][0])

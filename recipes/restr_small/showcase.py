@@ -2,8 +2,8 @@
 
     python recipes/restr_small/showcase.py --out docs/images
 
-A row shows one photograph and what two sentences single out in it. Nothing is retouched. The README's rows have hits, a
-miss ("flag on the left" is there) and something that is not there; the model card's were chosen because the model fails on them.
+A row shows one photograph and the masks of two sentences. Nothing is retouched. The README's rows show hits, a miss ("flag on
+the left" is there) and an object that is not there; the model card's were chosen because the model fails on them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr import Result, Segmenter
 from restr.files import written_whole
+from restr.report.text import INK, PAPER, QUIET
 
-# photograph -> its sentences, as many for each
+# (photograph, its sentences); each row has as many sentences
 Rows = tuple[tuple[str, tuple[str, ...]], ...]
 RESULTS: Rows = (
     ("camera.jpg", ("guy taking photos", "tall building on the right")),
@@ -30,7 +31,6 @@ FAILURES: Rows = (
     ("grace_hopper.jpg", ("her hat", "glasses")),
 )
 WIDTH, GAP, STRIP = 1200, 10, 40  # pixels: the picture, between cells, below a cell
-PAPER, INK, QUIET = (255, 255, 255), (24, 27, 34), (112, 119, 131)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def main(settings: Showcase) -> None:
 
 
 def draw_rows(rows: list[Image.Image]) -> Image.Image:
-    """The rows below each other."""
+    """The rows, one below the other."""
     picture = Image.new("RGB", (WIDTH, sum(row.height for row in rows)), PAPER)
     top = 0
     for row in rows:
@@ -62,7 +62,7 @@ def draw_rows(rows: list[Image.Image]) -> Image.Image:
 
 
 def draw_row(results: list[Result]) -> Image.Image:
-    """A photograph, then each result's overlay, all of one size, with the sentences below."""
+    """The photograph and each result's overlay, all of one size, with the sentences below."""
     cells = [Image.fromarray(results[0].image), *(result.overlay(caption=False) for result in results)]
     captions = [
         ("photograph", ""),
@@ -82,7 +82,7 @@ def draw_row(results: list[Result]) -> Image.Image:
 
 
 def fitting(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The largest font, of 20 pixels at most, in which ``text`` fits."""
+    """The largest font, 11 to 20 pixels, in which ``text`` fits into ``width`` pixels; the smallest if none does."""
     for size in range(20, 11, -1):
         font = ImageFont.load_default(size)
         if font.getlength(text) <= width:

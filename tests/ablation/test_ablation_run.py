@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from restr.ablation.cost import cost_of, gmac_of, parameters_of
-from restr.ablation.report import markdown, spread
+from restr.ablation.report import ablation_table, mean_and_deviation
 from restr.ablation.run import SCORES, RowResult, run_table
 from restr.ablation.tables import TABLES, Row, Table, fusion, table
 from restr.ablation.tasks import ScenesTask
@@ -91,11 +91,11 @@ def test_the_table_gives_mean_and_spread() -> None:
     result = RowResult(
         name="CME", scores=({"miou": 0.5, "oiou": 0.6}, {"miou": 0.6, "oiou": 0.6}), cost=cost_of(config, rounds=1)
     )
-    assert "| CME | 2 | 55.0 ± 7.1 | 60.0 ± 0.0 |" in markdown("x", [result])
-    assert "mIoU by length" not in markdown("x", [result])
+    assert "| CME | 2 | 55.0 ± 7.1 | 60.0 ± 0.0 |" in ablation_table("x", [result])
+    assert "mIoU by length" not in ablation_table("x", [result])
     by_length = replace(result, scores=tuple(each | {"miou_3-4 words": 0.25} for each in result.scores))
-    assert "| mIoU by length | 3-4 words |\n|---|---:|\n| CME | 25.0 ± 0.0 |" in markdown("x", [by_length])
-    assert spread([]) == "-" and spread([0.25]) == "25.0"
+    assert "| mIoU by length | 3-4 words |\n|---|---:|\n| CME | 25.0 ± 0.0 |" in ablation_table("x", [by_length])
+    assert mean_and_deviation([]) == "-" and mean_and_deviation([0.25]) == "25.0"
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

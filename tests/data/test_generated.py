@@ -9,8 +9,8 @@ import pytest
 
 from restr.data.generated import GeneratedScenes, vocabulary
 from restr.errors import ConfigError, DataError
-from restr.grammar.drawn.sentences import all_words, turn
-from restr.grammar.drawn.shapes import COLOURS, SHAPES
+from restr.grammar.drawn.sentences import plain_words, swap_side_words
+from restr.grammar.drawn.shapes import SHAPE_COLOURS, SHAPES
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN
 
@@ -42,7 +42,7 @@ def test_masks_of_a_scene_do_not_overlap_and_show_their_colour() -> None:
         assert np.sum([instance.mask for instance in scene.instances], axis=0).max() == 1
         for instance in scene.instances:
             seen = np.median(scene.image[instance.mask], axis=0)
-            nearest = min(COLOURS, key=lambda name: float(np.abs(np.array(COLOURS[name]) - seen).sum()))
+            nearest = min(SHAPE_COLOURS, key=lambda name: float(np.abs(np.array(SHAPE_COLOURS[name]) - seen).sum()))
             assert nearest == instance.attributes["colour"]
 
 
@@ -60,7 +60,7 @@ def test_swapping_a_side_changes_the_sentence_and_the_mask() -> None:
     for sample, other in pairs:
         changed = [a for a, b in zip(sample.text.split(), other.text.split(), strict=True) if a != b]
         assert len(changed) == 1
-        assert turn(other.text) == sample.text
+        assert swap_side_words(other.text) == sample.text
         assert not np.array_equal(sample.mask, other.mask)
         assert np.array_equal(read(other.text, SCENES.scene(int(sample.image_id.rsplit("-", 1)[1]))), other.mask)
 
@@ -70,7 +70,7 @@ def test_the_vocabulary_covers_every_sentence() -> None:
     ids, pad = Tokenizer(words, 16)([sample.text for sample in SAMPLES])
     assert not (ids == UNKNOWN).any()
     assert pad.shape[1] < 16  # no sentence is cut
-    assert {word for sample in SAMPLES for word in sample.text.split()} <= set(all_words())
+    assert {word for sample in SAMPLES for word in sample.text.split()} <= set(plain_words())
 
 
 def test_the_photographs_grammar_speaks_about_drawn_scenes_too() -> None:
@@ -133,7 +133,7 @@ def simple(word: str) -> str:
 
 def matching(text: str, scene) -> list[int]:
     words = {simple(word) for word in text.split()}
-    shapes, colours, sizes = words & set(SHAPES), words & set(COLOURS), words & {"big", "small"}
+    shapes, colours, sizes = words & set(SHAPES), words & set(SHAPE_COLOURS), words & {"big", "small"}
     return [
         index
         for index, instance in enumerate(scene.instances)

@@ -20,7 +20,7 @@ from restr.errors import ConfigError, DataError
 from restr.evaluation.calibration import draw_reliability, scored
 from restr.evaluation.evaluate import EvaluationResult, evaluate
 from restr.evaluation.protocol import protocol
-from restr.evaluation.report import markdown
+from restr.evaluation.report import evaluation_table
 from restr.metrics import area_under_curve, calibration_bins, expected_calibration_error
 from restr.model.build import build_model
 from restr.model.weights import save_pretrained
@@ -113,7 +113,7 @@ def test_an_evaluation_tells_absent_from_present_and_how_surely() -> None:
     assert overall["ece"] == pytest.approx(0.24)
     assert [record.presence for record in result.records] == [there for *_, there in ANSWERS.values()]
     assert "empty where presence < 0.5" in result.protocol
-    table = markdown(result, title="t")
+    table = evaluation_table(result, title="t")
     assert "N-acc 50.0, T-acc 75.0, presence AUC 81.2" in table and "calibration error of the score: 0.240" in table
     assert json.dumps(result.summary()["overall"])
 

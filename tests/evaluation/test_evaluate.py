@@ -14,7 +14,7 @@ from restr.errors import DataError, DatasetError
 from restr.evaluation import datasets
 from restr.evaluation.datasets import PhotoExpressions, choose, drawn_scenes
 from restr.evaluation.evaluate import other_targets
-from restr.evaluation.report import markdown
+from restr.evaluation.report import evaluation_table
 from restr.grammar.meaning.description import Description, Reference
 from restr.grammar.scene import Instance, Scene
 
@@ -67,7 +67,7 @@ def test_nothing_but_one_target_an_image_has_no_control_row():
     samples = make_samples()[::3]
     result = run(samples, Oracle(samples))
     assert result.control is None
-    assert "control" not in markdown(result, title="t")
+    assert "control" not in evaluation_table(result, title="t")
 
 
 # --- datasets ------------------------------------------------------------------------------------------------------

@@ -14,14 +14,14 @@ from oracles import Oracle, make_samples, run
 from restr.errors import DataError
 from restr.evaluation.cases import choose_cases, draw_cases
 from restr.evaluation.published import beside, latex_rows, markdown_rows
-from restr.evaluation.report import write_report
+from restr.evaluation.report import write_evaluation
 
 
 def test_report_files_say_what_was_measured(tmp_path):
     pytest.importorskip("matplotlib")
     samples = make_samples(6)
     result = run(samples, Oracle(samples, deaf=True))
-    paths = write_report(result, tmp_path / "out", title="halves", samples=samples, command="restr eval --data x")
+    paths = write_evaluation(result, tmp_path / "out", title="halves", samples=samples, command="restr eval --data x")
     assert sorted(paths) == [
         "by_kind.png",
         "cases.png",
@@ -51,7 +51,7 @@ def test_the_page_shows_numbers_and_cases_needs_no_other_file_and_trusts_no_text
     samples = [replace(sample, text=f"{sample.text} {hostile}") for sample in make_samples(6)]
     result = run(samples, Oracle(samples, deaf=True))
     facts = {"data": "refcoco:testA"}
-    paths = write_report(result, tmp_path, title="a & b", samples=samples, command="restr eval", facts=facts)
+    paths = write_evaluation(result, tmp_path, title="a & b", samples=samples, command="restr eval", facts=facts)
     text = paths["report.html"].read_text()
     page = Page(text)
     assert page.open == [] and "script" not in dict(page.tags)

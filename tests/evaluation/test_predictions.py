@@ -16,7 +16,7 @@ from restr.errors import DataError, DatasetError
 from restr.evaluation.comparison import compare
 from restr.evaluation.predictions import read_predictions, read_records, score
 from restr.evaluation.protocol import protocol
-from restr.evaluation.report import write_report
+from restr.evaluation.report import write_evaluation
 from restr.formats.catalog import open_dataset
 from restr.masks import rle_encode
 from restr.report.overlay import TRUTH
@@ -69,7 +69,7 @@ def test_two_runs_are_compared(data: Path, capsys: pytest.CaptureFixture[str]) -
     for name, second in (("old", np.zeros_like(LEFT)), ("new", LEFT)):
         path = write(data / f"{name}.jsonl", {"1/101": LEFT, "1/102": second})
         facts = {"data": "refcoco:train", "root": str(data)}
-        write_report(score(samples, read_predictions(path), protocol("own")), data / name, title=name, facts=facts)
+        write_evaluation(score(samples, read_predictions(path), protocol("own")), data / name, title=name, facts=facts)
     found = compare(read_records(data / "old"), read_records(data / "new"))
     assert (found.n, found.better, found.worse, found.left_out) == (2, 1, 0, 0)
     assert found.miou == pytest.approx(0.5) and found.oiou == pytest.approx(0.5)

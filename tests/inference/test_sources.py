@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restr.embedded import shown
+from restr.embedded import abbreviate
 from restr.errors import ImageError
 from restr.inference.sources import image_name, read_image
 
@@ -177,7 +177,7 @@ def test_text_that_holds_the_image(write):
     source = write(base64.b64encode(encoded()).decode())
     np.testing.assert_array_equal(read_image(source), PIXELS)
     assert image_name(source) == "image"
-    assert len(shown(source)) < 70
+    assert len(abbreviate(source)) < 70
 
 
 def test_a_uri_may_be_written_without_base64():

@@ -14,7 +14,7 @@ import layouts
 from layouts import NAMES, SIZE
 from restr.cli.main import main
 from restr.formats.catalog import open_dataset
-from restr.inspection.check import KINDS, check
+from restr.inspection.check import PROBLEM_KINDS, check
 from restr.masks import rle_encode
 from restr.text.vocabulary import Vocabulary
 
@@ -30,7 +30,7 @@ def noise(path: Path, seed: int, *, size: tuple[int, int] = SIZE) -> None:
 def problems(root: Path, rows: list[dict]) -> list[tuple[str, str]]:
     (root / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     report = check(open_dataset("jsonl:mine.jsonl", root), WORDS)
-    assert set(report.counts()) <= set(KINDS)
+    assert set(report.counts()) <= set(PROBLEM_KINDS)
     return sorted((problem.kind, problem.entry or problem.image) for problem in report.problems)
 
 

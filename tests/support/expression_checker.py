@@ -42,7 +42,7 @@ class Checker:
         self.hue, self.saturation, self.value = _hsv(scene.image)
 
     def problems(self, description: Description, targets: tuple[int, ...]) -> list[str]:
-        """What is wrong with this meaning for these targets; empty where the sentence is fair."""
+        """The problems of this meaning for these targets; empty if the sentence is fair."""
         if not self.scene.complete:
             return self._incomplete(description, targets)
         meant = self.meant(description)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from drawn import make_drawn
-from restr.cli.finetune_report import measured
+from restr.cli.finetune_report import measure_pictures
 from restr.cli.main import main
 from restr.data import dataset
 from restr.data.generated import vocabulary
@@ -82,7 +82,7 @@ def test_pictures_are_opened_and_go_through_the_encoder_once(
     assert [one.masks[s.targets[0]] for s in one.sentences] == [rle_encode(samples[n].mask) for n in (9, 10, 11)]
 
     read.clear()
-    short = measured(segmenter, pictures, store)
+    short = measure_pictures(segmenter, pictures, store)
     assert not read
     usual = evaluate(segmenter, samples, preprocess=segmenter.config.preprocess, patch=4)
     assert short.overall == pytest.approx(usual.overall, abs=2e-3, nan_ok=True)

@@ -1,4 +1,4 @@
-"""What ``restr finetune`` measures and says."""
+"""The measurements and the report of ``restr finetune``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from restr.errors import DataError
 from restr.evaluation.comparison import compare
 from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
 from restr.evaluation.protocol import protocol
-from restr.evaluation.report import markdown, write_report
+from restr.evaluation.report import evaluation_table, write_evaluation
 from restr.files import write_whole
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.result import Result
@@ -28,9 +28,11 @@ from restr.training.cached.features import FeatureStore
 from restr.training.finetune import OwnPicture
 from restr.training.run.curves import plot_curves
 
+_LISTED = 8  # new words that are printed
+
 
 class EncodedPictures:
-    """A segmenter for one picture that the encoder has seen: only the sentences go through the model."""
+    """A segmenter for one picture whose patches are in the feature store; only the sentences go through the model."""
 
     def __init__(self, segmenter: Segmenter, picture: OwnPicture, store: FeatureStore) -> None:
         name = picture.photograph.name
@@ -42,22 +44,24 @@ class EncodedPictures:
     def __call__(
         self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
     ) -> list[Result]:
-        """A result for each sentence. image: an array of the picture's size; its pixels are not looked at."""
+        """One result per sentence. image: an array of the picture's size; its pixels are ignored."""
         encoded = EncodedImage(pixels=image, features=self.features, name=self.name)
         return self.segmenter.predict_encoded(encoded, text, threshold=threshold, presence=presence)
 
 
-def say_new_words(known: Vocabulary, vocabulary: Vocabulary) -> None:
-    """Name the words that the model gets vectors for, and what it took them for so far."""
+def print_new_words(known: Vocabulary, vocabulary: Vocabulary) -> None:
+    """Print the words that get new vectors, and the known words as which the model read them so far."""
     new = vocabulary.words[len(known.words) :]
-    taken = {word: " ".join(known.parts(word)) for word in new[:8]}
-    listed = ", ".join(f"{word} (read as {other} so far)" if other else word for word, other in taken.items())
-    if new:
-        print(f"{len(new)} words are new to the model and get vectors of their own: {listed}{', ...' * (len(new) > 8)}")
+    if not new:
+        return
+    read_as = {word: " ".join(known.parts(word)) for word in new[:_LISTED]}
+    listed = [f"{word} (read as {other} so far)" if other else word for word, other in read_as.items()]
+    listed += ["..."] if len(new) > _LISTED else []
+    print(f"{len(new)} words are new to the model and get vectors of their own: {', '.join(listed)}")
 
 
-def measured(segmenter: Segmenter, pictures: Sequence[OwnPicture], store: FeatureStore) -> EvaluationResult:
-    """The model as it is used: its own protocol, at the pictures' own size; on the patches that the encoder made once."""
+def measure_pictures(segmenter: Segmenter, pictures: Sequence[OwnPicture], store: FeatureStore) -> EvaluationResult:
+    """Measure the model under its own protocol, at the pictures' own sizes, on the patches in the feature store."""
     own, preprocess = protocol("own"), segmenter.config.preprocess
     config, patch = own.preprocess(preprocess), segmenter.config.vision.patch
     records = []
@@ -70,7 +74,7 @@ def measured(segmenter: Segmenter, pictures: Sequence[OwnPicture], store: Featur
     return summarise(records, own.describe(preprocess, segmenter.config.presence), own)
 
 
-def report(
+def write_finetune_report(
     data: str,
     samples: IndexedSamples,
     numbers: Sequence[int],
@@ -79,17 +83,17 @@ def report(
     out: Path,
     command: str,
 ) -> None:
-    """Write the report of the held-out pictures, and what changed; print it."""
+    """Write and print the results on the held-out pictures, after fine-tuning and against before."""
     title = f"{data}, held-out pictures, after fine-tuning"
     held_out = (samples[number] for number in numbers)
-    write_report(after, out / "report", title=title, samples=held_out, command=command)
+    write_evaluation(after, out / "report", title=title, samples=held_out, command=command)
     gain = compare(*({record.id: record for record in result.records} for result in (before, after)))
     write_whole(out / "gain.json", json.dumps(dataclasses.asdict(gain), indent=2) + "\n")
     try:
         plot_curves(out / "log.jsonl", out / "curves.png")
     except DataError as error:  # matplotlib comes with an extra
         print(f"no curves: {error}")
-    print(markdown(after, title=title, command=command))
+    print(evaluation_table(after, title=title, command=command))
     low, high = (100 * bound for bound in gain.oiou_interval)
     print(
         f"oIoU on the {len({r.image_id for r in after.records})} held-out pictures: {100 * before.overall['oiou']:.1f} before, "

@@ -11,7 +11,8 @@ from restr.data.sample import Sample
 from restr.errors import DataError
 from restr.fields import seed_of
 from restr.grammar import generate
-from restr.grammar.drawn.sentences import all_words, choose, opposite, resolve, turn
+from restr.grammar.drawn.meanings import opposite, plain_targets
+from restr.grammar.drawn.sentences import plain_references, plain_words, swap_side_words
 from restr.grammar.drawn.shapes import draw_scene
 from restr.grammar.meaning.description import Reference
 from restr.grammar.scene import Scene
@@ -80,10 +81,12 @@ class GeneratedScenes:
         scene, references = self._told(self._checked(index, len(self)) // self.per_scene)
         reference = references[index % self.per_scene]
         turned = opposite(reference.description)
-        targets = resolve(turned, scene) if turned else None
+        targets = plain_targets(turned, scene) if turned else None
         if turned is None or targets is None or targets == reference.targets:
             return None
-        other = Reference(text=turn(reference.text), description=turned, targets=targets, kind=reference.kind)
+        other = Reference(
+            text=swap_side_words(reference.text), description=turned, targets=targets, kind=reference.kind
+        )
         return self._sample(scene, other, f"{scene.id}/{index % self.per_scene}-swapped")
 
     def _draw(self, index: int) -> tuple[Scene, list[Reference]]:
@@ -91,7 +94,7 @@ class GeneratedScenes:
         while True:  # a scene of two equal shapes, level with each other, offers nothing to say: draw another
             scene = draw_scene(rng, id=f"generated-{self.seed}-{index}", size=self.size, most=self.most)
             if self.grammar == "plain":
-                references = choose(scene, rng, self.per_scene)
+                references = plain_references(scene, rng, self.per_scene)
             else:
                 references = generate.references(scene, rng, self.per_scene)
                 references = [references[i % len(references)] for i in range(self.per_scene if references else 0)]
@@ -115,10 +118,10 @@ def vocabulary(grammar: Grammar = "plain") -> Vocabulary:
 
     Plain sentences have no other; everyday ones hold typos besides, which the vocabulary's own fallback reads.
     """
-    from restr.grammar.words import lexicon
+    from restr.grammar.words.lexicon import all_words
     from restr.text.tokenizer import Tokenizer
     from restr.text.vocabulary import Vocabulary
 
-    words = sorted({*all_words(), *(lexicon.all_words() if grammar == "everyday" else ())})
+    words = sorted({*plain_words(), *(all_words() if grammar == "everyday" else ())})
     tokenizer = Tokenizer(Vocabulary(words))
     return Vocabulary(sorted({part for word in words for part in tokenizer.words(word)}))

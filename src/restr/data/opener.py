@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from restr.embedded import embedded, is_data_uri, shown
+from restr.embedded import abbreviate, decode_embedded, is_data_uri
 
 
 class Opener(Protocol):
@@ -30,7 +30,7 @@ class Folder:
         self.root = root
 
     def open(self, name: str, /) -> BinaryIO:
-        content = embedded(name)
+        content = decode_embedded(name)
         if content is not None:
             return io.BytesIO(content)
         path = self.root / name
@@ -50,4 +50,4 @@ class Folder:
         raise FileNotFoundError(self.root / name)
 
     def where(self, name: str, /) -> str:
-        return shown(name) if is_data_uri(name) else str(self.root / name)
+        return abbreviate(name) if is_data_uri(name) else str(self.root / name)

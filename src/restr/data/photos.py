@@ -22,8 +22,8 @@ from PIL import Image
 
 from restr.errors import DataError, ImageError
 from restr.files import read_text, write_whole, written_whole
-from restr.grammar.meaning.facts import CARRIED
 from restr.grammar.scene import PARTLY, Instance, Scene
+from restr.grammar.words.categories import PERSONAL_BAGS
 from restr.masks import box_of, box_xywh, rle_decode, rle_encode
 from restr.pictures import read_picture
 
@@ -118,7 +118,7 @@ def with_wearer(instances: list[Instance]) -> list[Instance]:
 
     Clothing Co-Parsing labels pixels by garment and shows one person a photograph, whom no mask names.
     """
-    worn = [instance.mask for instance in instances if instance.category not in CARRIED]
+    worn = [instance.mask for instance in instances if instance.category not in PERSONAL_BAGS]
     if not worn:
         return instances
     person = Instance(mask=np.logical_or.reduce(worn), category="person")

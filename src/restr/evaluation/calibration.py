@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from restr.metrics import CalibrationBin, area_under_curve, calibration_bins, expected_calibration_error
+from restr.report.charts import BLACK, BLUE, DARK_BLUE, GREY, chart_png, has_matplotlib, open_figure
 
 _RIGHT = 0.5  # the IoU from which a mask is right
 
@@ -57,23 +57,17 @@ def sureness(records: Sequence[HasPresence]) -> dict[str, float]:
 
 def draw_reliability(records: Sequence[HasPresence], *, title: str) -> bytes | None:
     """Share of right masks against their score as a PNG, with how many there are; None without matplotlib, or scores."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return None
     scores, right = scored(records)
-    if not scores:
+    if not scores or not has_matplotlib():
         return None
     bins = calibration_bins(scores, right)
-    figure = Figure(figsize=(5, 6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = open_figure(5, 6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.bar(
-        _middles(bins), [each.correct for each in bins], _width(bins), color="#4a90c2", label="share right (IoU >= 0.5)"
+        _middles(bins), [each.correct for each in bins], _width(bins), color=BLUE, label="share right (IoU >= 0.5)"
     )
-    upper.plot([0, 1], [0, 1], "--", color="#202226", linewidth=1, label="as the score says")
-    upper.plot([each.score for each in bins], [each.correct for each in bins], "o", color="#1f4e79", markersize=4)
+    upper.plot([0, 1], [0, 1], "--", color=BLACK, linewidth=1, label="as the score says")
+    upper.plot([each.score for each in bins], [each.correct for each in bins], "o", color=DARK_BLUE, markersize=4)
     upper.set_ylim(0, 1)
     upper.set_ylabel("share of right masks")
     upper.legend(loc="upper left", frameon=False, fontsize=9)
@@ -82,15 +76,13 @@ def draw_reliability(records: Sequence[HasPresence], *, title: str) -> bytes | N
         fontsize=11,
         loc="left",
     )
-    lower.bar(_middles(bins), [each.n for each in bins], _width(bins), color="#b0b4ba")
+    lower.bar(_middles(bins), [each.n for each in bins], _width(bins), color=GREY)
     lower.set_xlim(0, 1)
     lower.set_ylabel("masks")
     lower.set_xlabel("score")
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=130, format="png")
-    return buffer.getvalue()
+    return chart_png(figure)
 
 
 def _middles(bins: Sequence[CalibrationBin]) -> np.ndarray:

@@ -1,8 +1,7 @@
-"""Cases of an evaluation as pictures: which ones to show, and how a photograph, its truth and a mask are drawn."""
+"""Cases of an evaluation as pictures: which to show, and how to draw a photograph with its predicted and true mask."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
@@ -12,7 +11,8 @@ from restr.data.sample import Sample, SampleSource
 from restr.errors import DataError
 from restr.evaluation.evaluate import Record
 from restr.masks import rle_decode
-from restr.report.overlay import INK, PAPER, QUIET, legend, overlay
+from restr.report.overlay import compare_masks, draw_legend
+from restr.report.text import INK, PAPER, QUIET, draw_wrapped
 
 CELL = 300  # pixels, of a case's picture
 CAPTION = 58  # pixels, below it
@@ -20,7 +20,7 @@ GAP = 10
 
 
 def choose_cases(records: Sequence[Record], each: int = 8) -> dict[str, list[Record]]:
-    """``each`` best, typical (around the median) and worst records by IoU, no photograph twice."""
+    """The ``each`` best, typical (nearest to the median) and worst records by IoU; no photograph appears twice."""
     ranked = sorted(records, key=lambda record: (-record.iou, record.id))
     middle = len(ranked) // 2
     around = sorted(range(len(ranked)), key=lambda rank: (abs(rank - middle), rank))
@@ -33,7 +33,7 @@ def choose_cases(records: Sequence[Record], each: int = 8) -> dict[str, list[Rec
 
 
 def find_samples(samples: Iterable[Sample] | SampleSource, wanted: Collection[str]) -> dict[str, Sample]:
-    """The samples of these ids; of a ``SampleSource`` no other is opened. Raises ``DataError`` for an id that is not there."""
+    """The samples with these ids, by id; a ``SampleSource`` opens no others. Raises ``DataError`` if one is missing."""
     if hasattr(samples, "ids"):
         source = cast(SampleSource, samples)
         found = {identity: source[number] for number, identity in enumerate(source.ids()) if identity in wanted}
@@ -45,9 +45,9 @@ def find_samples(samples: Iterable[Sample] | SampleSource, wanted: Collection[st
 
 
 def draw_cases(cases: Mapping[str, Sequence[Record]], samples: Iterable[Sample] | SampleSource) -> Image.Image:
-    """A sheet with a block for each name in ``cases``: photograph, truth outlined, prediction laid over, sentence.
+    """A sheet with a block for each name in ``cases``: photographs with their masks, and the sentences below.
 
-    samples: the evaluation's samples once more; those of the cases are looked up by id (else ``DataError``).
+    samples: the evaluated samples again. Raises ``DataError`` if they lack the sample of a case.
     """
     found = find_samples(samples, {record.id for records in cases.values() for record in records})
     columns = 4
@@ -60,7 +60,7 @@ def draw_cases(cases: Mapping[str, Sequence[Record]], samples: Iterable[Sample] 
     top = GAP
     for name, records in cases.items():
         pen.text((GAP, top + 8), name, INK, ImageFont.load_default(24))
-        legend(pen, width - GAP, top + 14)
+        draw_legend(pen, width - GAP, top + 14)
         top += heading
         for number, record in enumerate(records):
             left = GAP + number % columns * (CELL + GAP)
@@ -71,24 +71,23 @@ def draw_cases(cases: Mapping[str, Sequence[Record]], samples: Iterable[Sample] 
 
 
 def draw_case(sheet: Image.Image, corner: tuple[int, int], sample: Sample, record: Record, *, note: str = "") -> None:
-    """A case's picture at a corner of a sheet, its sentence below, and under that ``note``, or else IoU and kind."""
+    """Draw a case at a corner of a sheet: the picture, its sentence, and ``note`` (default: IoU and kind)."""
     picture = case_picture(sample, record)
     left, top = corner
     sheet.paste(picture, (left + (CELL - picture.width) // 2, top + (CELL - picture.height) // 2))
     pen = ImageDraw.Draw(sheet)
-    for row, line in enumerate(textwrap.wrap(record.text, 38)[:2]):
-        pen.text((left, top + CELL + 3 + 17 * row), line, INK, ImageFont.load_default(15))
+    draw_wrapped(pen, (left, top + CELL + 3), record.text, size=15, room=CELL)
     note = note or f"IoU {100 * record.iou:.0f}  {record.kind}"
     pen.text((left, top + CELL + 39), note, QUIET, ImageFont.load_default(13))
 
 
 def case_picture(sample: Sample, record: Record, side: int = CELL) -> Image.Image:
-    """The photograph, its longer side ``side`` pixels: the predicted mask tinted, the rest pale, the truth outlined."""
-    return overlay(sample.image, rle_decode(record.prediction), sample.mask, side)
+    """The photograph, its longer side ``side`` pixels, with the predicted mask tinted and the true mask outlined."""
+    return compare_masks(sample.image, rle_decode(record.prediction), sample.mask, side)
 
 
 def _first_of_images(order: Iterable[Record], count: int, used: set[str]) -> list[Record]:
-    """The first ``count`` in order, each of a photograph that is not in ``used``; adds theirs."""
+    """The first ``count`` records of photographs outside ``used``; adds these photographs to ``used``."""
     chosen: list[Record] = []
     for record in order:
         if len(chosen) < count and record.image_id not in used:

@@ -13,7 +13,8 @@ from restr.errors import DataError
 from restr.evaluation.cases import CAPTION, CELL, GAP, draw_case, find_samples
 from restr.evaluation.evaluate import Record
 from restr.metrics import bootstrap_interval, ratio_interval
-from restr.report.overlay import INK, PAPER, legend
+from restr.report.overlay import draw_legend
+from restr.report.text import INK, PAPER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ def draw_comparison(
     top = GAP
     for name, identities in blocks.items():
         pen.text((GAP, top + 8), name, INK, ImageFont.load_default(24))
-        legend(pen, sheet.width - GAP, top + 14)
+        draw_legend(pen, sheet.width - GAP, top + 14)
         top += heading
         for number, identity in enumerate(identities):
             left = GAP + number % 2 * (pair + GAP)

@@ -14,28 +14,28 @@ from restr.evaluation.cases import case_picture
 from restr.evaluation.evaluate import EvaluationResult, Record
 from restr.evaluation.published import CAUTION, beside
 from restr.report.overlay import FOUND, TRUTH
-from restr.report.page import document, figure, number_tiles, section
+from restr.report.page import document, figure, html_table, number_tiles, section
+from restr.report.tables import percent
 
-BINS = 20  # of the histogram
+_BINS = 20  # of the histogram
 _SIDE = 420  # pixels of a case's picture
-# Where some sentences mean nothing.
+# Measures of data in which some sentences name nothing, and their labels.
 GENERALISED = {"giou": "gIoU", "ciou": "cIoU", "n_acc": "N-acc", "t_acc": "T-acc", "presence_auc": "presence AUC"}
+_HEADS = ("", "n", "oIoU", "", "mIoU", "Pr@0.5", "Pr@0.7", "Pr@0.9")
 
 _STYLE = """
-td.track { width: 38%; min-width: 140px; padding: 0 .7rem; }
+td:nth-child(4) { width: 38%; min-width: 140px; padding: 0 .7rem; }
 .bar { position: relative; height: 14px; background: var(--card); border-radius: 3px; }
 .bar i { position: absolute; inset: 0 auto 0 0; background: var(--bar); border-radius: 3px; }
 .bar u { position: absolute; top: 6px; height: 2px; background: var(--ink); }
 .histogram { display: flex; align-items: flex-end; gap: 3px; height: 170px; border-bottom: 1px solid var(--line); }
 .histogram div { flex: 1; background: var(--bar); border-radius: 3px 3px 0 0; min-height: 1px; }
-.axis { display: flex; justify-content: space-between; } tr.all td { font-weight: 600; }
-.cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 1.2rem; }
-figure img { height: 240px; object-fit: contain; background: var(--card); } .plot { max-width: 520px; } .plot img { height: auto; }
+.axis { display: flex; justify-content: space-between; } .plot { max-width: 420px; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; vertical-align: -.05em; margin: 0 .3em 0 .8em; }
 """
 
 
-def page(
+def evaluation_html(
     result: EvaluationResult,
     cases: Mapping[str, Sequence[Record]],
     samples: Mapping[str, Sample],
@@ -45,8 +45,11 @@ def page(
     data: str = "",
     reliability: bytes | None = None,
 ) -> str:
-    """The page. cases: records to show, by heading; samples: theirs, by id (a case without one is left out). reliability: the
-    plot of the scores, PNG."""
+    """The page of an evaluation.
+
+    cases: the records to show, by heading. samples: their samples, by id; a case without one is left out. data: the
+    dataset's name, to find published rows. reliability: the plot of the scores as PNG.
+    """
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p class='quiet'>Protocol: {html.escape(result.protocol)}.</p>",
@@ -77,28 +80,23 @@ def _tiles(result: EvaluationResult) -> str:
     return number_tiles(tiles)
 
 
-def _table(rows: Mapping[str, Mapping[str, float]], intervals: Mapping[str, tuple[float, float]]) -> str:
-    """A row a group: n, oIoU as a number and as a bar with its interval, mIoU, Pr@0.5, Pr@0.7, Pr@0.9."""
-    lines = []
-    for name, values in rows.items():
+def _table(groups: Mapping[str, Mapping[str, float]], intervals: Mapping[str, tuple[float, float]]) -> str:
+    """One row per group: n, oIoU as a number and as a bar with its interval, mIoU and precisions. "all" is bold."""
+    rows = []
+    for name, values in groups.items():
         between = intervals.get("oiou" if name == "all" else f"oiou/{name}")
-        cells = [f"{values['n']:,}", percent(values["oiou"])]
-        after = [percent(values[column]) for column in ("miou", "pr@0.5", "pr@0.7", "pr@0.9")]
-        lines.append(
-            f"<tr{' class=all' if name == 'all' else ''}><td>{html.escape(name)}</td>"
-            + "".join(f"<td>{cell}</td>" for cell in cells)
-            + f"<td class='track'>{_bar(values['oiou'], between)}</td>"
-            + "".join(f"<td>{cell}</td>" for cell in after)
-            + "</tr>"
-        )
-    head = (
-        "<tr><th></th><th>n</th><th>oIoU</th><th></th><th>mIoU</th><th>Pr@0.5</th><th>Pr@0.7</th><th>Pr@0.9</th></tr>"
-    )
-    return f"<div class='wide'><table>{head}{''.join(lines)}</table></div>"
+        cells = [html.escape(name), f"{values['n']:,}", percent(values["oiou"]), _bar(values["oiou"], between)]
+        cells += [percent(values[column]) for column in ("miou", "pr@0.5", "pr@0.7", "pr@0.9")]
+        rows.append(_bold(cells) if name == "all" else cells)
+    return html_table(rows, _HEADS)
+
+
+def _bold(cells: Sequence[str]) -> list[str]:
+    return [cell if cell.startswith("<") else f"<b>{cell}</b>" for cell in cells]
 
 
 def _bar(share: float, interval: tuple[float, float] | None) -> str:
-    """A bar of ``share`` of the width, a line from end to end of its interval."""
+    """A bar as long as ``share`` of the width, with a line between the ends of its interval."""
     filled = f"<i style='width:{100 * np.nan_to_num(share):.1f}%'></i>"
     if interval and not any(map(math.isnan, interval)):
         low, high = interval
@@ -107,14 +105,14 @@ def _bar(share: float, interval: tuple[float, float] | None) -> str:
 
 
 def _histogram(ious: Sequence[float]) -> str:
-    counts, edges = np.histogram(ious, BINS, (0, 1))
+    counts, edges = np.histogram(ious, _BINS, (0, 1))
     most = max(int(counts.max()), 1)
     bars = "".join(
         f"<div style='height:{100 * count / most:.1f}%' title='IoU {edges[i]:.2f} to {edges[i + 1]:.2f}: {count}'></div>"
         for i, count in enumerate(counts)
     )
     note = (
-        f"IoU 0 to 1 in {BINS} steps; the highest bar is {most:,} of {len(ious):,} sentences. Median {percent(float(np.median(ious)))}."
+        f"IoU 0 to 1 in {_BINS} steps; the highest bar is {most:,} of {len(ious):,} sentences. Median {percent(float(np.median(ious)))}."
         if ious
         else "No samples."
     )
@@ -128,29 +126,32 @@ def _calibration(result: EvaluationResult, reliability: bytes | None) -> str:
     if reliability is None:
         return ""
     note = (
-        "How many of the masks with a score are right (IoU at least 0.5): as many as the score says, if it is calibrated. A mask "
-        f"for a sentence that means nothing is wrong. Expected calibration error, 15 bins: {result.overall['ece']:.3f}."
+        "The share of masks that are right (IoU at least 0.5) against their score; the two are equal if the score is calibrated. "
+        "Any mask is wrong for a sentence that names nothing. "
+        f"Expected calibration error, 15 bins: {result.overall['ece']:.3f}."
     )
-    return section(
-        "Calibration of the score", f"<div class='cases plot'>{figure(reliability, 'png', 'Reliability')}</div>", note
-    )
+    plot = f"<div class='plot'>{figure(reliability, 'png', 'Reliability')}</div>"
+    return section("Calibration of the score", plot, note)
 
 
 def _control(result: EvaluationResult) -> str:
     if not result.control or not result.control_paired:
         return ""
-    rows = {"right sentence": result.control_paired, "sentence of another target": result.control}
-    note = "Each region against the mask of a sentence for another target of the same image: it must collapse, or the words are ignored."
-    return section("Control", _table(rows, {}), note)
+    groups = {"right sentence": result.control_paired, "sentence of another target": result.control}
+    note = (
+        "Each region against the mask of a sentence for another target in the same image. "
+        "If this row is not far lower, the model ignores the words."
+    )
+    return section("Control", _table(groups, {}), note)
 
 
 def _published(result: EvaluationResult, data: str) -> str:
     known = beside(data)
     if not known:
         return ""
-    rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{score:.2f}</td></tr>" for name, score in known.items())
-    own = f"<tr class='all'><td>this run</td><td>{100 * result.overall['oiou']:.2f}</td></tr>"
-    return section(f"oIoU on {html.escape(data)} beside published rows", f"<table>{rows}{own}</table>", CAUTION)
+    rows = [[html.escape(name), f"{score:.2f}"] for name, score in known.items()]
+    rows.append(_bold(["this run", f"{100 * result.overall['oiou']:.2f}"]))
+    return section(f"oIoU on {html.escape(data)} beside published rows", html_table(rows), CAUTION)
 
 
 def _cases(name: str, records: Sequence[Record], samples: Mapping[str, Sample]) -> str:
@@ -162,16 +163,11 @@ def _cases(name: str, records: Sequence[Record], samples: Mapping[str, Sample]) 
         for colour, text in ((FOUND, "predicted"), (TRUTH, "true outline"))
     )
     heading = f"{html.escape(name.capitalize())} <span class='quiet'>{keys}</span>"
-    return section(heading, f"<div class='cases'>{figures}</div>")
+    return section(heading, f"<div class='grid'>{figures}</div>")
 
 
 def _figure(record: Record, sample: Sample) -> str:
     buffer = io.BytesIO()
     case_picture(sample, record, _SIDE).save(buffer, "JPEG", quality=82)
     small = f"IoU {100 * record.iou:.0f} · {html.escape(record.kind)} · {html.escape(record.id)}"
-    return figure(buffer.getvalue(), "jpeg", record.text, f"<br><span class='quiet'>{small}</span>")
-
-
-def percent(share: float) -> str:
-    """A share in percent with one decimal; a dash for NaN."""
-    return "-" if math.isnan(share) else f"{100 * share:.1f}"
+    return figure(buffer.getvalue(), "jpeg", record.text, f"<br><small>{small}</small>")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from restr.evaluation.evaluate import EvaluationResult
 from restr.formats.catalog import LAYOUTS
 from restr.metrics import PRECISION_AT
+from restr.report.tables import markdown_table
 
 _SPLITS: dict[str, str] = {  # a dataset's name here: its name in the papers
     "refcoco:unc:val": "UNC val",
@@ -62,14 +63,11 @@ def markdown_rows(result: EvaluationResult, data: str, *, method: str = "this mo
     """The row "Pr@0.5 ... Pr@0.9, oIoU" of the paper's tables in Markdown, published rows above, the protocol below."""
     heads = [f"Pr@{least:g}" for least in PRECISION_AT]
     known = beside(data)
-    lines = [f"| {data or 'method'} | {' | '.join(heads)} | oIoU |", "|---|" + "---:|" * (len(heads) + 1)]
-    lines += [f"| {name} |{'  |' * len(heads)} {score:.2f} |" for name, score in known.items()]
-    lines += [
-        f"| **{method}** | {' | '.join(_cells(result.overall))} |",
-        "",
-        f"{result.overall['n']} samples. {result.protocol}.",
-    ]
-    return "\n".join([*lines, *([CAUTION] if known else [])]) + "\n"
+    rows = [[name, *("" for _ in heads), f"{score:.2f}"] for name, score in known.items()]
+    rows.append([f"**{method}**", *_cells(result.overall)])
+    lines = markdown_table([data or "method", *heads, "oIoU"], rows)
+    lines += ["", f"{result.overall['n']} samples. {result.protocol}.", *([CAUTION] if known else [])]
+    return "\n".join(lines) + "\n"
 
 
 def latex_rows(result: EvaluationResult, data: str, *, method: str = "this model") -> str:

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: a page, tables, a bar chart, a picture sheet of cases, and the records."""
+"""Files of an evaluation: a page, tables, charts, a sheet of cases, and the records."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from restr.data.sample import Sample, SampleSource
 from restr.evaluation.calibration import draw_reliability
 from restr.evaluation.cases import choose_cases, draw_cases, find_samples
 from restr.evaluation.evaluate import EvaluationResult, record_lines
-from restr.evaluation.page import GENERALISED, page, percent
+from restr.evaluation.page import GENERALISED, evaluation_html
 from restr.evaluation.published import latex_rows, markdown_rows
 from restr.files import write_whole
+from restr.report.charts import BLUE, DARK_BLUE, GREY, Bar, chart_png, draw_bars, has_matplotlib, open_figure
+from restr.report.tables import markdown_table, percent
 
 
-def write_report(
+def write_evaluation(
     result: EvaluationResult,
     folder: Path,
     *,
@@ -29,53 +29,64 @@ def write_report(
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
     """Write report.html, table.md, row.md, row.tex, metrics.json, records.jsonl, and the pictures by_kind.png, reliability.png
-    and cases.png into ``folder``.
+    and cases.png into ``folder``; returns their paths by name.
 
-    samples: the evaluation's once more, for the pictures. facts: what the result depends on, kept in metrics.json; with
-    "data" among them, the rows stand beside the published ones of that split. Needs matplotlib for by_kind.png
-    and reliability.png (extra ``train``); without it those alone are left out.
+    samples: the evaluated samples again, for the pictures. facts: the conditions of the result, written to metrics.json;
+    if "data" is among them, the rows stand beside the published ones of that split. Without matplotlib (extra ``train``)
+    by_kind.png and reliability.png are left out.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     facts = facts or {}
     summary = {"title": title, "command": command, "facts": dict(facts), **result.summary()}
     lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in record_lines(result.records))
     data = str(facts.get("data", ""))
     cases = choose_cases(result.records)
     found = find_samples(samples, {r.id for rs in cases.values() for r in rs}) if samples is not None else {}
-    charts = {
-        "by_kind.png": _draw_chart(result, title=title),
-        "reliability.png": draw_reliability(result.records, title=title),
-    }
-    reliability = charts["reliability.png"]
-    contents: dict[str, bytes] = {
-        "report.html": page(
-            result, cases, found, title=title, command=command, data=data, reliability=reliability
-        ).encode(),
+    by_kind, reliability = _draw_chart(result, title=title), draw_reliability(result.records, title=title)
+    page = evaluation_html(result, cases, found, title=title, command=command, data=data, reliability=reliability)
+    contents: dict[str, bytes | None] = {
+        "report.html": page.encode(),
         "metrics.json": json.dumps(summary, indent=2, ensure_ascii=False).encode() + b"\n",
         "records.jsonl": lines.encode(),
-        "table.md": markdown(result, title=title, command=command).encode(),
+        "table.md": evaluation_table(result, title=title, command=command).encode(),
         "row.md": markdown_rows(result, data).encode(),
         "row.tex": latex_rows(result, data).encode(),
+        "by_kind.png": by_kind,
+        "reliability.png": reliability,
     }
-    contents |= {name: chart for name, chart in charts.items() if chart}
     if samples is not None:
         buffer = io.BytesIO()
         draw_cases(cases, found.values()).save(buffer, "PNG", optimize=True)
         contents["cases.png"] = buffer.getvalue()
-    paths = {name: folder / name for name in contents}
+    return write_files(folder, contents)
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes | None]) -> dict[str, Path]:
+    """Write each content under its name into ``folder``, None as no file; returns their paths by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
     for name, content in contents.items():
-        write_whole(paths[name], content)
+        if content is not None:
+            paths[name] = folder / name
+            write_whole(paths[name], content)
     return paths
 
 
-def markdown(result: EvaluationResult, *, title: str, command: str = "") -> str:
-    """The result as Markdown: the protocol, then overall, control, kinds and lengths, in percent."""
+def evaluation_table(result: EvaluationResult, *, title: str, command: str = "") -> str:
+    """The result as Markdown: the protocol, then overall, kinds, lengths and control, in percent."""
     overall = result.overall
     low, high = result.intervals["oiou"]
     generalised = ", ".join(
         f"{label} {percent(overall[name])}" for name, label in GENERALISED.items() if name in overall
     )
     rows = [
+        _row("**all**", overall, result.intervals["oiou"]),
+        *(_row(kind, values, result.intervals[f"oiou/{kind}"]) for kind, values in result.by_kind.items()),
+        *(_row(length, values) for length, values in result.by_length.items()),
+    ]
+    if result.control and result.control_paired:
+        rows.append(_row("control: sentence of another target", result.control))
+        rows.append(_row("the same samples, right sentence", result.control_paired))
+    lines = [
         f"**{title}**: oIoU {percent(overall['oiou'])} (95% {percent(low)}-{percent(high)}, bootstrap over images), "
         f"mIoU {percent(overall['miou'])}, Pr@0.5 {percent(overall['pr@0.5'])}; "
         f"{overall['n']} sentences, {result.images} photographs.",
@@ -84,64 +95,37 @@ def markdown(result: EvaluationResult, *, title: str, command: str = "") -> str:
         "",
         f"Protocol: {result.protocol}.",
         "",
-        "| | n | oIoU | 95% | mIoU | Pr@0.5 | Pr@0.7 | Pr@0.9 |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
-        _row("**all**", overall, result.intervals["oiou"]),
-        *(_row(kind, values, result.intervals[f"oiou/{kind}"]) for kind, values in result.by_kind.items()),
-        *(_row(length, values) for length, values in result.by_length.items()),
+        *markdown_table(["", "n", "oIoU", "95%", "mIoU", "Pr@0.5", "Pr@0.7", "Pr@0.9"], rows),
+        *(["", f"`{command}`"] if command else []),
     ]
-    if result.control and result.control_paired:
-        rows += [
-            _row("control: sentence of another target", result.control),
-            _row("the same samples, right sentence", result.control_paired),
-        ]
-    if command:
-        rows += ["", f"`{command}`"]
-    return "\n".join(rows) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _draw_chart(result: EvaluationResult, *, title: str) -> bytes | None:
     """oIoU by kind of sentence as a PNG, with n and the 95% interval over images; None without matplotlib."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
+    if not has_matplotlib():
         return None
-    bars: list[tuple[str, Mapping[str, float], tuple[float, float] | None, str]] = [
-        ("all", result.overall, result.intervals["oiou"], "#1f4e79")
+    groups: list[tuple[str, Mapping[str, float], tuple[float, float] | None, str]] = [
+        ("all", result.overall, result.intervals["oiou"], DARK_BLUE),
+        *((kind, values, result.intervals[f"oiou/{kind}"], BLUE) for kind, values in result.by_kind.items()),
     ]
-    bars += [(kind, values, result.intervals[f"oiou/{kind}"], "#4a90c2") for kind, values in result.by_kind.items()]
     if result.control:
-        bars.append(("control: sentence\nof another target", result.control, None, "#b0b4ba"))
-    figure = Figure(figsize=(8, 1.5 + 0.42 * len(bars)), layout="constrained")
-    FigureCanvasAgg(figure)
+        groups.append(("control: sentence\nof another target", result.control, None, GREY))
+    bars = [
+        Bar(label, int(values["n"]), 100 * values["oiou"], colour, interval and (100 * interval[0], 100 * interval[1]))
+        for label, values, interval, colour in groups
+    ]
+    figure = open_figure(8, 1.5 + 0.42 * len(bars))
     axes = figure.subplots()
-    for row, (_, values, interval, colour) in enumerate(bars):
-        share = 100 * np.nan_to_num(values["oiou"])
-        axes.barh(row, share, color=colour, height=0.68)
-        end = share
-        if interval and not np.isnan(interval).any():
-            low, high = (100 * bound for bound in interval)
-            axes.plot([low, high], [row, row], color="#202226", linewidth=1.2)
-            end = max(share, high)
-        axes.text(end + 1.2, row, f"{share:.1f}", va="center", fontsize=9)
-    axes.set_yticks(range(len(bars)), [f"{name}  (n = {values['n']})" for name, values, _, _ in bars], fontsize=9)
-    axes.invert_yaxis()
+    draw_bars(axes, bars, form="{:.1f}", gap=1.2)
     axes.set_xlim(0, 108)
     axes.set_xticks(range(0, 101, 20))
     axes.set_xlabel("oIoU, percent; line: 95% interval, bootstrap over images", fontsize=9)
     axes.set_title(title, fontsize=11, loc="left")
-    axes.grid(axis="x", alpha=0.25)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=130, format="png")
-    return buffer.getvalue()
+    return chart_png(figure)
 
 
-def _row(name: str, values: Mapping[str, float], interval: tuple[float, float] | None = None) -> str:
+def _row(name: str, values: Mapping[str, float], interval: tuple[float, float] | None = None) -> list[str]:
     between = f"{percent(interval[0])}-{percent(interval[1])}" if interval else ""
     shares = [values["miou"], values["pr@0.5"], values["pr@0.7"], values["pr@0.9"]]
-    cells = [name, str(values["n"]), percent(values["oiou"]), between, *map(percent, shares)]
-    return "| " + " | ".join(cells) + " |"
+    return [name, str(values["n"]), percent(values["oiou"]), between, *map(percent, shares)]

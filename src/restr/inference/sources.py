@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from restr.embedded import embedded, shown
+from restr.embedded import abbreviate, decode_embedded
 from restr.errors import ImageError
 from restr.pictures import from_array, from_pil, read_picture
 
@@ -35,7 +35,7 @@ def read_image(source: ImageSource) -> np.ndarray:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(source))
     if isinstance(source, (str, os.PathLike)):
-        content = embedded(source) if isinstance(source, str) else None
+        content = decode_embedded(source) if isinstance(source, str) else None
         return _from_path(source) if content is None else _from_bytes(content)
     if isinstance(source, io.TextIOBase):
         raise ImageError(f"{getattr(source, 'name', 'the file')} is open as text; an image is bytes: open(path, 'rb')")
@@ -49,7 +49,7 @@ def read_image(source: ImageSource) -> np.ndarray:
 def image_name(source: ImageSource, default: str = "image") -> str:
     """A name for files made from this image: its file's stem where it has one."""
     if isinstance(source, (str, os.PathLike)):
-        written_out = isinstance(source, str) and embedded(source) is not None
+        written_out = isinstance(source, str) and decode_embedded(source) is not None
         return default if written_out else Path(source).stem or default
     filename = getattr(source, "filename", None)  # PIL images opened from a file
     return Path(filename).stem if isinstance(filename, str) and filename else default
@@ -80,7 +80,7 @@ def _from_path(source: str | os.PathLike[str]) -> np.ndarray:
     text = os.fspath(source)
     if text.startswith(("http://", "https://")):
         raise ImageError(f"{text} is a web address; download it and pass the file or its bytes")
-    name = shown(text)
+    name = abbreviate(text)
     try:
         if stat.S_ISDIR(os.stat(text).st_mode):
             raise ImageError(f"{name} is a folder; pass one of its images")

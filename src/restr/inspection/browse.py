@@ -1,6 +1,6 @@
-"""A dataset served to a browser on this machine: the check's page, and a list of samples with their masks.
+"""A dataset served to a browser on this machine: the check's page, and the samples with their masks.
 
-Only GET and HEAD are answered. Nothing that a client sends ever becomes a path: it names rows of the index and pages by number.
+The server answers GET and HEAD only. Nothing that a client sends ever becomes a path: rows and pages have numbers.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from restr.data.dataset import IndexedSamples
+from restr.data.entries.entry import Entry
 from restr.errors import DataError, DatasetError
 from restr.inspection.browse_page import View, error_page, list_page, sample_page
 from restr.inspection.check_page import SIDE, jpeg
@@ -28,7 +29,7 @@ from restr.web_security import hosts_of, is_host_allowed, security_headers
 ON_A_PAGE = 48
 _LARGE = 1400  # pixels of the longer side
 _LONGEST = 200  # characters of a search
-HTML, JPEG = "text/html; charset=utf-8", "image/jpeg"
+_HTML, _JPEG = "text/html; charset=utf-8", "image/jpeg"
 _SIDES = {"": 2 * SIDE, "large": _LARGE, "bare": _LARGE}
 _HEADERS = security_headers(
     "default-src 'none'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors "
@@ -38,20 +39,22 @@ _HEADERS = security_headers(
 
 @dataclass(frozen=True)
 class _Answer:
-    """What is sent back."""
+    """The answer to one request."""
 
     status: HTTPStatus
     kind: str
+    """The content type."""
     content: bytes
 
 
 class Site:
-    """The answers, without the network. check: the page of ``restr data check``, if there is one."""
+    """The pages and pictures of a dataset by address, without the network."""
 
     def __init__(self, samples: IndexedSamples, title: str, check: str = "") -> None:
+        """check: the page of ``restr data check``, if it was run."""
         self.samples, self.title = samples, title
-        self.check = _with_way_back(check)
-        self._one_at_a_time = threading.Lock()  # ``IndexedSamples`` keeps the last image for whoever asks next
+        self.check = _with_link_back(check)
+        self._one_at_a_time = threading.Lock()  # ``IndexedSamples`` keeps the last image, and is not thread-safe
         self.rows = lru_cache(16)(self._rows)
         self.picture = lru_cache(256)(self._picture)
 
@@ -62,12 +65,12 @@ class Site:
             case [""]:
                 return self._list(_view(parts.query))
             case ["check"] if self.check:
-                return _Answer(HTTPStatus.OK, HTML, self.check.encode())
+                return _Answer(HTTPStatus.OK, _HTML, self.check.encode())
             case ["sample", row] if self._is_row(row):
                 return self._sample(int(row), _view(parts.query))
             case ["picture", row, *rest] if self._is_row(row) and len(rest) < 2 and "".join(rest) in _SIDES:
                 try:
-                    return _Answer(HTTPStatus.OK, JPEG, self.picture(int(row), "".join(rest)))
+                    return _Answer(HTTPStatus.OK, _JPEG, self.picture(int(row), "".join(rest)))
                 except DatasetError as error:
                     return self._error(HTTPStatus.NOT_FOUND, str(error))
         return self._error(HTTPStatus.NOT_FOUND, "There is no such page")
@@ -91,26 +94,26 @@ class Site:
         here = place < len(rows) and rows[place] == row
         before = int(rows[place - 1]) if here and place else None
         after = int(rows[place + 1]) if here and place + 1 < len(rows) else None
+        # the link back leads to the page that lists this sample
+        view = View(split=view.split, text=view.text, page=place // ON_A_PAGE + 1 if here else 1)
+        return _html(sample_page(f"{entry.text} - {self.title}", view, row, entry, self._facts(entry), before, after))
+
+    def _facts(self, entry: Entry) -> dict[str, str]:
+        """The properties of a sample as text, by name."""
         facts = {"split": entry.split, "kind": entry.kind, "id": entry.id, "picture": entry.image}
-        facts["means"] = {0: "nothing in the picture", 1: "one region"}.get(
-            len(entry.regions), f"{len(entry.regions)} regions"
-        )
+        count = len(entry.regions)
+        facts["means"] = {0: "nothing in the picture", 1: "one region"}.get(count, f"{count} regions")
         try:
             with self._one_at_a_time:
                 mask = self.samples.sample(entry).mask
-            facts |= {
-                "pixels": f"{mask.shape[1]} x {mask.shape[0]}",
-                "share of the picture": f"{100 * mask.mean():.1f}%",
-            }
+            facts["pixels"] = f"{mask.shape[1]} x {mask.shape[0]}"
+            facts["share of the picture"] = f"{100 * mask.mean():.1f}%"
         except DatasetError as error:
             facts["problem"] = str(error)
-        facts = {name: value for name, value in facts.items() if value}
-        # back to the page on which it is listed
-        view = View(split=view.split, text=view.text, page=place // ON_A_PAGE + 1 if here else 1)
-        return _html(sample_page(f"{entry.text} - {self.title}", view, row, entry, facts, before, after))
+        return {name: value for name, value in facts.items() if value}
 
     def _picture(self, row: int, how: str) -> bytes:
-        """A sample's picture as JPEG, with its mask unless it is to be bare. Raises ``DatasetError``."""
+        """A sample's picture as JPEG, with its mask unless ``how`` is "bare". Raises ``DatasetError``."""
         with self._one_at_a_time:
             sample = self.samples.sample(self.samples.entries.entry(row))
         return jpeg(Image.fromarray(sample.image), None if how == "bare" else sample.mask, _SIDES[how])
@@ -125,30 +128,30 @@ class Site:
         return place < len(self.samples.rows) and self.samples.rows[place] == int(text)
 
     def _error(self, status: HTTPStatus, text: str) -> _Answer:
-        return _Answer(status, HTML, error_page(self.title, text).encode())
+        return _Answer(status, _HTML, error_page(self.title, text).encode())
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a site. host: only what this machine's own browsers reach, unless another is asked for."""
+    """Serves a site over HTTP."""
 
     daemon_threads = True
 
     def __init__(self, site: Site, host: str = "127.0.0.1", port: int = 0) -> None:
-        """port: 0 for a free one. Raises ``DataError`` where it cannot be had."""
+        """host: by default reachable from this machine alone. port: 0 for a free one. Raises ``DataError`` if it is taken."""
         self.site, self.host = site, host
         try:
-            super().__init__((host, port), Handler)
+            super().__init__((host, port), _Handler)
         except (OSError, OverflowError, UnicodeError) as error:
             raise DataError(f"{host}:{port} cannot be listened on ({error}); --port 0 takes a free port") from error
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that hangs up, as it does when one leaves a page, is no error."""
+        """Report errors, except a browser that closes the connection, as it does when its user leaves a page."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """The address for a browser."""
         return f"http://{self.host}:{self.server_port}/"
 
     def is_meant(self, host: str) -> bool:
@@ -156,8 +159,8 @@ class Server(ThreadingHTTPServer):
         return is_host_allowed(host, hosts_of(self.host))
 
 
-class Handler(BaseHTTPRequestHandler):
-    """GET and HEAD."""
+class _Handler(BaseHTTPRequestHandler):
+    """Answers GET and HEAD."""
 
     server: Server  # type: ignore[assignment]
     server_version, sys_version, protocol_version = "restr", "", "HTTP/1.1"
@@ -172,13 +175,13 @@ class Handler(BaseHTTPRequestHandler):
         self._send(with_content=False)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing is logged."""
+        """Log nothing."""
 
     def _send(self, *, with_content: bool) -> None:
         if self.server.is_meant(self.headers.get("Host", "")):
             answer = self.server.site.answer(self.path)
         else:
-            answer = _Answer(HTTPStatus.MISDIRECTED_REQUEST, HTML, b"this is another host\n")
+            answer = _Answer(HTTPStatus.MISDIRECTED_REQUEST, _HTML, b"this is another host\n")
         self.send_response(answer.status)
         for name, value in _HEADERS.items():
             self.send_header(name.title(), value)
@@ -190,19 +193,20 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _html(page: str) -> _Answer:
-    return _Answer(HTTPStatus.OK, HTML, page.encode())
+    return _Answer(HTTPStatus.OK, _HTML, page.encode())
 
 
-def _with_way_back(check: str) -> str:
-    """The check's page with a link to the samples, and in today's style: another is not let through, see ``_HEADERS``."""
+def _with_link_back(check: str) -> str:
+    """The check's page with a link to the samples, and with today's style: ``_HEADERS`` forbid an older page's own."""
     head, _, rest = check.partition("<style>")
-    body = rest.partition("</style>")[2]
-    link = "<nav class='bar'><a href='/'>All samples</a></nav>"
-    return f"{head}<style>{STYLE}</style>{link}{body}" if body else ""
+    rest = rest.partition("</style>")[2]
+    before, tag, body = rest.rpartition("<body>\n")
+    link = "<nav class='toolbar'><a href='/'>All samples</a></nav>"
+    return f"{head}<style>{STYLE}</style>{before}{tag}{link}{body}" if body else ""
 
 
 def _view(query: str) -> View:
-    """The view that an address asks for; what cannot be meant is left out."""
+    """The view that a query string asks for; fields that make no sense are ignored."""
     try:
         values = {name: found[-1] for name, found in parse_qs(query, max_num_fields=8).items()}
     except ValueError:

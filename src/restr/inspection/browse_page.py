@@ -1,4 +1,4 @@
-"""The pages on which one looks through a dataset: many samples, or one."""
+"""The pages of ``restr.inspection.browse``: many samples, one sample, an error."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from html import escape
 from urllib.parse import urlencode
 
 from restr.data.entries.entry import Entry
-from restr.inspection.style import STYLE
+from restr.inspection.style import RULES
+from restr.report.page import document
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What is looked at. split: only this one, if any. text: only sentences that hold these words. page: from 1."""
+    """Which samples are shown."""
 
     split: str = ""
+    """Only samples of this split; all if empty."""
     text: str = ""
+    """Only sentences with all these words; all if empty."""
     page: int = 1
+    """The page, counted from 1."""
 
     def query(self, **changed: str | int) -> str:
-        """The view as the end of an address, with some of it changed."""
+        """The query string of an address that shows this view, with ``changed`` fields."""
         values = {"split": self.split, "text": self.text, "page": self.page, **changed}
         kept = {name: value for name, value in values.items() if value not in ("", 1)}
         return f"?{urlencode(kept)}" if kept else ""
@@ -35,7 +39,11 @@ def list_page(
     pages: int,
     checked: bool,
 ) -> str:
-    """A page of samples. shown: their row numbers and entries. found: how many the view has in all, on how many pages."""
+    """A page of samples.
+
+    splits: the number of samples of each. shown: row numbers and entries of this page. found: the number of samples on
+    all ``pages``. checked: whether to link to the check's page.
+    """
     chips = [_chip("all", "/" + view.query(split="", page=1), not view.split)] if len(splits) > 1 else []
     chips += [
         _chip(f"{split} {count:,}", "/" + view.query(split=split, page=1), view.split == split)
@@ -44,21 +52,21 @@ def list_page(
     ]
     kept = f"<input type='hidden' name='split' value='{escape(view.split)}'>" if view.split else ""
     report = " &middot; <a href='/check'>what the check found</a>" if checked else ""
-    bar = (
-        f"<div class='bar'><nav class='chips' aria-label='splits'>{''.join(chips)}</nav>"
+    toolbar = (
+        f"<div class='toolbar'><nav class='chips' aria-label='splits'>{''.join(chips)}</nav>"
         f"<form role='search'>{kept}<input type='search' name='text' value='{escape(view.text)}' aria-label='words in the sentence'"
         " placeholder='words in the sentence' accesskey='f'><button>Find</button></form></div>"
     )
     cards = "".join(_card(row, entry, view) for row, entry in shown)
     body = f"<div class='grid'>{cards}</div>" if shown else "<p class='quiet'>No sentence like that.</p>"
     count = f"<p class='quiet'>{found:,} sentence{'' if found == 1 else 's'}{report}</p>"
-    return _page(title, f"<h1>{escape(title)}</h1>{bar}{count}{body}{_pages(view, pages)}")
+    return _page(title, f"<h1>{escape(title)}</h1>{toolbar}{count}{body}{_pages(view, pages)}")
 
 
 def sample_page(
     title: str, view: View, row: int, entry: Entry, facts: Mapping[str, str], before: int | None, after: int | None
 ) -> str:
-    """One sample, large. facts: what is known of it, in words. before, after: its neighbours' rows, where there are any."""
+    """One sample, large. facts: its properties as text. before, after: the rows of its neighbours, None at the ends."""
     query = view.query()
     steps = [f"<a href='/{escape(query)}' accesskey='u'>All samples</a>"]
     steps += (
@@ -68,26 +76,23 @@ def sample_page(
     listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     stage = (
         "<div class='stage'><input type='checkbox' id='bare' accesskey='m'><label for='bare'>without the mask</label>"
-        f"<img class='laid' alt='{escape(entry.text)}' src='/picture/{row}/large'>"
+        f"<img class='masked' alt='{escape(entry.text)}' src='/picture/{row}/large'>"
         f"<img class='bare' loading='lazy' alt='the picture alone' src='/picture/{row}/bare'></div>"
     )
     return _page(
         title,
-        f"<nav class='bar steps' aria-label='samples'>{''.join(steps)}</nav><h1>{escape(entry.text) or '(no words)'}</h1>"
-        f"<div class='sheet'>{stage}<dl class='facts'>{listed}</dl></div>",
+        f"<nav class='toolbar steps' aria-label='samples'>{''.join(steps)}</nav><h1>{escape(entry.text) or '(no words)'}</h1>"
+        f"<div class='sample'>{stage}<dl class='facts'>{listed}</dl></div>",
     )
 
 
 def error_page(title: str, text: str) -> str:
-    """What went wrong, and the way back."""
+    """An error, and a link to all samples."""
     return _page(title, f"<h1>{escape(text)}</h1><p><a href='/'>All samples</a></p>")
 
 
 def _page(title: str, body: str) -> str:
-    return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(title)}</title>"
-        f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style><main>{body}</main></html>\n"
-    )
+    return document(title, f"<main>{body}</main>", style=RULES)
 
 
 def _chip(text: str, address: str, current: bool) -> str:

@@ -1,4 +1,4 @@
-"""From what people type to rows of the word table."""
+"""From typed sentences to rows of the word table."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from restr.text.words import find_words, normal
 _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "`": "'", "\u00b4": "'", "&": " and ", "_": " "})
 _TOKEN = re.compile(r"w/o\b|w/|[^\W_]+(?:['-][^\W_]+)*|'s\b")
 _CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
-_ALIVE = re.compile(r"[^\W_]")
+_LETTER = re.compile(r"[^\W_]")
 
 
 class Tokenizer:
-    """Words of a sentence, and sentences as padded rows of ``vocabulary``.
+    """Splits sentences into words, and turns them into padded rows of ``vocabulary``.
 
-    max_words: longer sentences lose their end. padding: the side on which shorter ones are filled up with row 0, to
-    the longest of them or, with ``full``, always to ``max_words``.
+    max_words: longer sentences are cut. padding: the side of shorter sentences that is filled with row 0, up to the
+    longest sentence of the batch or, with ``full``, up to ``max_words``.
     """
 
     def __init__(
@@ -49,22 +49,22 @@ class Tokenizer:
     def words(self, text: str) -> list[str]:
         """Lower-case words: "Man's left-hand t-shirt w/ logo!" -> man 's left hand t-shirt with logo.
 
-        Shorthand is written out, words run together and hyphens are split unless the whole is a known word, and a
-        word that the vocabulary cannot place stays as typed. Raises TextError for what holds no word.
+        Shorthand is written out. Words run together and words with hyphens are split, unless the whole is a known word.
+        A word unknown to the vocabulary stays as typed. Raises TextError for a text without words.
         """
         if not isinstance(text, str):
             raise TextError(f"the expression is {type(text).__name__} {text!r}; expected a string such as 'left dog'")
         words: list[str] = []
         for token in find_words(_TOKEN, normal(text).translate(_QUOTES)):
             words.extend(self._split(token))
-        if not any(_ALIVE.search(word) for word in words):
+        if not any(_LETTER.search(word) for word in words):
             raise TextError(f"the expression {text!r} holds no word; name what to segment, such as 'left dog'")
         return words
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the words and where there are none.
+        """Rows of the words, and the mask of the padding.
 
-        texts: b sentences (a single string is refused: it would be read letter by letter).
+        texts: b sentences; a single string is refused, because it would be read letter by letter.
         Returns ids (b l) int64 and word_pad (b l) bool, True = padding; l is the longest sentence or ``max_words``.
         Raises TextError.
         """
@@ -83,7 +83,7 @@ class Tokenizer:
         if clitic and clitic.start() > 0:
             rest = token[: clitic.start()]
             return self._split("can" if rest == "ca" else "will" if rest == "wo" else rest) + self._split(clitic[0])
-        if token == "'s":  # possession and "is" alike: without a vector of its own it would only be noise
+        if token == "'s":  # possession or "is": noise, unless it has a vector of its own
             return [token] if token in self.vocabulary else []
         if "-" in token and token not in self.vocabulary:
             joined = token.replace("-", "")
@@ -94,9 +94,9 @@ class Tokenizer:
 
 
 def fills_up(config: ModelConfig) -> bool:
-    """Whether every sentence is filled up to ``max_words``, whatever its neighbours in the batch.
+    """Whether every sentence is padded to ``max_words``, independent of the others in the batch.
 
-    So where padding is attended to, or shifts the words' positions.
+    This holds for models in which padding is attended to or shifts the words' positions.
     """
     language = config.language
     return language.attend_padding or config.fusion.attend_padding or language.padding == "left"

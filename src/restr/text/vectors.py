@@ -15,16 +15,19 @@ from restr.text.words import normal
 
 
 class WordVectors(NamedTuple):
-    """vocabulary: the words, in the file's order (the most frequent first). table: float32 (RESERVED + words, width);
-    the rows of padding and the unknown word are zero."""
+    """Words and their vectors."""
 
     vocabulary: Vocabulary
+    """The words in the file's order, the most frequent first."""
+
     table: np.ndarray
+    """float32 (RESERVED + words, width); the rows of padding and of the unknown word are zero."""
 
     def at_unit_variance(self) -> WordVectors:
         """Every component with mean 0 and variance 1 over the words.
 
-        GloVe's components share a mean and are small beside sinusoidal positions; so a word outweighs its place.
+        GloVe's components share a mean and are small compared with sinusoidal positions. Normalised, the words outweigh
+        the positions.
         """
         words = self.table[RESERVED:]
         table = np.zeros_like(self.table)
@@ -35,11 +38,11 @@ class WordVectors(NamedTuple):
 def read_word_vectors(
     path: str | Path, *, most: int | None = None, wanted: frozenset[str] = frozenset(), words: str | Path | None = None
 ) -> WordVectors:
-    """The first ``most`` words of a file and those of ``wanted`` wherever they stand, with their vectors.
+    """The vectors of a file's first ``most`` words, and of all ``wanted`` words in it.
 
-    path: ``.txt`` or ``.vec`` with a word and its numbers a line (GloVe; word2vec and fastText, whose first line holds two
-    counts), or ``.npy`` (n, width) with the words in ``words``, one a line. Lower-cased; of words that then are the
-    same the first counts. Raises ``WeightsError`` naming the line that is not a word and its numbers.
+    path: ``.txt`` or ``.vec`` with a word and its numbers in each line (GloVe; word2vec and fastText, whose first line
+    holds two counts), or ``.npy`` (n, width) with the words in the file ``words``, one in each line. Words are
+    lower-cased; of equal words the first counts. Raises ``WeightsError`` with the number of a line that does not fit.
     """
     path = Path(path)
     if not path.is_file():
@@ -53,7 +56,7 @@ def read_word_vectors(
     rows: dict[str, np.ndarray] = {}
     for number, (word, vector) in enumerate(lines):
         word = normal(word)
-        known = word in rows or word.split() != [word]  # GloVe 840B has entries with spaces in them: no words
+        known = word in rows or word.split() != [word]  # GloVe 840B has entries with spaces
         if not known and (most is None or number < most or word in wanted):
             rows[word] = vector
     if not rows:
@@ -68,7 +71,7 @@ def _text_lines(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         for number, line in enumerate(file, start=1):
             parts = line.rstrip().split(" ")
             if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
-                width = int(parts[1])  # word2vec: how many words, how wide
+                width = int(parts[1])  # word2vec: the number of words and the width
                 continue
             width = width or len(parts) - 1
             word, numbers = " ".join(parts[:-width]), parts[-width:]

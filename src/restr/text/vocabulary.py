@@ -1,8 +1,8 @@
-"""The words that the model knows, and how a word that it does not know finds its nearest known one.
+"""The words that the model knows, and the search for the nearest known word.
 
-People write "catt", "skateboarder", "guyyy" and "redshirt"; a word vector exists for none of them. The chain goes from
-the certain to the doubtful: the word itself, the same word in plain letters, another form of it, a spelling one slip
-away, and two words run together. What is left is the unknown word, row 1.
+People write "catt", "skateboarder", "guyyy" and "redshirt", which have no word vectors. The search goes from certain to
+doubtful: the word itself, the same word in plain letters, another form of it, a spelling one slip away, and two words
+run together. All other words are the unknown word, row 1.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ PADDING = 0
 UNKNOWN = 1
 RESERVED = 2  # rows before the first word
 
-# Word -> what it stands for. Always applied, known word or not: GloVe knows "rt" from elsewhere, with another sense.
-# ("a" is not in the GloVe files at hand, "an" is: one article is as good as the other.)
+# Word -> the words that it stands for. It applies to known words too: GloVe knows "rt" in another sense. "a" stands for
+# "an", because only "an" is in the GloVe files used here.
 SHORTHAND: dict[str, tuple[str, ...]] = {
     "1st": ("first",), "2nd": ("second",), "3rd": ("third",), "4th": ("fourth",), "5th": ("fifth",), "6th": ("sixth",),
     "frist": ("first",), "secnd": ("second",), "lft": ("left",), "lf": ("left",), "rt": ("right",), "rgt": ("right",),
@@ -51,7 +51,7 @@ SHORTHAND: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 _SHORT_WORDS = frozenset({"in", "on", "of", "to", "at", "by"})  # the only two-letter halves of words run together
-_FREQUENT = 6000  # words run together are common ones; rarer halves would cut typing slips in two
+_FREQUENT = 6000  # words run together are common; rarer halves would cut typing slips in two
 _LETTERS = "abcdefghijklmnopqrstuvwxyz-"
 _SHORTEST_SPELLING = 4  # below this every string is one slip from several words
 
@@ -67,7 +67,7 @@ class Vocabulary:
         self.words: tuple[str, ...] = tuple(words)
         self._rows: dict[str, int] = {}
         for row, word in enumerate(self.words, start=RESERVED):
-            self._rows.setdefault(_composed(word), row)  # of two spellings of the same letters the earlier counts
+            self._rows.setdefault(_composed(word), row)  # of two Unicode spellings the earlier counts
         self._parts: dict[str, tuple[str, ...]] = {}
         if len(set(self.words)) != len(self.words):
             seen: set[str] = set()
@@ -79,7 +79,7 @@ class Vocabulary:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Vocabulary:
-        """Read UTF-8 text with one word a line; the first line is row 2. Raises WeightsError."""
+        """Read UTF-8 text with one word in each line; the first line is row 2. Raises WeightsError."""
         try:
             words = read_lines(Path(path))
         except (OSError, UnicodeError) as error:
@@ -89,7 +89,7 @@ class Vocabulary:
         return cls(words)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what ``from_file`` reads, whole or not at all."""
+        """Write a file for ``from_file``, whole or not at all."""
         write_whole(Path(path), "".join(f"{word}\n" for word in self.words))
 
     def __len__(self) -> int:
@@ -100,20 +100,20 @@ class Vocabulary:
         return _composed(word) in self._rows
 
     def has_form_of(self, word: str) -> bool:
-        """Whether the word is known, as it is or in another form: without the guesses at its spelling that ``parts`` makes."""
+        """Whether the word is known, as it is or in another form; ``parts`` also guesses at its spelling."""
         word, plain = _composed(word), _plain(word)
         return word in SHORTHAND or any(form in self._rows for form in (word, plain, *_forms(plain)))
 
     def row(self, word: str) -> int:
-        """The row of a word, or of the known word that it most likely means; 1 if there is none."""
+        """The row of a word, or of the known word that it most likely means; 1 if none is near."""
         parts = self.parts(word)
         return self._rows[parts[-1]] if parts else UNKNOWN  # the last part of a compound is its head: "treetrunk"
 
     def parts(self, word: str) -> tuple[str, ...]:
-        """The known words that a typed word stands for: one, two for words run together, none if unknown."""
+        """The known words that a typed word stands for: one, two for words run together, or none."""
         word = _composed(word)
         if word not in self._parts:
-            if len(self._parts) > 100_000:  # a server sees endless nonsense
+            if len(self._parts) > 100_000:  # a server sees nonsense without end
                 self._parts.clear()
             self._parts[word] = self._find(word)
         return self._parts[word]
@@ -126,7 +126,7 @@ class Vocabulary:
         plain = _plain(word)
         if plain != word and plain:
             return self.parts(plain)
-        if len(plain) > 40:  # no word; and spellings are tried letter by letter
+        if len(plain) > 40:  # no word, and slow: spellings are tried letter by letter
             return ()
         form = next((form for form in _forms(plain) if form in self._rows), None)
         if form is not None:
@@ -144,21 +144,21 @@ class Vocabulary:
         return best[1] if best else ()
 
     def _respelt(self, word: str, *, first: bool) -> tuple[str, ...]:
-        """The likeliest word one slip away; ``first``: the slip may be in the first letter, which people get right."""
+        """The likeliest word one slip away. first: the slip may be in the first letter, where slips are rare."""
         if len(word) < _SHORTEST_SPELLING or not word.isalpha():
             return ()
         best: tuple[float, str] | None = None
         for candidate, cost in _slips(word):
             row = self._rows.get(candidate)
             if row is not None and len(candidate) > 2 and (first or candidate[0] == word[0]):
-                score = cost + math.log2(row + 64)  # among the commonest words rank says little
+                score = cost + math.log2(row + 64)  # among the most common words the rank says little
                 if best is None or (score, candidate) < best:
                     best = (score, candidate)
         return (best[1],) if best else ()
 
 
 def _composed(word: str) -> str:
-    """The word in Unicode's composed form (NFC), in which words are looked up."""
+    """The word in Unicode's composed form (NFC), the form of the keys."""
     return word if word.isascii() else unicodedata.normalize("NFC", word)
 
 
@@ -215,7 +215,7 @@ NEIGHBOUR_KEYS = _neighbours()
 
 
 def _slips(word: str) -> Iterator[tuple[str, float]]:
-    """Every string one typing slip away, with how unlikely the slip is in bits (rough orders, not measured)."""
+    """Every string one typing slip away, with the cost of the slip in bits (rough estimates)."""
     for i in range(len(word)):
         doubled = i > 0 and word[i] == word[i - 1]
         yield word[:i] + word[i + 1 :], 0.0 if doubled else 2.0

@@ -29,7 +29,7 @@ from restr.text.vectors import WordVectors, read_word_vectors
 from restr.text.vocabulary import Vocabulary
 from restr.training.loop.trainer import Batches, Evaluate
 from restr.training.loop.validate import measure, measure_swaps
-from restr.training.run.sheet import MOST, draw_sheet
+from restr.training.run.sheet import MAX_SAMPLES, draw_sheet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ def words_of(texts: Iterable[str]) -> Vocabulary:
 
 def _shown(samples: Samples) -> list[Sample]:
     """Those of them that a sheet shows."""
-    return [samples[index] for index in spread(len(samples), MOST)]
+    return [samples[index] for index in spread(len(samples), MAX_SAMPLES)]
 
 
 def spread(length: int, count: int) -> list[int]:

@@ -19,8 +19,8 @@ from restr.errors import DataError
 from restr.evaluation.protocol import PROTOCOLS
 from restr.evaluation.robustness.measure import SIDED, Measured, RobustnessResult, measure, passes, summarise
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, sentences_of_others
-from restr.evaluation.robustness.report import markdown, write_robustness
-from restr.evaluation.robustness.synonyms import named
+from restr.evaluation.robustness.report import robustness_table, write_robustness
+from restr.evaluation.robustness.synonyms import named_categories
 
 SIZE = (20, 30)
 SENTENCES = [name for name, each in PERTURBATIONS.items() if each.family == "sentence"]
@@ -174,8 +174,8 @@ def test_an_unrelated_sentence_names_what_no_sentence_of_the_image_does() -> Non
         changed = PERTURBATIONS["unrelated"](group, 0, others)
         assert len({sample.text for sample in changed}) == 2
         for sample in changed:
-            assert not sample.mask.any() and named(sample.text)
-            assert not named(sample.text) & named(group[0].text)
+            assert not sample.mask.any() and named_categories(sample.text)
+            assert not named_categories(sample.text) & named_categories(group[0].text)
     assert PERTURBATIONS["unrelated"](samples[:1], 0, [("image 0", "the zebra"), ("image 1", "a dog")]) == []
 
 
@@ -185,8 +185,8 @@ def test_what_might_be_anywhere_is_no_unrelated_sentence() -> None:
     image = np.zeros((*SIZE, 3), np.uint8)
     samples = SampleList(Sample(id=text, image=image, text=text, mask=mask, image_id=text) for text in texts)
     assert sentences_of_others(samples, 0) == []
-    assert named("the lady") == named("red skirt") == named("a skater") == {"person"}
-    assert named("a sofa") < named("furniture")
+    assert named_categories("the lady") == named_categories("red skirt") == named_categories("a skater") == {"person"}
+    assert named_categories("a sofa") < named_categories("furniture")
 
 
 # --- running it ------------------------------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_the_report_holds_every_row(tmp_path: Path) -> None:
     for name in ("robustness.png", "examples.png"):
         with Image.open(io.BytesIO(paths[name].read_bytes())) as picture:
             assert min(picture.size) > 400
-    assert "names nothing here" not in markdown(replace(result, nothing=()), title="t")
+    assert "names nothing here" not in robustness_table(replace(result, nothing=()), title="t")
 
 
 def test_the_verb_measures_a_model_and_the_table_grows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from rich.console import Console
 
 from clock import Clock
 from html_pages import Page
 from restr.errors import DataError
 from restr.model.build import build_model
-from restr.report.overlay import FOUND, TRUTH, overlay
+from restr.report.overlay import TRUTH
 from restr.text.tokenizer import Tokenizer
 from restr.training.config import TrainConfig
 from restr.training.run import reporter, sheet
 from restr.training.run.live import LiveView, sparkline
 from restr.training.run.log import read
 from restr.training.run.meter import Meter
-from restr.training.run.report import write_report
+from restr.training.run.report import write_run_report
 from small_runs import WORDS, samples, small_config
 
 TOKENIZER = Tokenizer(WORDS, 16)
@@ -94,8 +94,8 @@ def test_a_watch_tells_the_log_the_people_and_the_loggers(
     config = TrainConfig(steps=9, loggers=("tensorboard",))
     (tmp_path / "run.json").write_text('{"settings": {"data": "x"}}')
     (tmp_path / "log.jsonl").write_text('{"step": 4, "loss": 2.0}\n{"step": 6, "loss": 1.0}\n')
-    sheet.path_of(tmp_path, 6).parent.mkdir()
-    Image.new("RGB", (4, 4)).save(sheet.path_of(tmp_path, 6))
+    sheet.sheet_path(tmp_path, 6).parent.mkdir()
+    Image.new("RGB", (4, 4)).save(sheet.sheet_path(tmp_path, 6))
     meter = Meter(torch.device("cpu"))
     with reporter.RunReporter(config, tmp_path, meter, start=4) as told:
         told.advance(5)
@@ -125,21 +125,6 @@ def test_a_silent_watch_says_and_writes_nothing(tmp_path: Path, capsys: pytest.C
 # --- pictures ------------------------------------------------------------------------------------------------------
 
 
-def test_the_overlay_tints_what_was_found_and_outlines_the_truth() -> None:
-    image = np.full((40, 40, 3), 200, np.uint8)
-    nothing, left = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
-    left[:, :20] = True
-    plain = np.asarray(overlay(image, nothing, nothing, 80))
-    assert plain.shape == (80, 80, 3) and (plain == 200).all()  # no line along the picture's own border either
-    tinted = np.asarray(overlay(image, left, nothing, 80))
-    assert tinted[40, 20] == pytest.approx([(200 + channel) / 2 for channel in FOUND], abs=1)
-    assert tinted[40, 60].tolist() == [200] * 3
-    outlined = np.asarray(overlay(image, nothing, left, 80))
-    assert tuple(outlined[40, 38]) == TRUTH and outlined[40, 20].tolist() == [200] * 3
-    assert tuple(outlined[40, 0]) == tuple(outlined[0, 20]) == TRUTH  # a region that the border cuts is closed there
-    assert outlined[40, 40].max() < 200 and outlined[40, 60].tolist() == [200] * 3  # shade beside the line alone
-
-
 def test_a_sheet_shows_at_most_eight_samples_with_their_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build_model(small_config(), seed=0).eval()
     few = [dataclasses.replace(sample, text=f"{sample.text} " * 30) for sample in samples()]
@@ -155,15 +140,6 @@ def test_a_sheet_shows_at_most_eight_samples_with_their_masks(tmp_path: Path, mo
         colours = {colour for _, colour in right.getcolors(1 << 20) or []}
     good, poor = sheet.LEVELS[0][1], sheet.LEVELS[-1][1]
     assert TRUTH in colours and good in colours and poor not in colours  # all bars are green
-
-
-def test_a_long_sentence_stays_in_its_card() -> None:
-    pen, font = ImageDraw.Draw(Image.new("RGB", (10, 10))), ImageFont.load_default(18)
-    assert sheet.lines(pen, "the red ring", font, 300) == ["the red ring"]
-    found = sheet.lines(pen, "a sentence of many words " * 9 + "x" * 200, font, 300)
-    assert len(found) == 2 and found[1].endswith("…") and all(pen.textlength(line, font) <= 300 for line in found)
-    (word,) = sheet.lines(pen, "x" * 200, font, 300)
-    assert word.endswith("…") and pen.textlength(word, font) <= 300
 
 
 def test_curves_get_a_second_row_where_the_log_knows_more(tmp_path: Path) -> None:
@@ -201,7 +177,7 @@ def left_by_a_run(folder: Path) -> None:
 
 def test_the_report_needs_no_other_file_and_says_all_that_was_left(tmp_path: Path) -> None:
     left_by_a_run(tmp_path / "run")
-    path = write_report(tmp_path / "run")
+    path = write_run_report(tmp_path / "run")
     text = path.read_text()
     page = Page(text)
     assert path == tmp_path / "run" / "report.html" and page.open == []
@@ -219,10 +195,10 @@ def test_the_report_needs_no_other_file_and_says_all_that_was_left(tmp_path: Pat
 
 def test_the_report_of_a_run_that_was_killed_leaves_out_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="restr runs lists them"):
-        write_report(tmp_path)
+        write_run_report(tmp_path)
     (tmp_path / "run.json").write_text('{"verb": "train", "settings": {}}')
-    said = " ".join(Page(write_report(tmp_path).read_text()).texts)
+    said = " ".join(Page(write_run_report(tmp_path).read_text()).texts)
     assert "running or killed" in said and "Curves" not in said and "Measures" not in said and "Speed" not in said
     (tmp_path / "log.jsonl").write_text('{"step": 4, "loss": 0.5}\n{"step": 4, "val_miou": 0.125}\n')
-    said = " ".join(Page(write_report(tmp_path).read_text()).texts)
+    said = " ".join(Page(write_run_report(tmp_path).read_text()).texts)
     assert "after step 4" in said and "12.5" in said and "0.1250" in said

@@ -45,13 +45,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Check, "restr data check", arguments)
     from restr.data.entries.left_out import BAD, summary
-    from restr.inspection.check import KINDS
+    from restr.inspection.check import PROBLEM_KINDS
 
     report = write_check(open_whole(settings.data, settings.root), settings.data, settings.out)
     for split, values in report.splits.items():
         print(f"{split or 'all'}: {values['pictures']:,.0f} pictures, {values['expressions']:,.0f} expressions")
     for kind, count in report.counts().items():
-        print(f"  {count:6,}  {kind}: {KINDS[kind]}")
+        print(f"  {count:6,}  {kind}: {PROBLEM_KINDS[kind]}")
     for problem in [each for each in report.problems if each.kind == BAD][:LISTED]:
         print(f"          {problem.detail}")
     if report.left_out:
@@ -75,7 +75,7 @@ def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
 
     from restr.cli.progress import progress_bar
     from restr.inspection.check import check
-    from restr.inspection.check_page import page
+    from restr.inspection.check_page import check_html
     from restr.text.vocabulary import Vocabulary
 
     words = Vocabulary.from_file(Path(str(resources.files("restr") / "assets" / "restr_small" / "vocab.txt")))
@@ -83,7 +83,7 @@ def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
         task = progress.add_task("checking", total=len(samples))
         report = check(samples, words, progress=lambda count: progress.advance(task, count))
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "check.html", page(report, samples, f"{data}, checked"))
+    write_whole(out / "check.html", check_html(report, samples, f"{data}, checked"))
     content = {"data": data, "root": str(samples.root.absolute()), **report.to_dict()}
     write_whole(out / "check.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return report

@@ -84,7 +84,7 @@ def ablate(settings: Ablate) -> int:
     """Run what is left of the table and write it."""
     import torch
 
-    from restr.ablation.report import markdown, plot
+    from restr.ablation.report import ablation_table, plot_ablation
     from restr.ablation.run import run_table
     from restr.ablation.tables import table
 
@@ -101,9 +101,9 @@ def ablate(settings: Ablate) -> int:
         settings=settings.train,
         loss={name: getattr(settings, name) for name in ("dice_weight", "patch_weight", "patch_share")},
     )
-    text = markdown(chosen.title, results)
+    text = ablation_table(chosen.title, results)
     write_whole(settings.out / "table.md", text)
-    plot(chosen.title, results, settings.out / "table.png")
+    plot_ablation(chosen.title, results, settings.out / "table.png")
     print(text)
     if stopped and stopped.startswith("SIG"):
         print(f"stopped by {stopped}; the same command goes on")

@@ -150,7 +150,7 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
     from restr.cli.progress import progress_bar
     from restr.evaluation.evaluate import summarise
     from restr.evaluation.journal import Journal
-    from restr.evaluation.report import markdown, write_report
+    from restr.evaluation.report import evaluation_table, write_evaluation
     from restr.evaluation.run import EvalSetup, measure_all
 
     ready = prepared(settings)
@@ -181,12 +181,12 @@ def run(settings: Eval, *, command: str = "") -> EvaluationResult:
     result = summarise(records, ready.conditions, ready.protocol)
     written = {}
     if settings.out:  # before anything is printed: whoever reads our output may have gone
-        written = write_report(
+        written = write_evaluation(
             result, settings.out, title=ready.title, samples=ready.samples, command=command, facts=facts
         )
     if journal:
         journal.remove()
-    print(markdown(result, title=ready.title, command=command))
+    print(evaluation_table(result, title=ready.title, command=command))
     print(*written.values(), sep="\n")
     return result
 

@@ -90,7 +90,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     import torch
 
     from restr.cli.data.check import open_whole
-    from restr.cli.finetune_report import measured, report, say_new_words
+    from restr.cli.finetune_report import measure_pictures, print_new_words, write_finetune_report
     from restr.cli.notices import announce
     from restr.cli.progress import progress_bar
     from restr.inference.segmenter import Segmenter
@@ -120,7 +120,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
             progress=lambda done: bar.advance(task, done),
         )
     train, val = pictures[: len(parts.train)], pictures[len(parts.train) :]
-    before = measured(segmenter, val, store)
+    before = measure_pictures(segmenter, val, store)
     known = segmenter.tokenizer.vocabulary
     trainer, vocabulary = finetuner(
         segmenter.model,
@@ -133,7 +133,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
         batch=settings.batch,
         resume=bool(checkpoint.saved(settings.out)),
     )
-    say_new_words(known, vocabulary)
+    print_new_words(known, vocabulary)
     record.begin(settings.out, "finetune", settings, version=__version__, command=command)
     result = trainer.fit()
     record.end(settings.out, step=result.step, stopped=result.stopped, metrics=result.metrics)
@@ -145,8 +145,8 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     model.decoder.coarse = 0
     save_pretrained(model, vocabulary, settings.out / "model", int8=True)
     numbers = [number for group in parts.val for number in group]
-    after = measured(Segmenter.from_pretrained(settings.out / "model", device=settings.device), val, store)
-    report(settings.data, samples, numbers, before, after, settings.out, command)
+    after = measure_pictures(Segmenter.from_pretrained(settings.out / "model", device=settings.device), val, store)
+    write_finetune_report(settings.data, samples, numbers, before, after, settings.out, command)
     return result.stopped
 
 

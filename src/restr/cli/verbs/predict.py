@@ -16,7 +16,7 @@ from restr.cli.jobs import STDIN, PredictJob, UsageError, list_jobs, split_argum
 from restr.cli.options import parsed
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
-from restr.embedded import shown
+from restr.embedded import abbreviate
 from restr.errors import ImageError, RestrError
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
             except BrokenPipeError:  # nobody reads on, and nothing is written to files
                 raise
             except (RestrError, OSError) as error:
-                report.failures.append((shown(job.image), str(error)))
+                report.failures.append((abbreviate(job.image), str(error)))
                 if options.json:
-                    say(json_text({"image": shown(job.image), "error": str(error)}), go_on=bool(kinds))
+                    say(json_text({"image": abbreviate(job.image), "error": str(error)}), go_on=bool(kinds))
     if "coco" in kinds and report.results:
         content = json.dumps(coco_document(report.results)).encode() + b"\n"
         path = write_new(folder, "results", {"coco": content})["coco"]
@@ -141,7 +141,7 @@ def _run(
     if job.error is not None:
         raise ImageError(job.error)
     source = _stdin() if job.image == STDIN else job.image
-    image = shown(job.image)
+    image = abbreviate(job.image)
     name = "stdin" if job.image == STDIN else image_name(job.image)
     results = segmenter(
         source,

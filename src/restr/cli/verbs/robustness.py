@@ -76,10 +76,10 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     """Measure what the folder does not have yet, print the table and write the report."""
     from restr.cli.verbs.eval import Eval, prepared
     from restr.evaluation.robustness.measure import Measured, summarise
-    from restr.evaluation.robustness.perturbations import PERTURBATIONS, chosen
-    from restr.evaluation.robustness.report import markdown, write_robustness
+    from restr.evaluation.robustness.perturbations import PERTURBATIONS, select_perturbations
+    from restr.evaluation.robustness.report import robustness_table, write_robustness
 
-    names = chosen(settings.only)
+    names = select_perturbations(settings.only)
     shared = ("data", "root", "protocol", "split", "n", "seed", "model")
     ready = prepared(Eval(**{name: getattr(settings, name) for name in shared}))
     store = Measured(settings.out / "measured", ready.facts)
@@ -89,7 +89,7 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     written = write_robustness(
         result, records, settings.out, title=ready.title, samples=ready.samples, command=command, facts=ready.facts
     )
-    print(markdown(result, title=ready.title, command=command))
+    print(robustness_table(result, title=ready.title, command=command))
     print(*written.values(), sep="\n")
     return result
 

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     from restr.cli.notices import announce
     from restr.evaluation.predictions import read_predictions, score
     from restr.evaluation.protocol import protocol
-    from restr.evaluation.report import markdown, write_report
+    from restr.evaluation.report import evaluation_table, write_evaluation
     from restr.formats.catalog import open_dataset
 
     samples = announce(open_dataset(settings.data, settings.root), settings.data)
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     written = {}
     if settings.out:
         facts = {"data": settings.data, "root": str(settings.root), "predictions": str(settings.predictions)}
-        written = write_report(result, settings.out, title=title, samples=samples, command=command, facts=facts)
-    print(markdown(result, title=title, command=command))
+        written = write_evaluation(result, settings.out, title=title, samples=samples, command=command, facts=facts)
+    print(evaluation_table(result, title=title, command=command))
     print(*written.values(), sep="\n")
     return 0

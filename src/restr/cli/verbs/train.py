@@ -170,7 +170,7 @@ def keep(folder: Path, model: ReSTR, setup: Setup, result: TrainResult) -> None:
     from restr.model.weights import save_pretrained
     from restr.training.run import record
     from restr.training.run.curves import plot_curves
-    from restr.training.run.report import write_report
+    from restr.training.run.report import write_run_report
 
     save_pretrained(model, setup.words, folder / "model")
     record.end(folder, step=result.step, stopped=result.stopped, metrics=result.metrics)
@@ -179,7 +179,7 @@ def keep(folder: Path, model: ReSTR, setup: Setup, result: TrainResult) -> None:
         plot_curves(folder / "log.jsonl", folder / "curves.png")
     except DataError as error:  # matplotlib comes with an extra; a finished run is not to fail for a picture
         logger.warning("no curves: %s", error)
-    write_report(folder)
+    write_run_report(folder)
 
 
 def setup_of(settings: Train) -> Setup:

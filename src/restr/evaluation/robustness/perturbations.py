@@ -1,7 +1,7 @@
-"""Named ways to make an evaluation's samples harder: other words, the mirror image, sentences for nothing, worse pictures.
+"""Named ways to make an evaluation's samples harder: other words, the mirror image, sentences for nothing, worse images.
 
-A perturbation turns an image's samples into others with the same ids, without those that it cannot change. What it draws
-depends on the seed, its own name and the sample alone.
+A perturbation turns an image's samples into others with the same ids; it leaves out the samples that it cannot change.
+Its random numbers depend on the seed, its own name and the sample alone.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from restr.data.sample import Sample, SampleSource
 from restr.errors import ConfigError
 from restr.evaluation.robustness import rewording
 from restr.evaluation.robustness.corruptions import CORRUPTIONS, SEVERITIES, Corruption
-from restr.evaluation.robustness.synonyms import ANYTHING, named
+from restr.evaluation.robustness.synonyms import ANYTHING, named_categories
 
 CLEAN = "clean"
 BLANKS = ("the", "a", "it", "this one", "that")
-STRANGERS = 300  # images whose sentences are drawn from for others
+STRANGERS = 300  # images that lend their sentences to others
 
 Family = Literal["sentence", "mirror", "picture", "nothing"]
 Generator = np.random.Generator
@@ -29,27 +29,40 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """What a perturbation may draw from. strangers: (image id, sentence) of other images."""
+    """The random numbers and sentences for a perturbation."""
 
     seed: int
+    """The user's seed."""
+
     name: str
+    """The perturbation that draws."""
+
     strangers: Sequence[tuple[str, str]] = ()
+    """(image id, sentence) of other images."""
 
     def rng(self, key: str) -> Generator:
-        """The random numbers for a sample or an image, whatever was drawn before."""
+        """The random numbers for a sample or an image, independent of earlier draws."""
         return np.random.default_rng((self.seed, zlib.crc32(self.name.encode()), zlib.crc32(key.encode())))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Perturbation:
-    """family: "nothing" if the changed sentences mean nothing in the image, whose masks are then empty. draws: the name
-    that random numbers go by, one for all severities."""
+    """A named change of an image's samples."""
 
     name: str
+    """As users type it, with the severity: "blur-2"."""
+
     family: Family
+    """The part of a sample that changes; "nothing": the new sentence names nothing in the image, so the mask is empty."""
+
     meaning: str
+    """What changes, for reports."""
+
     change: Callable[[Sequence[Sample], Draw], list[Sample]]
+    """Makes the new samples."""
+
     draws: str = ""
+    """The name for random numbers, without the severity; empty: ``name``."""
 
     @property
     def new_picture(self) -> bool:
@@ -61,8 +74,8 @@ class Perturbation:
         return self.change(group, Draw(seed=seed, name=self.draws or self.name, strangers=strangers))
 
 
-def chosen(names: Sequence[str] = ()) -> list[str]:
-    """The perturbations asked for, in the order of ``PERTURBATIONS``; all if none is named.
+def select_perturbations(names: Sequence[str] = ()) -> list[str]:
+    """The named perturbations, in the order of ``PERTURBATIONS``; all if none is named.
 
     "blur" stands for its three severities. Raises ``ConfigError`` for an unknown name.
     """
@@ -77,19 +90,19 @@ def chosen(names: Sequence[str] = ()) -> list[str]:
 
 
 def sentences_of_others(samples: SampleSource, seed: int) -> list[tuple[str, str]]:
-    """A sentence each of up to ``STRANGERS`` images, drawn by seed, that names some known thing: (image id, sentence)."""
+    """One sentence from each of up to ``STRANGERS`` images, drawn by seed, that names a known thing: (image id, sentence)."""
     groups = samples.image_groups()
     rng = np.random.default_rng(seed)
     found = []
     for image in sorted(rng.permutation(len(groups))[:STRANGERS].tolist()):
         sample = samples[int(rng.choice(list(groups[image])))]
-        if named(sample.text) and not named(sample.text) & ANYTHING:
+        if named_categories(sample.text) and not named_categories(sample.text) & ANYTHING:
             found.append((sample.image_id or sample.id, sample.text))
     return found
 
 
 def _words(change: Callable[[str, Generator], str | None]) -> Callable[[Sequence[Sample], Draw], list[Sample]]:
-    """The perturbation that changes each sentence so."""
+    """The perturbation that applies ``change`` to each sentence."""
 
     def changed(group: Sequence[Sample], draw: Draw) -> list[Sample]:
         texts = [change(sample.text, draw.rng(sample.id)) for sample in group]
@@ -99,7 +112,7 @@ def _words(change: Callable[[str, Generator], str | None]) -> Callable[[Sequence
 
 
 def _picture(corrupt: Corruption, severity: int) -> Callable[[Sequence[Sample], Draw], list[Sample]]:
-    """The perturbation that makes an image worse so, once for all its samples."""
+    """The perturbation that corrupts an image, once for all its samples."""
 
     def changed(group: Sequence[Sample], draw: Draw) -> list[Sample]:
         image = corrupt(group[0].image, severity, draw.rng(group[0].image_id or group[0].id))
@@ -110,7 +123,7 @@ def _picture(corrupt: Corruption, severity: int) -> Callable[[Sequence[Sample], 
 
 def _mirror(group: Sequence[Sample], draw: Draw) -> list[Sample]:
     image = np.ascontiguousarray(group[0].image[:, ::-1])
-    texts = [rewording.mirrored(sample.text) for sample in group]
+    texts = [rewording.mirror_sides(sample.text) for sample in group]
     return [
         replace(sample, image=image, mask=np.ascontiguousarray(sample.mask[:, ::-1]), text=text)
         for sample, text in zip(group, texts, strict=True)
@@ -119,7 +132,7 @@ def _mirror(group: Sequence[Sample], draw: Draw) -> list[Sample]:
 
 
 def _blank(group: Sequence[Sample], draw: Draw) -> list[Sample]:
-    """One for an image: there are few ways to say nothing."""
+    """One sample for each image: there are few sentences without content."""
     sample = group[0]
     text = str(draw.rng(sample.image_id or sample.id).choice(BLANKS))
     return [replace(sample, text=text, mask=np.zeros_like(sample.mask))]
@@ -127,8 +140,8 @@ def _blank(group: Sequence[Sample], draw: Draw) -> list[Sample]:
 
 def _unrelated(group: Sequence[Sample], draw: Draw) -> list[Sample]:
     here = group[0].image_id or group[0].id
-    present = frozenset().union(*(named(sample.text) for sample in group))
-    texts = sorted({text for image, text in draw.strangers if image != here and not named(text) & present})
+    present = frozenset().union(*(named_categories(sample.text) for sample in group))
+    texts = sorted({text for image, text in draw.strangers if image != here and not named_categories(text) & present})
     order = draw.rng(here).permutation(len(texts))
     return [
         replace(sample, text=texts[number], mask=np.zeros_like(sample.mask))
@@ -136,7 +149,7 @@ def _unrelated(group: Sequence[Sample], draw: Draw) -> list[Sample]:
     ]
 
 
-_WORSE = {
+_CORRUPTION_MEANINGS = {
     "blur": "a Gaussian blur of 1/400, 1/200, 1/100 of the longest side",
     "noise": "Gaussian noise of 5%, 10%, 20% of the range of values",
     "jpeg": "JPEG of quality 25, 10, 5",
@@ -150,30 +163,30 @@ PERTURBATIONS: dict[str, Perturbation] = {
             name="word-shuffle",
             family="sentence",
             meaning="the same words in another order",
-            change=_words(rewording.shuffled),
+            change=_words(rewording.shuffle_words),
         ),
         Perturbation(
-            name="word-drop", family="sentence", meaning="one telling word less", change=_words(rewording.shortened)
+            name="word-drop", family="sentence", meaning="one telling word less", change=_words(rewording.drop_word)
         ),
         Perturbation(
             name="synonym",
             family="sentence",
             meaning="other words of the same meaning",
-            change=_words(rewording.reworded),
+            change=_words(rewording.replace_words),
         ),
-        Perturbation(name="typo", family="sentence", meaning="one typing slip", change=_words(rewording.slipped)),
+        Perturbation(name="typo", family="sentence", meaning="one typing slip", change=_words(rewording.misspell_word)),
         Perturbation(name="mirror", family="mirror", meaning="image and words mirrored together", change=_mirror),
         Perturbation(
             name="side-swap",
             family="mirror",
-            meaning="the words mirrored, the image not: it is to fall",
-            change=_words(lambda text, _: rewording.sides_exchanged(text)),
+            meaning="the words mirrored, the image not: the score should fall",
+            change=_words(lambda text, _: rewording.exchange_sides(text)),
         ),
         *(
             Perturbation(
                 name=f"{name}-{severity}",
                 family="picture",
-                meaning=_WORSE[name],
+                meaning=_CORRUPTION_MEANINGS[name],
                 change=_picture(corrupt, severity),
                 draws=name,
             )

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from restr.grammar.scene import Instance, Scene
 
 SHAPES = ("circle", "square", "triangle", "star", "ring", "cross")
-COLOURS: dict[str, tuple[int, int, int]] = {
+SHAPE_COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (214, 40, 40),
     "orange": (244, 140, 30),
     "yellow": (240, 222, 60),
@@ -20,7 +20,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "pink": (245, 140, 190),
     "white": (245, 245, 245),
 }
-RADII = {"small": (0.105, 0.13), "big": (0.185, 0.225)}  # shares of the image's side, far enough apart to be told
+RADII = {"small": (0.105, 0.13), "big": (0.185, 0.225)}  # shares of the image's side; clearly different
 SUPERSAMPLING = 4
 LARGEST_OVERLAP = 0.15  # of the smaller of two shapes: a little occlusion, nothing hidden
 
@@ -28,11 +28,11 @@ LARGEST_OVERLAP = 0.15  # of the smaller of two shapes: a little occlusion, noth
 def draw_scene(rng: np.random.Generator, *, id: str, size: int = 64, most: int = 6) -> Scene:
     """A random scene of 2 to ``most`` shapes, later ones in front; masks hold visible pixels only.
 
-    Shapes repeat on purpose (a scene has a favourite kind and a favourite colour), so that a noun alone often does
-    not single one out and position, colour, size or a relation must.
+    Shapes repeat on purpose: a scene has a favourite shape and a favourite colour. So a noun alone often does not single
+    one out, and position, colour, size or a relation must.
     """
     image = _background(rng, size)
-    favourite_shape, favourite_colour = rng.choice(SHAPES), rng.choice(list(COLOURS))
+    favourite_shape, favourite_colour = rng.choice(SHAPES), rng.choice(list(SHAPE_COLOURS))
     wanted = int(rng.integers(2, most + 1))
     covers: list[np.ndarray] = []
     places: list[tuple[np.ndarray, float]] = []
@@ -41,7 +41,7 @@ def draw_scene(rng: np.random.Generator, *, id: str, size: int = 64, most: int =
         if len(covers) == wanted:
             break
         shape = str(favourite_shape if rng.random() < 0.5 else rng.choice(SHAPES))
-        colour = str(favourite_colour if rng.random() < 0.3 else rng.choice(list(COLOURS)))
+        colour = str(favourite_colour if rng.random() < 0.3 else rng.choice(list(SHAPE_COLOURS)))
         extent = str(rng.choice(list(RADII)))
         radius = rng.uniform(*RADII[extent]) * size
         centre = rng.uniform(radius, size - radius, 2)
@@ -51,7 +51,7 @@ def draw_scene(rng: np.random.Generator, *, id: str, size: int = 64, most: int =
         if any(_overlap(solid, covers[i]) > LARGEST_OVERLAP for i in near):
             continue
         places.append((centre, radius))
-        paint = np.clip(np.array(COLOURS[colour]) + rng.normal(0, 8, 3), 0, 255)
+        paint = np.clip(np.array(SHAPE_COLOURS[colour]) + rng.normal(0, 8, 3), 0, 255)
         shade = paint * (1 + 0.12 * rng.normal(0, 1, (size, size, 1)) * rng.random())
         image = image * (1 - cover[..., None]) + shade * cover[..., None]
         covers = [other & ~solid for other in covers] + [solid]
@@ -65,12 +65,12 @@ def draw_scene(rng: np.random.Generator, *, id: str, size: int = 64, most: int =
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """What two masks share, as a share of the smaller one."""
+    """The intersection of two masks over the area of the smaller one."""
     return float(np.count_nonzero(a & b) / max(min(np.count_nonzero(a), np.count_nonzero(b)), 1))
 
 
 def _background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A dull wash with a gradient and either stripes or blotches, float (size size 3); no shape's colour is dull."""
+    """Dull colours with a gradient and stripes or blotches, float (size size 3); no shape has a dull colour."""
     rows, columns = np.mgrid[0:size, 0:size] / size
     angle = rng.uniform(0, 2 * math.pi)
     along = columns * math.cos(angle) + rows * math.sin(angle)

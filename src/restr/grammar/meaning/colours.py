@@ -1,17 +1,17 @@
-"""Names for measured colours: every pixel gets a bucket in CIE Lab, every region a share of each bucket."""
+"""Names for measured colours: every pixel has a bucket in CIE Lab, and every region a share of each bucket."""
 
 from __future__ import annotations
 
 import numpy as np
 
 COLOURS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "tan")
-# Buckets that nobody should be asked to name: between black and gray, between gray and white, greenish blue,
-# nearly colourless, and between two hues.
+# Buckets without a safe name: between black and gray, between gray and white, greenish blue, nearly colourless, and
+# between two hues.
 UNSURE = ("dark", "light", "teal", "dull", "mixed")
 BUCKETS = COLOURS + UNSURE
 _INDEX = {name: number for number, name in enumerate(BUCKETS)}
 
-# What else somebody might call by the same name: a rival that shows much of these is not safely of another colour.
+# Buckets that somebody might call by the same name: a rival that shows much of them is not safely of another colour.
 NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "black": ("dark",),
     "white": ("light",),
@@ -26,12 +26,12 @@ NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "brown": ("red", "orange", "tan", "dark", "mixed"),
     "tan": ("brown", "yellow", "orange", "light", "mixed"),
 }
-CLEAR_SHARE = 0.5  # of the region, for "it is red"
-RIVAL_LEAD = 2.0  # times the next nameable colour, for "it is red"
-ABSENT_SHARE = 0.1  # at most, for "it is not red at all" ...
-ABSENT_NEAR_SHARE = 0.35  # ... and at most this much together with the neighbouring buckets
-DIM = 70  # mean of the image (0..255) below which dark things are in the shade rather than black or brown
-LEAST_PIXELS = 25  # of the reduced picture: less says nothing about a colour
+CLEAR_SHARE = 0.5  # of the region: the least share for "it is red" ...
+RIVAL_LEAD = 2.0  # ... and the least lead over the next colour, as a factor
+ABSENT_SHARE = 0.1  # of the region: the largest share for "it is not red at all" ...
+ABSENT_NEAR_SHARE = 0.35  # ... and the largest share together with the neighbouring buckets
+DIM = 70  # mean of an image (0..255): below it, dark things may be in the shade rather than black or brown
+LEAST_PIXELS = 25  # of the reduced image: fewer say nothing about a colour
 
 
 def bucket_map(image: np.ndarray) -> np.ndarray:
@@ -48,7 +48,7 @@ def bucket_map(image: np.ndarray) -> np.ndarray:
     paint("red", ((hue >= 355) | (hue < 15)) & (lightness < 50) & (chroma > 35))
     paint("pink", ((hue >= 325) | (hue < 15)) & (lightness >= 50))
     paint("pink", (hue >= 15) & (hue < 35) & (lightness > 65) & (chroma < 50))
-    paint("mixed", (hue >= 15) & (hue < 50) & (chroma < 38) & (lightness > 42))  # skin lives here
+    paint("mixed", (hue >= 15) & (hue < 50) & (chroma < 38) & (lightness > 42))  # skin has these colours
     paint("orange", (hue >= 52) & (hue < 75) & (chroma >= 50) & (lightness >= 52))
     paint("yellow", (hue >= 80) & (hue < 108) & (chroma >= 40) & (lightness >= 62))
     paint("brown", (hue >= 30) & (hue < 82) & (chroma < 45) & (lightness < 50))
@@ -85,30 +85,29 @@ def _lab(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return 116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])
 
 
-def shares(buckets: np.ndarray, region: np.ndarray) -> np.ndarray | None:
-    """Share of every bucket in a region, float (len(BUCKETS),); None where the region is too small to tell."""
+def bucket_shares(buckets: np.ndarray, region: np.ndarray) -> np.ndarray | None:
+    """Share of every bucket in a region, float (len(BUCKETS),); None if the region is too small to tell."""
     inside = buckets[region]
     if inside.size < LEAST_PIXELS:
         return None
     return np.bincount(inside, minlength=len(BUCKETS)) / inside.size
 
 
-def dominant(region: np.ndarray | None) -> str | None:
-    """The colour that one would name for a region with these shares, or None where no colour leads clearly."""
-    if region is None:
+def dominant(shares: np.ndarray | None) -> str | None:
+    """The colour that people would name for a region with these bucket shares; None if no colour leads clearly."""
+    if shares is None:
         return None
-    best = int(np.argmax(region[: len(COLOURS)]))
-    name = COLOURS[best]
-    others = [region[i] for i in range(len(COLOURS)) if i != best]
-    if region[best] < CLEAR_SHARE or region[best] < RIVAL_LEAD * max(others):
+    best = int(np.argmax(shares[: len(COLOURS)]))
+    others = [shares[i] for i in range(len(COLOURS)) if i != best]
+    if shares[best] < CLEAR_SHARE or shares[best] < RIVAL_LEAD * max(others):
         return None
-    return name
+    return COLOURS[best]
 
 
-def clearly_not(region: np.ndarray | None, colour: str) -> bool:
-    """Whether nobody would call a region with these shares by this colour."""
-    if region is None or colour not in NEIGHBOURS:
+def rules_out(shares: np.ndarray | None, colour: str) -> bool:
+    """Whether nobody would call a region with these bucket shares by this colour."""
+    if shares is None or colour not in NEIGHBOURS:
         return False
-    own = region[_INDEX[colour]]
-    near = sum(region[_INDEX[name]] for name in NEIGHBOURS[colour])
+    own = shares[_INDEX[colour]]
+    near = sum(shares[_INDEX[name]] for name in NEIGHBOURS[colour])
     return bool(own <= ABSENT_SHARE and own + near <= ABSENT_NEAR_SHARE)

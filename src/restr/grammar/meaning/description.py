@@ -1,4 +1,4 @@
-"""What a sentence says, before it is worded: the meaning that generator, wording and checker share."""
+"""What a sentence says, before it is put into words: the meaning that generator, wording and checker share."""
 
 from __future__ import annotations
 
@@ -14,54 +14,115 @@ RelationName = Literal["next to", "on", "under", "above", "below", "behind", "in
 
 @dataclass(frozen=True, kw_only=True)
 class Garment:
-    """A piece of clothing or a carried bag that tells a person apart. category None: colour of the clothes only
-    ("woman in red"); colour None: the piece only ("guy with the hat")."""
+    """A piece of clothing or a carried bag that tells a person apart."""
 
     category: str | None = None
+    """None: only the colour of the clothes is known ("woman in red")."""
+
     colour: str | None = None
+    """None: only the piece is named ("guy with the hat")."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Relation:
-    """``name`` holds between the described object and each of ``others`` (two for "between", else one)."""
+    """A relation of the described object to others."""
 
     name: RelationName
+    """Holds between the described object and each of ``others``."""
+
     others: tuple[Description, ...]
+    """Two for "between", else one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """A referring description: a noun concept and what tells the referent apart.
-
-    category: the dataset's category ("person", "skirt", "sky"), or a hypernym of ``lexicon.HYPERNYMS`` ("animal",
-    "vehicle", "food", "fruit", "thing"). noun: the exact noun to use where it matters ("woman" for a street
-    photograph whose clothes say so), else None and the wording picks a synonym. side: absolute position;
-    extreme: the furthest one ("far left"). ordinal: (k, side): k-th counted from that side, k from 1. superlative:
-    the most so among its category ("biggest", "tallest", "closest" = front). plural: all of them at once
-    ("the two dogs", "all the people"): the mask is the union. garments: for persons. relation: to another object.
-    colour: of the object itself. part_of: the description's object is a garment or part of that person ("her hat").
-    """
+    """A referring description: a kind of thing, and the cues that tell the meant one apart."""
 
     category: str
+    """A category of the dataset ("person", "skirt", "sky") or a general term of ``lexicon.HYPERNYMS`` ("animal")."""
+
     noun: str | None = None
+    """The exact noun, where it matters ("woman" in a street photograph whose clothes say so). None: any synonym."""
+
     colour: str | None = None
+    """The colour of the object itself."""
+
     size: Size | None = None
+    """Compared with the others of its kind."""
+
     superlative: bool = False
+    """The most so of its kind: "biggest", "tallest", "closest" (side "front")."""
+
     side: Side | None = None
+    """The place in the image."""
+
     extreme: bool = False
+    """The furthest one on that side: "far left"."""
+
     ordinal: tuple[int, Side] | None = None
+    """(k, side): the k-th counted from that side, k from 1."""
+
     garments: tuple[Garment, ...] = ()
+    """Worn or carried; only of persons."""
+
     relation: Relation | None = None
-    plural: int = 0  # 0: one; n >= 2: that many, all of them
+    """To another object."""
+
+    plural: int = 0
+    """0: one object. n >= 2: n objects, all of their kind; the mask is their union ("the two dogs")."""
+
     part_of: Description | None = None
-    negated: bool = False  # "not the red one": the other of two
+    """The person to whom this garment or body part belongs ("her hat")."""
+
+    negated: bool = False
+    """The other one of two: "not the red one"."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The instances of a scene that a description can mean, as indices in ``Scene.instances``."""
+
+    certain: tuple[int, ...]
+    """They fit without doubt."""
+
+    possible: tuple[int, ...]
+    """The certain and the doubtful ones (``resolve.UNSEEN`` may be among them)."""
+
+    @property
+    def single(self) -> int | None:
+        """The one instance that is meant; None if nothing fits or a doubt remains."""
+        return self.certain[0] if len(self.possible) == 1 and self.certain == self.possible else None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A description to say of a scene."""
+
+    description: Description
+    """The meaning."""
+
+    targets: tuple[int, ...]
+    """The instances that it names: indices in ``Scene.instances``, none if it names nothing."""
+
+    kind: str
+    """The cue that it relies on: a key of ``generate.KIND_WEIGHTS``, or "none" if it names nothing."""
+
+    weight: float = 1.0
+    """How readily people say it, relative to others of its kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A sentence, its meaning, and the instances (indices in ``Scene.instances``) whose union it names."""
+    """A sentence and its meaning."""
 
     text: str
+    """The words."""
+
     description: Description
+    """The meaning."""
+
     targets: tuple[int, ...]
-    kind: str  # of generate.WEIGHTS ("category", "position", "colour", ...), or "none" where it names nothing
+    """The instances whose union it names, as in ``Proposal``."""
+
+    kind: str
+    """As in ``Proposal``."""

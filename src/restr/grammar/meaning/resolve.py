@@ -1,93 +1,81 @@
-"""What a description can mean in a scene: the instances that surely fit it, and all that somebody might take it for."""
+"""What a description can mean in a scene: the instances that fit it for certain, and all that might be meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from restr.grammar.meaning.clothes import MAYBE, NO, YES, garment_truth
-from restr.grammar.meaning.description import Description
-from restr.grammar.meaning.facts import GARMENTS, SceneFacts, facts_of
+from restr.grammar.meaning.clothes import garment_truth
+from restr.grammar.meaning.description import Description, Matches, Relation
+from restr.grammar.meaning.facts import SceneFacts, facts_of
 from restr.grammar.meaning.places import place_truths
 from restr.grammar.meaning.relations import relation_truth
+from restr.grammar.meaning.truth import MAYBE, NO, YES, Truth
 from restr.grammar.scene import Scene
+from restr.grammar.words.categories import PERSON_PARTS
 from restr.grammar.words.lexicon import HYPERNYMS
 
-UNSEEN = -1  # stands for an object that may be in the picture without having a mask
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """certain: instances that fit without doubt. possible: those and the doubtful ones (``UNSEEN`` among them)."""
-
-    certain: tuple[int, ...]
-    possible: tuple[int, ...]
-
-    @property
-    def single(self) -> int | None:
-        """The one instance that is meant, or None where there is none or a doubt."""
-        return self.certain[0] if len(self.possible) == 1 and self.certain == self.possible else None
+UNSEEN = -1  # stands for an object without a mask that may be in the image
 
 
 def resolve(description: Description, scene: Scene) -> set[tuple[int, ...]]:
-    """Every target that ``description`` might have in ``scene``: exactly one where it is unambiguous."""
+    """Every target that ``description`` might have in ``scene``: exactly one if it is unambiguous."""
     facts = facts_of(scene)
-    found = candidates(description, facts)
+    found = find_matches(description, facts)
     if description.plural:
         return {tuple(sorted(found.possible))} if len(found.possible) == description.plural else set()
     return {(i,) for i in found.possible}
 
 
 def singles_out(description: Description, targets: tuple[int, ...], facts: SceneFacts) -> bool:
-    """Whether the description fits ``targets`` without doubt and nothing else even doubtfully."""
-    found = candidates(description, facts)
+    """Whether the description fits ``targets`` without doubt, and nothing else even with a doubt."""
+    found = find_matches(description, facts)
     if description.plural and len(targets) != description.plural:
         return False
     return found.certain == found.possible == tuple(sorted(targets))
 
 
-def candidates(description: Description, facts: SceneFacts) -> Candidates:
-    """Resolve a description; remembered in the facts, since landmarks come again and again."""
-    known = facts.resolved.get(description)
+def find_matches(description: Description, facts: SceneFacts) -> Matches:
+    """The instances that the description can mean; cached in ``facts``, because landmarks repeat."""
+    known = facts.matches.get(description)
     if known is None:
-        known = facts.resolved[description] = _resolve(description, facts)
+        known = facts.matches[description] = _find_matches(description, facts)
     return known
 
 
 def hyponyms(category: str) -> frozenset[str]:
-    """The dataset's categories that a category or hypernym covers."""
+    """The dataset's categories that a category or a general term covers."""
     return frozenset(HYPERNYMS.get(category, ())) | {category}
 
 
-def _resolve(description: Description, facts: SceneFacts) -> Candidates:
+def _find_matches(description: Description, facts: SceneFacts) -> Matches:
     if description.negated:
         return _other_of_two(description, facts)
     truths = _cue_truths(description, facts)
     kept = [i for i, truth in truths.items() if truth != NO]
     places = place_truths(description, facts, [i for i in kept if i != UNSEEN])
-    # who is in the middle, or second, depends on how many there are: a doubtful rival makes it doubtful
+    # Who is in the middle, or second, depends on how many there are: a doubtful rival makes it doubtful.
     counted = description.ordinal is not None or description.side == "middle"
     best = MAYBE if counted and any(truths[i] == MAYBE for i in kept) else YES
     truths = {i: min(truths[i], places.get(i, MAYBE), best) for i in kept}
-    return Candidates(
+    return Matches(
         certain=tuple(sorted(i for i, truth in truths.items() if truth == YES)),
         possible=tuple(sorted(i for i, truth in truths.items() if truth != NO)),
     )
 
 
-def _other_of_two(description: Description, facts: SceneFacts) -> Candidates:
-    both = candidates(Description(category=description.category, noun=description.noun), facts)
-    named = candidates(replace(description, negated=False), facts).single
+def _other_of_two(description: Description, facts: SceneFacts) -> Matches:
+    both = find_matches(Description(category=description.category, noun=description.noun), facts)
+    named = find_matches(replace(description, negated=False), facts).single
     if named is None or len(both.certain) != 2 or both.certain != both.possible:
-        return Candidates((), both.possible)
+        return Matches((), both.possible)
     other = tuple(i for i in both.certain if i != named)
-    return Candidates(other, other)
+    return Matches(other, other)
 
 
-def _cue_truths(description: Description, facts: SceneFacts) -> dict[int, int]:
-    """How well every instance that the noun may name fits the cues other than place, order and size."""
-    names = hyponyms(description.category)
-    certain, loose = facts.named(names)
+def _cue_truths(description: Description, facts: SceneFacts) -> dict[int, Truth]:
+    """For every instance that the noun may name: whether it fits the cues other than place, order and size."""
+    certain, loose = facts.instances_of(hyponyms(description.category))
     truths = {i: YES if i in certain else MAYBE for i in loose}
     if _may_be_unseen(description, facts):
         truths[UNSEEN] = MAYBE
@@ -99,42 +87,38 @@ def _cue_truths(description: Description, facts: SceneFacts) -> dict[int, int]:
     return truths
 
 
-def _truths_of(description: Description, i: int, facts: SceneFacts) -> Iterator[int]:
-    """The truth of one cue after the other for instance i, cheap ones first."""
+def _truths_of(description: Description, i: int, facts: SceneFacts) -> Iterator[Truth]:
+    """The truth of each cue for instance i, cheap ones first."""
     if description.noun is not None and facts.categories[i] == "person":
         known = facts.noun_of(i)
         yield YES if known == description.noun else MAYBE if known is None else NO
     if description.colour is not None:
-        if facts.coloured(i) == description.colour:
+        if facts.colour_of(i) == description.colour:
             yield YES
         else:
-            yield NO if facts.not_coloured(i, description.colour) else MAYBE
+            yield NO if facts.lacks_colour(i, description.colour) else MAYBE
     if "size" in facts.attributes[i] and description.size in ("big", "small") and not description.superlative:
         yield YES if facts.attributes[i]["size"] == description.size else NO
     for garment in description.garments:
         yield garment_truth(facts, i, garment)
     if description.part_of is not None:
-        whose = candidates(description.part_of, facts)
+        whose = find_matches(description.part_of, facts)
         owner = facts.owner[i]
         if owner is None or whose.single is None:
             yield MAYBE
         else:
             yield YES if owner == whose.single else NO
     if description.relation is not None:
-        yield _relation(description, i, facts)
+        yield _best_relation_truth(description.relation, i, facts)
 
 
-def _relation(description: Description, i: int, facts: SceneFacts) -> int:
-    """The best truth over the landmarks that the relation's other side may mean."""
-    relation = description.relation
-    if relation is None:
-        return YES
-    found = [candidates(other, facts) for other in relation.others]
+def _best_relation_truth(relation: Relation, i: int, facts: SceneFacts) -> Truth:
+    """The best truth over the landmarks that the relation may mean."""
+    found = [find_matches(other, facts) for other in relation.others]
     if any(UNSEEN in other.possible for other in found):
         return MAYBE
     if relation.name == "between":
-        first = found[0].possible
-        second = found[1].possible
+        first, second = found[0].possible, found[1].possible
         if relation.others[0] == relation.others[1]:
             if len(first) != 2 or found[0].certain != found[0].possible:
                 return MAYBE
@@ -150,12 +134,12 @@ def _relation(description: Description, i: int, facts: SceneFacts) -> int:
 
 
 def _may_be_unseen(description: Description, facts: SceneFacts) -> bool:
-    """Clothes and hair have masks only on street photographs: other people in the picture have some too."""
+    """Whether the description may mean an object without a mask: clothes have masks in street photographs only."""
     if description.part_of is not None:
-        return candidates(description.part_of, facts).single is None
-    if description.category not in GARMENTS:
+        return find_matches(description.part_of, facts).single is None
+    if description.category not in PERSON_PARTS:
         return False
     return any(
-        category == "person" and not facts.dressed(i) and facts.share[i] > 0.002
+        category == "person" and not facts.has_clothing_masks(i) and facts.share[i] > 0.002
         for i, category in enumerate(facts.categories)
     )

@@ -1,23 +1,23 @@
-"""The hand that types: slips of the finger, missing apostrophes, capitals, shorthand; never another meaning."""
+"""Noise of typing: slips, missing apostrophes, capitals, shorthand; the meaning stays."""
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
-from restr.grammar.words import lexicon
-from restr.grammar.words.lexicon import Choices
+from restr.grammar.words.choices import Choices
+from restr.grammar.words.lexicon import known_words
 from restr.text.vocabulary import NEIGHBOUR_KEYS
 
-TYPO_A_WORD = 0.012
+# Chances, for each word ...
+TYPO = 0.012
+SHORT_FORM = 0.02
+NO_APOSTROPHE = 0.35
+# ... and for each sentence.
 ALL_CAPS = 0.012
 FIRST_CAPITAL = 0.05
 FULL_STOP = 0.015
-SHORTHAND_A_WORD = 0.02
-NO_APOSTROPHE = 0.35
 
-# Shorthand in people's sentences and how often it stands for the word, relative to SHORTHAND_A_WORD.
+# Word -> its short forms, and the word itself for the cases in which it stays.
 _SHORT_FORMS: dict[str, Choices] = {
     "left": Choices.of("lft:2 left:12 L:0.3"),
     "right": Choices.of("rt:4 right:12 rght:0.4"),
@@ -38,22 +38,21 @@ _SHORT_FORMS: dict[str, Choices] = {
     "t-shirt": Choices.of("tshirt:2 t_shirt:1 tee_shirt:1"),
     "in front": Choices.of("infront:1"),
 }
-_WORD = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*")
-_LEAST_LETTERS = 4  # of a word with a slip: shorter ones cannot be recovered
+_LEAST_LETTERS = 4  # of a word with a slip: nobody could tell what a shorter one was
 
 
-def roughen(text: str, rng: np.random.Generator) -> str:
-    """``text`` as a hurried hand leaves it; the same generator state gives the same text.
+def add_typing_noise(text: str, rng: np.random.Generator) -> str:
+    """``text`` as typed in a hurry; the same generator state gives the same text.
 
-    A word gets at most one slip (two neighbours swapped, one letter dropped, doubled or hit beside its key), its
-    first letter stays, and the result is no other word of the lexicon: "left" never becomes "lest" or "right".
+    A word gets at most one slip: two neighbours swapped, or one letter dropped, doubled or typed with the key beside
+    it. Its first letter stays, and the result is no other known word: "left" never becomes "lest" or "right".
     """
     words = text.split(" ")
     draws = rng.random((len(words), 3)).tolist()
     for i, word in enumerate(words):
-        if draws[i][0] < TYPO_A_WORD:
-            words[i] = slip(word, rng)
-        elif draws[i][1] < SHORTHAND_A_WORD and word in _SHORT_FORMS:
+        if draws[i][0] < TYPO:
+            words[i] = misspell(word, rng)
+        elif draws[i][1] < SHORT_FORM and word in _SHORT_FORMS:
             words[i] = _SHORT_FORMS[word].pick(rng)
         elif "'" in word and draws[i][2] < NO_APOSTROPHE:
             words[i] = word.replace("'", "")
@@ -68,18 +67,18 @@ def roughen(text: str, rng: np.random.Generator) -> str:
     return text
 
 
-def slip(word: str, rng: np.random.Generator) -> str:
-    """``word`` with one typing slip, or unchanged where it is too short or every slip would make another word."""
+def misspell(word: str, rng: np.random.Generator) -> str:
+    """``word`` with one typing slip; unchanged if it is too short or the slips make other known words."""
     if len(word) < _LEAST_LETTERS or not word.isalpha() or not word.isascii():
         return word
     for _ in range(4):
-        slipped = _slipped(word, rng)
-        if slipped != word and slipped not in lexicon.known_words() and len(slipped) >= _LEAST_LETTERS:
-            return slipped
+        misspelt = _with_slip(word, rng)
+        if misspelt != word and misspelt not in known_words() and len(misspelt) >= _LEAST_LETTERS:
+            return misspelt
     return word
 
 
-def _slipped(word: str, rng: np.random.Generator) -> str:
+def _with_slip(word: str, rng: np.random.Generator) -> str:
     kind = rng.random()
     i = int(rng.integers(1, len(word)))
     if kind < 0.35:  # swapped neighbours, but not the first letter

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-# Nobody says what the person is: the mixture in which people are named in everyday photographs.
-PERSON = """
-person: man:16 guy:18 person:14 woman:13 girl:9 lady:8 kid:5 boy:5 dude:3.5 child:2.5 player:1.2 someone:0.4
-  figure:0.3 human:0.3 individual:0.3 adult:0.4 gentleman:0.7 chick:0.7 male:0.7 female:0.6 fella:0.3 fellow:0.3 gal:0.3
-  gent:0.1 bro:0.1 one:2.5 peson:0.1
-  | people:22 men:6 guys:6 women:5 girls:4 ladies:2 kids:4 boys:2 persons:2 dudes:1 children:2 ppl:0.8 folks:0.5
-  players:1
-  humans:0.2 peeps:0.2
-"""
+from restr.grammar.words.choices import Choices
+from restr.grammar.words.nouns import noun_table
 
-# Where the noun is known, the words for the same kind of person.
-KINDS = """
+# Of a person whose kind is not known: the mixture in which people are named in everyday photographs.
+ANY_PERSON_NOUNS = noun_table("""
+person: man:16 guy:18 person:14 woman:13 girl:9 lady:8 kid:5 boy:5 dude:3.5 child:2.5 player:1.2 someone:0.4
+  figure:0.3 human:0.3 individual:0.3 adult:0.4 gentleman:0.7 chick:0.7 male:0.7 female:0.6 fella:0.3 fellow:0.3
+  gal:0.3 gent:0.1 bro:0.1 one:2.5 peson:0.1
+  | people:22 men:6 guys:6 women:5 girls:4 ladies:2 kids:4 boys:2 persons:2 dudes:1 children:2 ppl:0.8 folks:0.5
+  players:1 humans:0.2 peeps:0.2
+""")
+
+# Of a person whose kind is known: its noun -> the words for the same kind of person.
+PERSON_NOUNS = noun_table("""
 man: man:14 guy:14 dude:3 gentleman:1 male:1 fella:0.4 fellow:0.4 gent:0.2 bro:0.1 person:3 | men:12 guys:10 dudes:2
   males:0.6 people:3
 woman: woman:14 lady:9 girl:6 female:1 chick:0.8 gal:0.4 person:2.5 women:0.2 | women:12 ladies:7 girls:5 females:0.7
@@ -27,11 +29,9 @@ child: child:10 kid:9 little_kid:1 little_one:0.3 | children:9 kids:9
 baby: baby:14 infant:1 toddler:1 kid:1 child:1
 player: player:12 athlete:0.7 person:1.5 guy:2 man:1
 person: person:14 someone:0.5 individual:0.5 figure:0.4 human:0.3 one:1 | people:18 persons:1.5 ppl:0.5 folks:0.5
-"""
+""")
 
-# Who does that with it: the relation's other object -> the words that tell it alone.
-DOERS = {
-    "riding": """
+_RIDERS = noun_table("""
 skateboard: skater:6 skateboarder:5 skate_boarder:0.5
 surfboard: surfer:10 surfer_dude:0.5 surfer_guy:0.4
 snowboard: snowboarder:9 boarder:1
@@ -40,17 +40,22 @@ bicycle: cyclist:5 biker:5 bicyclist:2 bike_rider:2 rider:2
 motorcycle: biker:6 motorcyclist:3 rider:5 motorcycle_rider:1 driver:0.7
 horse: rider:8 horse_rider:1.5 horseman:0.7
 elephant: rider:7 elephant_rider:0.7
-""",
-    "holding": """
+""")
+_HOLDERS = noun_table("""
 tennis_racket: tennis_player:8 player:6
 baseball_bat: batter:9 hitter:1 baseball_player:3 player:3
 baseball_glove: baseball_player:3 player:4 fielder:1 ball_player:0.6
 frisbee: frisbee_player:2 player:3
 sports_ball: player:6
-""",
+""")
+# Nouns for who does something: relation -> category of the object -> "skater", which says both.
+AGENT_NOUNS: dict[str, dict[str, Choices]] = {
+    "riding": {category: singular for category, (singular, _) in _RIDERS.items()},
+    "holding": {category: singular for category, (singular, _) in _HOLDERS.items()},
 }
 
-GARMENTS = """
+# Of what belongs to a person: clothes, bags, hair and skin.
+GARMENT_NOUNS = noun_table("""
 shirt: shirt:18 top:1.5 dress_shirt:0.3 button_down:0.2 jersey:0.6 tee:0.3 t-shirt:0.6
 t-shirt: t-shirt:6 shirt:8 tshirt:3 tee:1.5 tee_shirt:1 t_shirt:0.6
 top: top:11 shirt:6 blouse:0.4
@@ -108,6 +113,4 @@ purse: purse:11 bag:6 handbag:3 clutch:0.7
 wallet: wallet:10 purse:3 clutch:3
 hair: hair:19 hairdo:0.3
 skin: skin:10
-"""
-
-BAGS = frozenset({"bag", "purse", "wallet", "handbag", "backpack", "suitcase", "umbrella"})
+""")

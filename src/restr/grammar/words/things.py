@@ -1,12 +1,14 @@
-"""What people call the things and regions of a photograph, one line per dataset category.
+"""What people call the things and regions of a photograph: one line for each category of the dataset.
 
-Words are in order of use with a weight (":8"; 1 if absent), "_" joins the words of a compound, and "|" begins plurals
-that are not regular. Only names that hold for every member of the category: no "puppy", which some dogs are not.
+The words of a line are in order of use. ``nouns.noun_table`` explains the notation. Only names that hold for every
+member of the category: no "puppy", because some dogs are not puppies.
 """
 
 from __future__ import annotations
 
-THINGS = """
+from restr.grammar.words.nouns import noun_table
+
+THING_NOUNS = noun_table("""
 bicycle: bike:12 bicycle:7 cycle bycicle:0.2
 car: car:20 vehicle:1.5 automobile:0.5 auto:0.3
 motorcycle: motorcycle:9 bike:6 motorbike:4 motor_bike:0.7 cycle:0.6 moto:0.2
@@ -87,9 +89,9 @@ scissors: scissors:17 pair_of_scissors:2.5 scissor:1.2 shears:0.3 | scissors:17 
 teddy_bear: teddy_bear:11 teddy:5 bear:6 stuffed_bear:1.5 stuffed_animal:1.5 toy_bear:0.6 plush:0.2 teddybear:0.5
 hair_drier: hair_dryer:8 hairdryer:4 dryer:4 hair_drier:3 blow_dryer:3 blowdryer:0.6
 toothbrush: toothbrush:14 tooth_brush:1.5 brush:3
-"""
+""")
 
-REGIONS = """
+REGION_NOUNS = noun_table("""
 banner: banner:12 sign:4 poster:1 flag:0.7
 blanket: blanket:14 cover:1.5 bedspread:1 comforter:1 bedding:0.7 quilt:0.5 throw:0.3
 bridge: bridge:17 overpass:0.6
@@ -143,9 +145,9 @@ building: building:15 bldg:0.4 structure:0.7 buildings:1.5 house:1
 rock: rock:12 rocks:5 stone:2 boulder:1.5 boulders:0.4
 wall: wall:18
 rug: rug:10 carpet:6 mat:2.5
-"""
+""")
 
-HYPERNYM_WORDS = """
+HYPERNYM_NOUNS = noun_table("""
 animal: animal:16 creature:1 critter:0.8 beast:0.5 aminal:0.1
 vehicle: vehicle:14 ride:0.2
 food: food:14 food_item:0.7
@@ -160,4 +162,4 @@ appliance: appliance:10
 thing: thing:10 object:5 item:2.5 thingy:0.7 one:4 stuff:0.4
 object: thing:8 object:7 item:2.5 thingy:0.7 one:4
 one: one:20
-"""
+""")

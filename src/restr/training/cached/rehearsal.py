@@ -15,8 +15,9 @@ import torch
 
 from restr.data.batch import Batch, Batches
 from restr.grammar.meaning.description import Description
-from restr.grammar.wording.phrase import word
-from restr.grammar.words.lexicon import COLOURS, NOUNS
+from restr.grammar.wording.verbalise import verbalise
+from restr.grammar.words.adjectives import COLOUR_WORDS
+from restr.grammar.words.lexicon import NOUNS
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
 from restr.text.tokenizer import Tokenizer
@@ -109,6 +110,6 @@ def ordinary_sentences(rng: np.random.Generator, count: int) -> list[str]:
         category = "person" if rng.random() < PEOPLE else str(rng.choice(list(NOUNS)))
         side = _SIDES[rng.integers(len(_SIDES))] if rng.random() < PLACED else None
         coloured = category != "person" and rng.random() < COLOURED
-        colour = str(rng.choice(list(COLOURS))) if coloured else None
-        found.append(word(Description(category=category, side=side, colour=colour), rng))  # type: ignore[arg-type]
+        colour = str(rng.choice(list(COLOUR_WORDS))) if coloured else None
+        found.append(verbalise(Description(category=category, side=side, colour=colour), rng))  # type: ignore[arg-type]
     return found

@@ -227,7 +227,7 @@ class Trainer:
                 found = {name: float(value) for name, value in evaluate(model).items()}
                 if self.draw and (distributed.is_first() or distributed.is_sharded(model)):
                     with contextlib.suppress(OSError):  # a full disk costs the sheet, not the run
-                        self.draw(model, path=sheet.path_of(self.folder, at.step), title=f"step {at.step:,}")
+                        self.draw(model, path=sheet.sheet_path(self.folder, at.step), title=f"step {at.step:,}")
                 at.metrics = distributed.gathered(found)[0]  # one word for all, whatever evaluate does elsewhere
                 score = at.metrics.get(self.config.best)
                 at.stale += 1

@@ -1,43 +1,51 @@
-"""A run over its steps, as a picture."""
+"""Charts of a run over its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from restr.errors import DataError
-from restr.files import written_whole
+from restr.files import write_whole
+from restr.report.charts import chart_png, open_figure
 from restr.training.run.log import read
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-class Panel(NamedTuple):
-    """A diagram of the second row."""
+
+class _Panel(NamedTuple):
+    """A chart of the second row."""
 
     names: tuple[str, ...]
+    """The columns of the log that it shows."""
     title: str
+    """What stands above it."""
     scale: str
+    """The y axis: "linear" or "log"."""
 
 
-WHOLE = ("iou", "val_miou", "val_oiou")
-BELOW = (
-    Panel(("grad_norm", "weight_norm"), "norms", "log"),
-    Panel(("lr",), "learning rate", "linear"),
-    Panel(("samples_per_s",), "samples a second", "linear"),
+_OVERALL = ("iou", "val_miou", "val_oiou")  # the other IoUs are of one kind of sentence each
+_SECOND_ROW = (
+    _Panel(("grad_norm", "weight_norm"), "norms", "log"),
+    _Panel(("lr",), "learning rate", "linear"),
+    _Panel(("samples_per_s",), "samples per second", "linear"),
 )
 
 
 def plot_curves(log: Path, target: Path) -> None:
-    """Draw a run's JSONL log as a PNG: training loss, training and validation IoU; below them, where the log has them, the norms of
-    gradient and weights, learning rate, and samples a second.
+    """Draw a run's JSONL log as a PNG: training loss, training and validation IoU; below them the norms of gradient and
+    weights, the learning rate, and samples per second, if the log has them.
 
-    Needs matplotlib (extra ``train``). Raises ``DataError`` where the log is empty or matplotlib is missing.
+    Raises ``DataError`` if the log is empty or matplotlib (extra ``train``) is missing.
     """
     lines = read(log)
     if not lines:
         raise DataError(f"{log} has no lines; train for at least log_every steps first")
-    below = [panel for panel in BELOW if any(_points(lines, name) for name in panel.names)]
-    figure = _figure(rows=2 if below else 1)
+    below = [panel for panel in _SECOND_ROW if any(_points(lines, name) for name in panel.names)]
+    figure = _open_rows(2 if below else 1)
     rows = figure.subfigures(2 if below else 1, 1, squeeze=False)[:, 0]
     left, right = rows[0].subplots(1, 2)
     others = rows[1].subplots(1, len(below), squeeze=False)[0] if below else []
@@ -49,7 +57,7 @@ def plot_curves(log: Path, target: Path) -> None:
     names = {key for line in lines for key, value in line.items() if "iou" in key and value is not None}
     for name in sorted(names):
         points = _points(lines, name)
-        alpha = 1.0 if name in WHOLE else 0.35  # by kind of sentence there may be many
+        alpha = 1.0 if name in _OVERALL else 0.35  # there may be many kinds of sentences
         right.plot(*zip(*points, strict=True), label=name, marker="." if len(points) < 60 else None, alpha=alpha)
     right.set(xlabel="step", ylabel="IoU", ylim=(0, 1), title="IoU")
     for axes, panel in zip(others, below, strict=True):
@@ -61,11 +69,14 @@ def plot_curves(log: Path, target: Path) -> None:
 
 
 def plot_runs(logs: Mapping[str, Path], target: Path) -> None:
-    """Draw several runs' logs over each other, by name: training loss (left), validation mIoU or oIoU (right)."""
+    """Draw the logs of several runs, by name, into one PNG: training loss (left), validation mIoU or oIoU (right).
+
+    Raises ``DataError`` if all logs are empty or matplotlib (extra ``train``) is missing.
+    """
     lines = {name: read(log) for name, log in logs.items()}
     if not any(lines.values()):
         raise DataError(f"{', '.join(map(str, logs.values()))} have no lines; train for at least log_every steps first")
-    figure = _figure()
+    figure = _open_rows(1)
     left, right = figure.subplots(1, 2)
     for name, each in lines.items():
         measured = next((key for key in ("val_miou", "val_oiou") if any(key in line for line in each)), "iou")
@@ -81,21 +92,13 @@ def _points(lines: Sequence[Mapping[str, Any]], name: str) -> list[tuple[int, fl
     return [(line["step"], line[name]) for line in lines if line.get(name) is not None]
 
 
-def _figure(rows: int = 1) -> Any:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise DataError("matplotlib is not installed; run: pip install 'restr[train]'") from error
-    figure = Figure(figsize=(11, 0.6 + 3.4 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+def _open_rows(rows: int) -> Figure:
+    return open_figure(11, 0.6 + 3.4 * rows)
 
 
-def _finish(figure: Any, panels: Iterable[Any], target: Path) -> None:
+def _finish(figure: Figure, panels: Iterable[Axes], target: Path) -> None:
     for axes in panels:
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
-    with written_whole(target) as partial:
-        figure.savefig(partial, dpi=110, format="png")
+    write_whole(target, chart_png(figure, dpi=110))

@@ -1,4 +1,4 @@
-"""What a run leaves for people: one HTML page of its settings, measures, curves, pictures, and how to do it again."""
+"""A run as one HTML page: its settings, measures, curves, pictures, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -13,40 +13,42 @@ from typing import Any
 
 from restr.errors import DataError
 from restr.files import write_whole
-from restr.report.page import document, figure, number_tiles, section
+from restr.report.page import document, figure, html_table, number_tiles, section
 from restr.training.run.log import read
 from restr.training.run.loggers import flat
 from restr.training.run.record import NAME, Run
 
 _STYLE = """
 td { overflow-wrap: anywhere; } .halves { display: grid; gap: 0 3rem; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }
-td:first-child { overflow-wrap: normal; color: var(--quiet); } .sheets { display: grid; gap: 1.5rem; }
+td.text { overflow-wrap: normal; color: var(--quiet); } .sheets { display: grid; gap: 1.5rem; }
 figure img { background: #fff; box-shadow: 0 0 0 1px var(--line); } pre { white-space: pre-wrap; margin: .5rem 0; }
 pre code { display: block; padding: .7rem .9rem; border-radius: 8px; }
 """
-SURROUNDINGS = ("begun", "ended", "step", "restr", "git", "torch", "python", "machine", "gpu")
-# What the log says of speed: name -> what it is, and how a run's many values become one.
-SPEED = {
-    "samples_per_s": ("samples a second, median", statistics.median, "{:,.1f}"),
-    "data_wait": ("of the time spent waiting for data, mean", statistics.mean, "{:.1%}"),
+_ENVIRONMENT = ("begun", "ended", "step", "restr", "git", "torch", "python", "machine", "gpu")
+# Columns of the log: name -> label, summary over the run, format.
+_SPEED = {
+    "samples_per_s": ("samples per second, median", statistics.median, "{:,.1f}"),
+    "data_wait": ("share of the time spent waiting for data, mean", statistics.mean, "{:.1%}"),
     "mfu": ("MFU, median", statistics.median, "{:.1%}"),
     "memory_gb": ("peak memory", max, "{:.2f} GB"),
 }
-OPTIMISATION = {
+_OPTIMISATION = {
     "loss": ("training loss, last", lambda values: values[-1], "{:.4g}"),
     "iou": ("training IoU, last", lambda values: values[-1], "{:.3f}"),
     "grad_norm": ("gradient's norm, median", statistics.median, "{:.3g}"),
     "weight_norm": ("weights' norm, last", lambda values: values[-1], "{:.4g}"),
 }
-MFU = (
-    "MFU: the matrix products' FLOPs of forward and backward, without recomputation, a second, over those of one large matrix "
-    "product timed on the same device in the same type."
+_MFU = (
+    "MFU: the FLOP/s of the matrix products in forward and backward, not counting recomputation, divided by the FLOP/s of one "
+    "large matrix product, timed on the same device in the same data type."
 )
 
 
-def write_report(folder: Path) -> Path:
-    """Write ``report.html`` into a run's folder from what the run has left there: run.json, log.jsonl, metrics.json, curves.png
-    and sheets/*.png; what is missing is left out. Raises ``DataError`` where there is no run."""
+def write_run_report(folder: Path) -> Path:
+    """Write ``report.html`` into a run's folder, from the files there: run.json, log.jsonl, metrics.json, curves.png, sheets/*.png.
+
+    Files other than run.json may be missing. Raises ``DataError`` if the folder holds no run.
+    """
     if not (folder / NAME).exists():
         raise DataError(f"there is no {folder / NAME}; name the folder of a run (restr runs lists them)")
     record: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
@@ -71,7 +73,7 @@ def write_report(folder: Path) -> Path:
 
 
 def _when(record: Mapping[str, Any], state: str, log: Sequence[Mapping[str, Any]]) -> str:
-    """When it began, how long it took, and how it ended."""
+    """When the run began, how long it took, and how it ended."""
     parts = [str(record.get("begun", ""))[:16].replace("T", " ") + " UTC"]
     if record.get("ended") and record.get("begun"):
         taken = datetime.fromisoformat(record["ended"]) - datetime.fromisoformat(record["begun"])
@@ -90,7 +92,7 @@ def _tiles(log: Sequence[Mapping[str, Any]], measures: Mapping[str, float]) -> s
     ]
     if losses := _column(log, "loss"):
         tiles.append((f"{losses[-1]:.4g}", "training loss"))
-    tiles += [(value, label) for label, value in _summed(log, {"samples_per_s": SPEED["samples_per_s"]}).items()]
+    tiles += [(value, label) for label, value in _summaries(log, {"samples_per_s": _SPEED["samples_per_s"]}).items()]
     if minutes := _column(log, "minutes"):
         tiles.append((str(timedelta(seconds=round(60 * minutes[-1]))), "time, of the last call"))
     return number_tiles(tiles) if tiles else ""
@@ -105,7 +107,7 @@ def _curves(path: Path) -> str:
 
 
 def _sheets(paths: Sequence[Path]) -> str:
-    """The first and the last sheet: what the run has learnt in between."""
+    """The first and the last sheet, which show what the run has learnt."""
     if not paths:
         return ""
     chosen = {"last": paths[-1]} if len(paths) == 1 else {"first": paths[0], "last": paths[-1]}
@@ -118,23 +120,22 @@ def _measures(measures: Mapping[str, float]) -> str:
 
 
 def _costs(log: Sequence[Mapping[str, Any]]) -> str:
-    speed, learning = _summed(log, SPEED), _summed(log, OPTIMISATION)
+    speed, learning = _summaries(log, _SPEED), _summaries(log, _OPTIMISATION)
     if not speed and not learning:
         return ""
     known = any(line.get("mfu") is not None for line in log)
-    return section(
-        "Speed, memory and norms", f"<div class='halves'>{_table(speed)}{_table(learning)}</div>", MFU if known else ""
-    )
+    tables = f"<div class='halves'>{_table(speed)}{_table(learning)}</div>"
+    return section("Speed, memory and norms", tables, _MFU if known else "")
 
 
 def _settings(record: Mapping[str, Any]) -> str:
-    settings = {name: _shown(value) for name, value in flat(record.get("settings", {})).items()}
-    around = {name: _shown(record[name]) for name in SURROUNDINGS if record.get(name) is not None}
-    return section("Settings", _halves(settings)) + section("Surroundings", _halves(around))
+    settings = {name: _as_text(value) for name, value in flat(record.get("settings", {})).items()}
+    environment = {name: _as_text(record[name]) for name in _ENVIRONMENT if record.get(name) is not None}
+    return section("Settings", _halves(settings)) + section("Environment", _halves(environment))
 
 
 def _again(folder: Path, record: Mapping[str, Any]) -> str:
-    """The command that ran, and the one that takes all settings from its record."""
+    """The command that ran, and one that reads all settings from the run's record."""
     commands = [record["command"]] if record.get("command") else []
     if record.get("verb"):
         other = folder.with_name(f"{folder.resolve().name}-again")
@@ -142,26 +143,23 @@ def _again(folder: Path, record: Mapping[str, Any]) -> str:
     if not commands:
         return ""
     text = "\n".join(html.escape(command) for command in commands)
-    note = f"Of restr {record.get('restr', '')}" + (f", git {record['git']}" if record.get("git") else "")
-    return section("To do it again", f"<pre><code>{text}</code></pre>", html.escape(note) + ".")
+    note = f"With restr {record.get('restr', '')}" + (f", git {record['git']}" if record.get("git") else "")
+    return section("To repeat the run", f"<pre><code>{text}</code></pre>", html.escape(note) + ".")
 
 
 def _halves(rows: Mapping[str, str]) -> str:
-    """A table in two columns."""
+    """A table of names and values, split into two tables side by side."""
     listed = list(rows.items())
     middle = -(-len(listed) // 2)
     return f"<div class='halves'>{_table(dict(listed[:middle]))}{_table(dict(listed[middle:]))}</div>"
 
 
 def _table(rows: Mapping[str, str]) -> str:
-    lines = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in rows.items()
-    )
-    return f"<div class='wide'><table>{lines}</table></div>"
+    return html_table([html.escape(name), html.escape(value)] for name, value in rows.items())
 
 
-def _summed(log: Sequence[Mapping[str, Any]], names: Mapping[str, Any]) -> dict[str, str]:
-    """What it is -> its value over the run, of the names that the log has."""
+def _summaries(log: Sequence[Mapping[str, Any]], names: Mapping[str, Any]) -> dict[str, str]:
+    """Label -> summary over the run as text, for those of ``names`` that the log has."""
     columns = {name: _column(log, name) for name in names}
     return {
         label: form.format(summary(columns[name])) for name, (label, summary, form) in names.items() if columns[name]
@@ -173,7 +171,7 @@ def _column(log: Sequence[Mapping[str, Any]], name: str) -> list[float]:
 
 
 def _last_measures(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Of a run that has not ended: its newest evaluation."""
+    """The newest evaluation of a run that has not ended."""
     found = [line for line in log if any(name.startswith("val_") for name in line)]
     newest = found[-1] if found else {}
     return {name.removeprefix("val_"): value for name, value in newest.items() if name.startswith("val_")}
@@ -183,5 +181,5 @@ def _loaded(path: Path) -> dict[str, float]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

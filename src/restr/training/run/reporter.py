@@ -67,7 +67,7 @@ class RunReporter:
             {f"val_{name}": value for name, value in metrics.items()}
             | ({"val_best": best} if best is not None else {}),
         )
-        path = sheet.path_of(self.folder, step)
+        path = sheet.sheet_path(self.folder, step)
         if path.exists():
             for logger in self.loggers:
                 logger.picture(step, "sheet", path)
