@@ -86,8 +86,9 @@ def watch(segmenter: Segmenter) -> Stopwatch:
     model = segmenter.model
     stopwatch.watch_module(model.vision, "image encoding")
     stopwatch.watch_module(model.language, "words")
-    stopwatch.watch_function(model.fusion, "place", "image encoding")
-    stopwatch.watch_function(model.fusion, "meet", "fusion")
+    stopwatch.watch_function(model, "project", "image encoding")
+    stopwatch.watch_function(segmenter.backend.served, "precompute", "image encoding")
+    stopwatch.watch_module(segmenter.backend.served.copy.fusion, "fusion")
     stopwatch.watch_module(model.classifier, "decoder")
     stopwatch.watch_module(model.decoder, "decoder")
     stopwatch.watch_function(segmenter_module, "read_image", "preprocessing")

@@ -30,7 +30,6 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"errors"},
     "preprocess": {"errors", "config"},
     "presets": {"errors", "config"},
-    "compat": {"config", "presets"},
     "text": {"errors", "files", "config"},
     "nn": {"errors", "config"},
     "model": BASE | {"nn"},

@@ -32,13 +32,13 @@ def compile_blocks(model: ReSTR) -> None:
     for encoder in (model.vision, model.fusion.visual_linguistic):
         if not isinstance(encoder, Transformer):
             raise TypeError(f"{type(encoder).__name__} is no Transformer")
-        encoder.through = _without_layout
+        encoder.run_block = _without_layout
         for block in encoder.blocks:
             block.compile(dynamic=False)
 
 
 def _without_layout(block: nn.Module, tokens: Tensor, key_mask: Tensor | None = None, layout: Any = None) -> Tensor:
-    """``Transformer.through`` for full attention, which needs no layout; with one, every grid would compile anew."""
+    """``Transformer.run_block`` for full attention, which needs no layout; with one, every grid would compile anew."""
     return block(tokens, key_mask)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from restr.errors import RestrError
-from restr.inference.backends.base import Backend
 from restr.inference.locate import model_folder
 from restr.inference.segmenter import Segmenter
 from restr.server.metrics import Metrics
@@ -55,7 +54,7 @@ class ServedModel:
     @property
     def knows_words(self) -> bool:
         """Whether the backend can tell how much each word counted."""
-        return type(self.segmenter.backend).watched is not Backend.watched
+        return self.segmenter.backend.can_explain
 
     def reload(self) -> bool:
         """Take the files in place if they are others than before; True if so. Files that do not load change nothing."""

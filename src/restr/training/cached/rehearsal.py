@@ -95,10 +95,10 @@ class Rehearsal:
     def _answers(self, model: ReSTR, name: str) -> np.ndarray:
         """What the model says about the picture's sentences, uint8 (EACH H W), 255 = certain."""
         device = next(model.parameters()).device
-        ids, word_pad = (torch.from_numpy(array).to(device) for array in self.tokenizer(self.texts[name]))
+        ids = torch.from_numpy(self.tokenizer(self.texts[name])[0]).to(device)
         patches, grid = self._features(name)
-        image = PatchFeatures(patches.float().to(device), grid)
-        logits = model.eval().segment(image, model.encode_words(ids, word_pad), word_pad).logits[:, 0]
+        image = model.eval().project(PatchFeatures(patches.float().to(device), grid))
+        logits = model.segment(image, ids).logits[:, 0]
         return (logits.sigmoid() * 255).round().byte().cpu().numpy()
 
 
