@@ -14,7 +14,7 @@ from torch import Tensor
 from restr.ablation.cost import gmac_of, parameters_of
 from restr.config import ClassifierConfig, DecoderConfig, FusionConfig, ModelConfig
 from restr.errors import ConfigError
-from restr.inference.backends.patch_cache import ServedModel
+from restr.inference.backends.patch_cache import CachingModel
 from restr.model.build import build_model
 from restr.model.fusion import FUSIONS
 from restr.model.restr import ReSTR
@@ -157,7 +157,7 @@ def test_what_stands_in_padding_is_not_heard(name: str, model: ReSTR) -> None:
 @torch.inference_mode()
 def test_what_is_known_of_an_image_changes_no_result(name: str) -> None:
     model = build_model(CONFIGS[name](), seed=0).eval()
-    tokens, ids, served = model.encode_image(images(1)), words(model), ServedModel(model)
+    tokens, ids, served = model.encode_image(images(1)), words(model), CachingModel(model)
     image = served.precompute(tokens)
     assert (image.attention is None) == (name == "windowed")
     found, right = served.segment(image, ids), model.segment(tokens, ids)

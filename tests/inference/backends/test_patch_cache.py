@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from restr.inference.backends.patch_cache import CachedAttention, PatchAttention, ServedModel, attention_with_lse
+from restr.inference.backends.patch_cache import CachedAttention, CachingModel, PatchAttention, attention_with_lse
 from restr.model.build import build_model
 from restr.nn.attention import Attention
 from restr.presets import restr_tiny
@@ -47,7 +47,7 @@ def test_tokens_that_join_later_change_nothing() -> None:
 @torch.inference_mode()
 def test_images_of_threads_stay_apart_and_the_model_stays_as_it_is() -> None:
     model = build_model(restr_tiny(vocab=8), seed=0).eval()
-    names, served = list(model.state_dict()), ServedModel(model)
+    names, served = list(model.state_dict()), CachingModel(model)
     assert list(served.copy.state_dict()) == names == list(model.state_dict())
     assert all(a is b for a, b in zip(model.parameters(), served.copy.parameters(), strict=True))
     assert not any(isinstance(module, CachedAttention) for module in model.modules())

@@ -1,6 +1,6 @@
 """A served model that computes the attention among an image's patches once, and reuses it for every sentence.
 
-In the fusion encoder's first block, queries, keys and values of the patches do not depend on the words. ``ServedModel``
+In the fusion encoder's first block, queries, keys and values of the patches do not depend on the words. ``CachingModel``
 keeps them with the image, so a further sentence only adds the terms that involve its words.
 """
 
@@ -47,7 +47,7 @@ class CachedImage(NamedTuple):
 _reused: ContextVar[PatchAttention | None] = ContextVar("reused", default=None)  # by the next CachedAttention to run
 
 
-class ServedModel:
+class CachingModel:
     """``model`` for inference. ``copy`` is the model again, with the same weights and another first attention.
 
     Windowed attention, and a fusion encoder without blocks, are served as they are.
@@ -80,7 +80,7 @@ class ServedModel:
 
 
 class CachedAttention(Attention):
-    """``Attention`` of the same weights; in ``ServedModel.segment``, its first call reuses what is known of the patches."""
+    """``Attention`` of the same weights; in ``CachingModel.segment``, its first call reuses what is known of the patches."""
 
     def __init__(self, attention: Attention) -> None:
         nn.Module.__init__(self)
@@ -131,10 +131,10 @@ def attention_with_lse(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]
     return (scores - log_sum).exp() @ v, log_sum
 
 
-M = TypeVar("M", bound=nn.Module)
+_M = TypeVar("_M", bound=nn.Module)
 
 
-def _replaced(module: M, name: str, child: nn.Module) -> M:
+def _replaced(module: _M, name: str, child: nn.Module) -> _M:
     """A shallow copy of a module, with another child of that name; both share everything else."""
     other = copy(module)
     other._modules = module._modules | {name: child}

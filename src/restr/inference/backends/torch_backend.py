@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restr.errors import ConfigError
 from restr.inference.backends.base import AttentionOutput, Backend, Segmentation
-from restr.inference.backends.patch_cache import CachedImage, ServedModel
+from restr.inference.backends.patch_cache import CachedImage, CachingModel
 from restr.model.attention_maps import recorded
 from restr.model.device import choose_device, keep_freed_memory, limit_threads_after_fork
 from restr.model.restr import ReSTR
@@ -34,7 +34,7 @@ class TorchBackend(Backend):
         self.device, self.precision, self.config = choose_device(device), precision, model.config
         self.enter()
         self.model = model.to(self.device).eval()
-        self.served = ServedModel(self.model)
+        self.served = CachingModel(self.model)
         if self.device.type == "cpu":
             keep_freed_memory(KEPT)
 
