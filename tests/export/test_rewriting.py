@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from restr.config import ModelConfig
+from restr.export.graphs import Whole
 from restr.export.rewriting import for_runtimes, matmul_attention
+from restr.model.fusion import FUSIONS
 from restr.nn.transformer import LayerScale
 from small_exports import WORDS, shallow_config, shallow_model
 
@@ -19,7 +21,7 @@ def configs() -> dict[str, ModelConfig]:
     plain = shallow_config()
     scaled = replace(plain.vision.blocks, layer_scale=True)
     return {
-        "plain": plain,
+        **{variant: shallow_config(variant=variant) for variant in FUSIONS},
         "layer scale": replace(plain, vision=replace(plain.vision, blocks=scaled)),
         "post-norm": replace(plain, vision=replace(plain.vision, blocks=replace(scaled, norm="post"))),
         "windowed": replace(
@@ -47,6 +49,7 @@ def test_it_is_the_same_model(name: str) -> None:
     torch.testing.assert_close(theirs.logits, ours.logits, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(theirs.patch_logits, ours.patch_logits, rtol=1e-4, atol=1e-4)
     assert ours.logits.std() > 1e-2
+    torch.testing.assert_close(Whole(for_runtimes(model))(image, ids), theirs.logits, rtol=1e-4, atol=1e-4)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 

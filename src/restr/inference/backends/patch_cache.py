@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from copy import copy
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from restr.model.fusion import ImageTokens
 from restr.model.restr import ReSTR, ReSTROutput
 from restr.nn.attention import Attention, Layout, attention_scores
+from restr.nn.transformer import Block
 
 
 class PatchAttention(NamedTuple):
@@ -55,9 +56,11 @@ class CachingModel:
 
     def __init__(self, model: ReSTR) -> None:
         encoder = model.fusion.patch_encoder
-        self.copy, self._block = model, None
-        if encoder.depth and type(encoder.blocks[0].attn) is Attention:
-            self._block = _replaced(encoder.blocks[0], "attn", CachedAttention(encoder.blocks[0].attn))
+        self.copy = model
+        self._block: Block | None = None
+        first = cast("Block", encoder.blocks[0]) if encoder.depth else None
+        if first is not None and type(first.attn) is Attention:
+            self._block = _replaced(first, "attn", CachedAttention(first.attn))
             name = next(name for name, child in model.fusion.named_children() if child is encoder)
             encoder = _replaced(encoder, "blocks", _replaced(encoder.blocks, "0", self._block))
             self.copy = _replaced(model, "fusion", _replaced(model.fusion, name, encoder))
@@ -80,7 +83,7 @@ class CachingModel:
 
 
 class CachedAttention(Attention):
-    """``Attention`` of the same weights; in ``CachingModel.segment``, its first call reuses what is known of the patches."""
+    """``Attention`` of the same weights; in ``CachingModel.segment``, its first call reuses the cached part."""
 
     def __init__(self, attention: Attention) -> None:
         nn.Module.__init__(self)
