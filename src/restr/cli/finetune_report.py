@@ -39,7 +39,7 @@ class EncodedPictures:
         patches = torch.from_numpy(store[name].copy())[None].float().to(segmenter.device)
         features = PatchFeatures(patches, store.entries[name].grid)
         self.segmenter, self.name = segmenter, name
-        self.features = cast("TorchBackend", segmenter.backend).placed(features)
+        self.features = cast("TorchBackend", segmenter.backend).project(features)
 
     def __call__(
         self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None

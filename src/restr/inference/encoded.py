@@ -12,7 +12,7 @@ import numpy as np
 class EncodedImage:
     """An image that met the vision encoder and now waits for sentences.
 
-    pixels: uint8 (H W 3). features: what the segmenter's backend made of them (``Placed`` with PyTorch).
+    pixels: uint8 (H W 3). features: what the segmenter's backend made of them (``CachedImage`` with PyTorch).
     """
 
     pixels: np.ndarray

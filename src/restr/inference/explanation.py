@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from restr.config import ModelConfig
-from restr.inference.backends.base import Watched
+from restr.inference.backends.base import AttentionOutput
 from restr.preprocess import content_size
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import PADDING
@@ -38,7 +38,7 @@ class WordAttention:
 
 
 def explanations(
-    watched: Watched,
+    watched: AttentionOutput,
     texts: Sequence[str],
     ids: np.ndarray,
     size: tuple[int, ...],

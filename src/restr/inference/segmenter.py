@@ -23,7 +23,7 @@ from restr.inference.exported import FACTS, ExportManifest
 from restr.inference.locate import model_folder
 from restr.inference.result import Result, thresholds
 from restr.inference.sources import ImageSource, image_name, read_image
-from restr.model.names import VOCABULARY
+from restr.model.folder import VOCABULARY
 from restr.preprocess import input_size, prepare, restore, sigmoid
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN, Vocabulary
@@ -265,7 +265,7 @@ class Segmenter:
             ids, _ = self.tokenizer(some)
             explained: Sequence[WordAttention | None] = [None] * len(some)
             if attention:
-                seen = self.backend.watched(image.features, ids)
+                seen = self.backend.segment_with_attention(image.features, ids)
                 said = seen.segmentation
                 explained = explanations(seen, some, ids, image.pixels.shape, self.config, self.tokenizer)
             else:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from restr.data.batch import Batch, Batches
 from restr.errors import DataError, RestrError
-from restr.model.memory import keep_freed_memory
+from restr.model.device import keep_freed_memory
 from restr.training.loop.signals import leave_signals_to_the_trainer
 
 logger = logging.getLogger("restr")

@@ -15,7 +15,7 @@ import torch
 from restr.data.batch import Batches
 from restr.errors import CheckpointError, ConfigError, DataError, DivergedError
 from restr.losses import segmentation_loss
-from restr.model.memory import keep_freed_memory
+from restr.model.device import keep_freed_memory
 from restr.model.restr import ReSTR
 from restr.training.config import WATCHING, TrainConfig
 from restr.training.loop import checkpoint, distributed
