@@ -24,7 +24,7 @@ import tyro
 from restr.data.entries.entry import JsonRecord, read_json
 from restr.errors import DataError
 from restr.files import write_whole
-from restr.formats.readers.everyday import DRAWN, KINDS, SETS, EverydaySentence, read_sentences
+from restr.formats.readers.everyday import DRAWN, SENTENCE_KINDS, SETS, EverydaySentence, read_sentences
 
 HERE = Path(__file__).parent
 FILE, DATASHEET = "everyday.jsonl.gz", "README.md"
@@ -151,10 +151,13 @@ def table(name: str, rows: Sequence[Row], group: Callable[[Row], str]) -> list[s
     for row in rows:
         groups[group(row)].append(row)
     ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    lines = [f"| {name} | photographs | sentences | {' | '.join(KINDS)} | train | val |", "|---|" + "---:|" * 7]
+    lines = [
+        f"| {name} | photographs | sentences | {' | '.join(SENTENCE_KINDS)} | train | val |",
+        "|---|" + "---:|" * 7,
+    ]
     for title, some in [*((f"`{key}`", some) for key, some in ranked), ("all", list(rows))]:
         kinds, splits = Counter(row["kind"] for row in some), Counter(row["split"] for row in some)
-        counts = [len({photograph_of(row) for row in some}), len(some), *(kinds[kind] for kind in KINDS)]
+        counts = [len({photograph_of(row) for row in some}), len(some), *(kinds[kind] for kind in SENTENCE_KINDS)]
         counts += [splits["train"], splits["val"]]
         lines.append(f"| {title} | " + " | ".join(f"{count:,}" for count in counts) + " |")
     return lines

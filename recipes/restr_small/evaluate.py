@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tyro
 
-from restr.cli.verbs.eval import Eval, run
+from restr.cli.verbs.eval import Eval, evaluate_and_report
 
 COMMAND = "python recipes/restr_small/evaluate.py --photos PHOTOS"
 
@@ -45,7 +45,7 @@ class Evaluation:
 
 def main(settings: Evaluation) -> None:
     """Evaluate and write the report."""
-    run(
+    evaluate_and_report(
         Eval(
             data=f"photos:{settings.photos}",
             split="val",

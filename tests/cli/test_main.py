@@ -174,6 +174,8 @@ def test_wrong_options_and_models_are_errors_not_tracebacks(photos, model, capsy
     assert "nowhere" in capsys.readouterr().err
     assert main(["predikt"]) == 2
     assert "did you mean 'predict'" in capsys.readouterr().err
+    assert main(["data", "chekc"]) == 2
+    assert "restr data: there is no verb 'chekc'" in (said := capsys.readouterr().err) and "'check'" in said
     assert main([]) == 2
 
 

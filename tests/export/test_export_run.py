@@ -25,7 +25,7 @@ from restr.export.quiet import quiet
 from restr.export.run import Plan, export
 from restr.inference.backends.base import ExportedBackend
 from restr.inference.exported import FACTS, ExportManifest
-from restr.inference.locate import described
+from restr.inference.locate import describe_model
 from restr.model.weights import save_pretrained
 from small_exports import WORDS, shallow_config, shallow_model, with_presence
 
@@ -205,9 +205,9 @@ def test_it_is_measured_as_the_model_is(folder: Path, tmp_path: Path) -> None:
         assert main([*asked, "--threads", "1"]) == 0
         found[name] = json.loads((tmp_path / name / "metrics.json").read_text())
     assert found["export"]["overall"] == pytest.approx(found["model"]["overall"], abs=1e-3)
-    assert described(folder).precision == "fp32" and described(tmp_path / "model").precision is None
-    before = described(folder).hash
-    assert before == ExportManifest.read(folder).hash() != described(tmp_path / "model").hash
+    assert describe_model(folder).precision == "fp32" and describe_model(tmp_path / "model").precision is None
+    before = describe_model(folder).hash
+    assert before == ExportManifest.read(folder).hash() != describe_model(tmp_path / "model").hash
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from PIL import Image
 
 from restr.errors import ConfigError
 from restr.inference.explanation import WordAttention
-from restr.inference.result import KINDS, Result, coco_document, slug
+from restr.inference.forms import FILE_FORMS, coco_document
+from restr.inference.naming import slug
+from restr.inference.result import Result
 from restr.masks import rle_decode
 
 
@@ -43,7 +45,7 @@ def test_nothing_found_is_a_result_too(tmp_path):
     assert (nothing.score, nothing.area, nothing.box, nothing.polygons) == (0.0, 0, None, [])
     assert nothing.cutout().size == (1, 1)
     assert json.loads(json.dumps(nothing.to_dict()))["box"] is None
-    assert set(nothing.save(tmp_path, KINDS)) == set(KINDS)
+    assert set(nothing.save(tmp_path, FILE_FORMS)) == set(FILE_FORMS)
 
 
 def test_cutout_is_the_image_inside_and_clear_outside():
@@ -88,11 +90,13 @@ def test_repr_png_is_the_overlay():
 
 def test_save_writes_every_kind(tmp_path):
     found = result("The man's \u201cleft\u201d hat!")
-    paths = found.save(tmp_path / "new" / "folder", KINDS)
+    paths = found.save(tmp_path / "new" / "folder", [*FILE_FORMS, "polygon"])
     assert paths["overlay"].name == "yard-the-mans-left-hat.overlay.png"
     np.testing.assert_array_equal(np.asarray(Image.open(paths["mask"])) > 0, found.mask)
     np.testing.assert_array_equal(rle_decode(json.loads(paths["rle"].read_text())), found.mask)
     assert json.loads(paths["polygon"].read_text())["polygons"] == found.polygons
+    assert json.loads(paths["polygons"].read_text()) == json.loads(paths["polygon"].read_text())
+    np.testing.assert_allclose(np.asarray(Image.open(paths["prob"])) / 255, found.prob, atol=0.002)
     assert json.loads(paths["coco"].read_text())["annotations"][0]["bbox"] == [20, 10, 30, 20]
     assert not [name for name in os.listdir(paths["mask"].parent) if name.startswith(".")], "no temporary file is left"
 

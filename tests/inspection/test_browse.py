@@ -19,8 +19,8 @@ from PIL import Image
 
 import layouts
 from layouts import LEFT, NAMES, SIZE
+from restr.cli.check_files import is_checked
 from restr.cli.data import browse as data_browse
-from restr.cli.data.browse import is_checked
 from restr.cli.main import main
 from restr.errors import DataError
 from restr.formats.catalog import open_dataset

@@ -13,7 +13,7 @@ import pytest
 import layouts
 from mirrors import Mirror, archive, everything_below, mirrors
 from restr.cli.main import main
-from restr.formats.catalog import LAYOUTS, open_dataset
+from restr.formats.catalog import PUBLISHED_LAYOUTS, open_dataset
 from restr.published import releases
 from restr.published.prepare import complete, look
 from restr.published.releases import RELEASES, Published, Release
@@ -44,7 +44,7 @@ def test_states_of_an_archive(tmp_path: Path) -> None:
 
 
 def test_the_table_is_of_the_datasets_that_are_read() -> None:
-    assert set(RELEASES) == set(LAYOUTS)
+    assert set(RELEASES) == set(PUBLISHED_LAYOUTS)
     for name, release in RELEASES.items():
         assert release.example.startswith(f"{name}:") and release.files
         for file in release.files:

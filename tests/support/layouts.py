@@ -281,6 +281,7 @@ LAYOUTS: dict[str, tuple[Callable[[Path], None], list[tuple[str, np.ndarray]]]] 
     "referit:test": (make_referit, [("right thing", RIGHT)]),
     "phrasecut:val": (make_phrasecut, [("red thing", LEFT), ("things", LEFT | RIGHT)]),
     "reasonseg:val": (make_reasonseg, [("what is red?", LEFT)]),
+    "refer:refcoco/refs(unc).p:val": (make_refer, [("right one", RIGHT)]),
     "lists:anns:val": (make_lists, [("left one", LEFT), ("red", LEFT), ("the middle", MIDDLE)]),
     "grouped:instances.json:testA": (make_grouped, [("right one", RIGHT)]),
     "parquet:data:val": (make_parquet, [("left one", LEFT)]),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from restr.ablation.run import RowResult
 from restr.files import write_whole
-from restr.metrics import LENGTHS, LONGEST
+from restr.metrics import LENGTHS, LONGEST_BIN
 from restr.report.charts import chart_png, open_figure
 from restr.report.tables import markdown_table, percent
 
@@ -25,7 +25,7 @@ def ablation_table(title: str, results: Sequence[RowResult]) -> str:
         rows.append([result.name, str(len(result.scores)), *cells])
     heads = ["", "seeds", *_SCORES.values(), "parameters, M", "GMAC", "ms"]
     lines = [f"**{title}**", "", *markdown_table(heads, rows)]
-    bins = [name for name in (*LENGTHS, LONGEST) if any(f"miou_{name}" in s for r in results for s in r.scores)]
+    bins = [name for name in (*LENGTHS, LONGEST_BIN) if any(f"miou_{name}" in s for r in results for s in r.scores)]
     if bins:
         lines += ["", *markdown_table(["mIoU by length", *bins], (_by_length(result, bins) for result in results))]
     return "\n".join(lines) + "\n"

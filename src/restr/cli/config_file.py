@@ -1,6 +1,6 @@
 """``restr VERB --config FILE``: settings from a JSON, TOML or YAML file, as if they had been typed.
 
-What is typed beside ``--config`` counts more. Nested tables are only for the eye: {train: {lr: 1e-3}} is --lr 1e-3.
+Options on the command line override those in the file. Nested tables are flattened: {train: {lr: 1e-3}} is --lr 1e-3.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 from restr.errors import ConfigError
 from restr.files import read_text
 
-OPTION = "--config"
+_OPTION = "--config"
 
 
 def with_config(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a verb, those of its settings file among them. Raises ``ConfigError``."""
+    """The arguments of a verb, with those of its settings file. Raises ``ConfigError``."""
     rest, path = _without(list(arguments))
     if path is None:
         return rest
@@ -26,15 +26,15 @@ def with_config(arguments: Sequence[str]) -> list[str]:
 
 
 def options_of(path: Path) -> list[list[str]]:
-    """A file's settings, each as it would be typed."""
+    """A file's settings, each as words of the command line."""
     content = read_settings(path)
-    if isinstance(content.get("settings"), Mapping):  # what a run leaves beside its results
+    if isinstance(content.get("settings"), Mapping):  # a run's run.json
         content = content["settings"]
     return [_typed(name, value, path) for name, value in _flat(content, path)]
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:
-    """The mapping in a .json, .toml, .yaml or .yml file. Raises ``ConfigError`` where there is none."""
+    """The mapping in a .json, .toml, .yaml or .yml file. Raises ``ConfigError``."""
     try:
         text = read_text(path)
     except (OSError, UnicodeError) as error:
@@ -73,11 +73,11 @@ def _yaml(text: str) -> Any:
 def _without(words: list[str]) -> tuple[list[str], str | None]:
     """The words without ``--config FILE``, and the file."""
     for place, word in enumerate(words):
-        if word == OPTION:
+        if word == _OPTION:
             if place + 1 == len(words):
-                raise ConfigError(f"{OPTION} needs a file: {OPTION} run.toml")
+                raise ConfigError(f"{_OPTION} needs a file: {_OPTION} run.toml")
             return words[:place] + words[place + 2 :], words[place + 1]
-        if word.startswith(f"{OPTION}="):
+        if word.startswith(f"{_OPTION}="):
             return words[:place] + words[place + 1 :], word.partition("=")[2]
     return words, None
 

@@ -1,4 +1,4 @@
-"""What ``restr predict`` is asked to do: images with their texts, from files, folders, globs, JSONL or stdin."""
+"""The jobs of ``restr predict``: images with their texts, from files, folders, globs, JSONL or standard input."""
 
 from __future__ import annotations
 
@@ -10,31 +10,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restr.embedded import is_data_uri
-from restr.errors import ImageError
+from restr.errors import ImageError, RestrError
 from restr.files import read_lines
 from restr.inference.sources import SUFFIXES
 
 STDIN = "-"
 
 
-class UsageError(Exception):
-    """The command line itself is wrong; its text says what to type instead."""
+class UsageError(RestrError):
+    """The command line itself is wrong; the text says what to type instead."""
 
 
 @dataclass(frozen=True)
 class PredictJob:
-    """One image and everything that is asked of it; ``error`` instead of both if it could not even be listed."""
+    """One image and the sentences to segment in it."""
 
     image: str
+    """A path, a data: URI, or "-" for standard input."""
+
     texts: tuple[str, ...]
+    """The sentences."""
+
     error: str | None = None
+    """Why the image could not be listed; such a job fails without being tried."""
 
 
 def split_arguments(words: Sequence[str], texts: Sequence[str]) -> tuple[list[str], list[str]]:
     """(images, texts) from the positional words and the ``--text`` options.
 
-    The last word is the text unless ``--text`` was given or every word is a ``.jsonl``, which brings its own.
-    Raises ``UsageError`` where a word is missing, or is clearly the other kind.
+    The last word is the text, unless ``--text`` was given or every word is a ``.jsonl``, which has its own texts.
+    Raises ``UsageError`` if a word is missing, or an image stands in place of the text.
     """
     images, texts = list(words), list(texts)
     if not images:
@@ -59,7 +64,7 @@ def split_arguments(words: Sequence[str], texts: Sequence[str]) -> tuple[list[st
 
 
 def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[PredictJob]:
-    """The jobs of the command line in order. What cannot be listed becomes a job with an error, never an exception."""
+    """The jobs of the command line in order. A word that cannot be listed becomes a job with an error."""
     for image in images:
         if image.endswith(".jsonl"):
             yield from _jobs_of_jsonl(Path(image), tuple(texts))
@@ -71,7 +76,7 @@ def list_jobs(images: Sequence[str], texts: Sequence[str]) -> Iterator[PredictJo
 
 
 def image_files(image: str) -> list[str]:
-    """The files that a file's name, a folder's or a glob stands for. Raises ``ImageError`` where there are none."""
+    """The files that a file name, a folder or a glob means. Raises ``ImageError`` if there are none."""
     if image == STDIN or is_data_uri(image):
         return [image]
     if os.path.isdir(image):
@@ -88,7 +93,7 @@ def image_files(image: str) -> list[str]:
 
 
 def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[PredictJob]:
-    """A job a line: {"image": path, relative to the file's folder, "text": a text or a list}."""
+    """A job for each line: {"image": path, relative to the file's folder, "text": a text or a list}."""
     try:
         lines = read_lines(path)
     except (OSError, UnicodeError) as error:
@@ -112,7 +117,7 @@ def _jobs_of_jsonl(path: Path, texts: tuple[str, ...]) -> Iterator[PredictJob]:
 
 
 def _is_image(word: str) -> bool:
-    """Whether a word can only be meant as an image; a folder that happens to be called like the text does not count."""
+    """Whether a word can only mean an image. A folder does not count: it may be named like the text."""
     return word == STDIN or is_data_uri(word) or os.path.isfile(word) or _looks_like_path(word)
 
 

@@ -1,32 +1,31 @@
-"""``restr VERB ...``: finds the verb's module and hands over, loading nothing else, so that ``--help`` is instant."""
+"""``restr VERB ...``: the verbs, and the messages and exit codes of their errors."""
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
 from restr import __version__
+from restr.cli.dispatch import FAILED, INTERRUPTED, OK, USAGE, help_lines, run_verb
 from restr.errors import RestrError
 
-# verb -> (module with main(arguments) -> exit code or None, one line of help)
 VERBS = {
     "predict": ("restr.cli.verbs.predict", "segment what a sentence names in photographs"),
     "train": ("restr.cli.verbs.train", "train a model"),
     "finetune": ("restr.cli.verbs.finetune", "train a model further on your own data"),
     "eval": ("restr.cli.verbs.eval", "measure a model on a dataset"),
-    "score": ("restr.cli.verbs.score", "measure masks that any program predicted"),
-    "compare": ("restr.cli.verbs.compare", "two evaluations, sentence by sentence"),
-    "robustness": ("restr.cli.verbs.robustness", "what is left when sentences and pictures change"),
-    "data": ("restr.cli.data.main", "get a dataset together, look it over and through, convert it"),
-    "runs": ("restr.cli.verbs.runs", "what was trained, and how well"),
+    "score": ("restr.cli.verbs.score", "measure masks predicted by any program"),
+    "compare": ("restr.cli.verbs.compare", "compare two evaluations, sentence by sentence"),
+    "robustness": ("restr.cli.verbs.robustness", "measure a model on changed sentences and pictures"),
+    "data": ("restr.cli.data.main", "prepare, check, browse or convert a dataset"),
+    "runs": ("restr.cli.verbs.runs", "list and compare training runs"),
     "ablate": ("restr.cli.verbs.ablate", "compare variants of the model"),
     "export": ("restr.cli.verbs.export", "write a model for runtimes without PyTorch"),
-    "serve": ("restr.cli.verbs.serve", "models over HTTP, and a page for people"),
+    "serve": ("restr.cli.verbs.serve", "serve models over HTTP, with a page for people"),
 }
-CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; what is typed beside it counts more."
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+_CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; options on the command line override it."
+_HINT = 'to segment a photograph: restr predict photo.jpg "the left dog"'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,21 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] in ("-V", "--version", "version"):
         print(f"restr {__version__}")
         return OK
-    if words[0] not in VERBS:
-        print(_unknown(words[0]), file=sys.stderr)
-        return USAGE
     try:
         arguments = words[1:]
-        if any(word.partition("=")[0] == "--config" for word in arguments):
+        if words[0] in VERBS and any(word.partition("=")[0] == "--config" for word in arguments):
             from restr.cli.config_file import with_config
 
             arguments = with_config(arguments)
-        code = importlib.import_module(VERBS[words[0]][0]).main(arguments) or OK
-        sys.stdout.flush()  # a reader that has gone is noticed here, not at Python's end
+        code = run_verb("restr", VERBS, [words[0], *arguments], hint=_HINT)
+        sys.stdout.flush()  # here, a closed pipe can still be caught; at Python's end it cannot
         return code
     except SystemExit:
         if {"-h", "--help"} & set(words):
-            print(f"{CONFIG_HELP}\n")
+            print(f"{_CONFIG_HELP}\n")
         raise
     except RestrError as error:
         print(f"restr {words[0]}: {error}", file=sys.stderr)
@@ -64,9 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"restr {words[0]}: stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        discard_output()  # its reader has gone: restr ... | head
+        discard_output()  # nobody reads any more: restr ... | head
         return FAILED
-    except OSError as error:  # no permission, a full disk, a folder where a file was expected: no fault of restr's
+    except OSError as error:  # no permission, a full disk, a folder where a file was expected
         print(f"restr {words[0]}: {error}", file=sys.stderr)
         with suppress(OSError):
             sys.stdout.flush()
@@ -77,23 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _usage() -> str:
     """The help of the command itself."""
-    verbs = "\n".join(f"  {verb:<11} {line}" for verb, (_, line) in VERBS.items())
     return (
         "restr: name something in a photograph, get its pixels\n\n"
-        f"usage: restr VERB ...\n\n{verbs}\n\n"
+        f"usage: restr VERB ...\n\n{help_lines(VERBS)}\n\n"
         '  restr predict photo.jpg "the dog on the left"\n'
         "  restr VERB --help            all options of a verb\n"
         "  restr VERB --config FILE     options from a JSON, TOML or YAML file\n"
         "  restr --version"
     )
-
-
-def _unknown(word: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, VERBS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else 'to segment a photograph: restr predict photo.jpg "the left dog"'
-    return f"restr: there is no verb {word!r}; choose from {', '.join(VERBS)} ({hint})"
 
 
 if __name__ == "__main__":

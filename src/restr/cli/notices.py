@@ -1,22 +1,23 @@
-"""What is said, on standard error, of a dataset that is opened: what its reader left out, and masks that are all empty."""
+"""Notices on standard error about a dataset that is opened: what its reader left out, and masks that are all empty."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
+from restr.data.dataset import IndexedSamples
+from restr.data.entries.left_out import summary
+from restr.data.sample import SampleSource
 from restr.errors import DatasetError, UnreachableError
 
-if TYPE_CHECKING:
-    from restr.data.dataset import IndexedSamples
-
-LOOKED_AT = 50  # masks, in which a dataset without any pixel shows
+_Source = TypeVar("_Source", bound=SampleSource)
+LOOKED_AT = 50  # masks; a dataset whose masks are all empty shows in these
 
 
-def announce(samples: IndexedSamples, data: str) -> IndexedSamples:
-    """Say in a line each what is to be known before a number of ``samples`` is believed; returns them. data: their name."""
-    from restr.data.entries.left_out import summary
-
+def announce(samples: _Source, data: str) -> _Source:
+    """Print the notices, a line each; returns ``samples``. data: their spec."""
+    if not isinstance(samples, IndexedSamples):  # generated, so nothing was left out
+        return samples
     left = summary(samples.left_out())
     if left:
         print(f"{data}: left out {left}; restr data check says which and why", file=sys.stderr)
@@ -33,7 +34,7 @@ def announce(samples: IndexedSamples, data: str) -> IndexedSamples:
 def empty_masks(samples: IndexedSamples) -> int:
     """How many masks were looked at, if all of them are empty although their sentences mean something; else 0.
 
-    Stops at the first that is not, so that it costs one picture as a rule.
+    Stops at the first mask with a pixel, so that it usually reads one picture.
     """
     looked = 0
     step = max(1, len(samples) // LOOKED_AT)
@@ -44,7 +45,7 @@ def empty_masks(samples: IndexedSamples) -> int:
         try:
             if samples.sample(entry).mask.any():
                 return 0
-        except UnreachableError:  # the run itself will say so
+        except UnreachableError:  # the run itself will report it
             return 0
         except DatasetError:
             continue

@@ -1,4 +1,8 @@
-"""A verb's options from its words, with every wrong one told in one line."""
+"""What verbs have in common: groups of options to inherit, and the parser, which reports a wrong option in one line.
+
+A verb's dataclass inherits the groups that it needs, so that an option has one name, one default and one text
+everywhere. ``--help`` shows the options of the last base first.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +11,129 @@ import io
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from typing import TypeVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import tyro
 
 from restr.errors import RestrError
 from restr.fields import at_least
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from restr.data.dataset import IndexedSamples
+    from restr.data.sample import SampleSource
 
-# The least value of options that several verbs share; what PyTorch and NumPy say of smaller ones names no option.
+_Options = TypeVar("_Options")
+ProtocolName = Literal["own", "restr", "lavt", "cris", "rela", "lisa"]  # of restr.evaluation.protocol.PROTOCOLS
+BackendName = Literal[
+    "auto", "torch", "onnx", "openvino", "torch-export", "aoti"
+]  # of restr.inference.backends.opening
+
+# The smallest value of options that several verbs share. PyTorch's and NumPy's own errors would not name the option.
 _LEAST = {"seed": 0, "threads": 0, "processes": 1, "n": 1, "batch": 1}
 
 
-class Held(io.StringIO):
-    """Standard error, held back until it is known whether it is wanted; coloured as on the terminal it is for."""
+@dataclass(frozen=True, kw_only=True)
+class RootOptions:
+    """Where datasets are."""
 
-    def isatty(self) -> bool:
-        return sys.__stderr__ is not None and sys.__stderr__.isatty()
+    root: Path = Path(".")
+    """The folder that holds the dataset."""
 
 
-def parsed(options: type[T], prog: str, arguments: Sequence[str]) -> T:
-    """The options; ends the program, with what is wrong on standard error, where there are none such."""
-    held = Held()
+@dataclass(frozen=True, kw_only=True)
+class DatasetOptions(RootOptions):
+    """A dataset with all its splits."""
+
+    data: Annotated[str, tyro.conf.Positional]
+    """The dataset, as for restr eval but without a split: NAME[:SPLITTER] or FORM:PATH."""
+
+    def open(self) -> IndexedSamples:
+        """The samples of all splits. Raises ``DatasetError``."""
+        from restr.formats.catalog import open_all_splits
+
+        return open_all_splits(self.data, self.root)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(RootOptions):
+    """Samples, of whatever kind."""
+
+    data: str
+    """A published dataset, NAME[:SPLITTER]:SPLIT ("refcoco:unc:testA"), or your own, FORM:PATH[:SPLIT]
+    ("jsonl:mine.jsonl"), both below --root; "shards:PATTERN" of tar or parquet files, here or behind an address;
+    "photos:DIR" (images/ and instances.json; sentences are generated); "everyday:DIR" (photos/, photos_more/,
+    photos_boxes/ and expressions/); "generated" (drawn scenes)."""
+
+    split: str = "val"
+    """Which photographs (photos and everyday; of everyday: train, val or all)."""
+
+    n: int = 600
+    """How many sentences to generate (photos and generated)."""
+
+    seed: int = 0
+    """Draws whatever is random: sentences, the control's pairs, changes; state it with the numbers."""
+
+    def open(self, *, size: int = 64) -> SampleSource:
+        """The samples, announced. size: of drawn scenes, in pixels. Raises ``DatasetError``."""
+        from restr.cli.notices import announce
+        from restr.evaluation.samples import open_samples
+
+        samples = open_samples(self.data, self.root, split=self.split, n=self.n, seed=self.seed, size=size)
+        return announce(samples, self.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolOptions:
+    """How to measure."""
+
+    protocol: ProtocolName = "own"
+    """How to measure: "own" is the model's own preprocessing, at the photographs' size; the others are those of the
+    named projects."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model runs."""
+
+    model: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: the bundled model)")] = (
+        None
+    )
+    """A model folder, an exported one, a file in either, or hf:USER/MODEL of the Hugging Face hub."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions:
+    """Where the model runs."""
+
+    device: Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(help_behavior_hint="(default: auto)")] = "auto"
+    """Where to compute; auto takes a GPU if there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadOptions:
+    """How many processor threads compute."""
+
+    threads: int = 0
+    """Processor threads, in all; 0 leaves the choice to the runtime."""
+
+    def limit_torch(self) -> None:
+        """Make torch use no more threads."""
+        if self.threads:
+            import torch
+
+            torch.set_num_threads(self.threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeOptions(ThreadOptions, DeviceOptions):
+    """Device and threads."""
+
+
+def parsed(options: type[_Options], prog: str, arguments: Sequence[str]) -> _Options:
+    """The options of a verb's words. Wrong ones end the program, with the reason on standard error."""
+    held = _HeldStderr()
     try:
         with redirect_stderr(held):
             found = tyro.cli(options, prog=prog, args=list(arguments))
@@ -40,11 +144,18 @@ def parsed(options: type[T], prog: str, arguments: Sequence[str]) -> T:
         raise _wrong(prog, error) from error
     except SystemExit as error:
         refused = _reason(error)
-        if refused is not None:  # told in its own words, without the frame that tyro draws around them
+        if refused is not None:  # printed as it is, without tyro's frame
             raise _wrong(prog, refused) from error
         sys.stderr.write(held.getvalue())
         raise
     return found
+
+
+class _HeldStderr(io.StringIO):
+    """Standard error, held back until we know whether to print it; coloured as for the terminal it may go to."""
+
+    def isatty(self) -> bool:
+        return sys.__stderr__ is not None and sys.__stderr__.isatty()
 
 
 def _wrong(prog: str, error: RestrError) -> SystemExit:
@@ -53,7 +164,7 @@ def _wrong(prog: str, error: RestrError) -> SystemExit:
 
 
 def _reason(error: BaseException) -> RestrError | None:
-    """The error of restr's own that led to another."""
+    """The ``RestrError`` that caused another error, if one did."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, RestrError):
         cause = cause.__cause__ or cause.__context__

@@ -15,7 +15,7 @@ from rich.progress import (
 
 
 def progress_bar(*, of_bytes: bool = False) -> Progress:
-    """A bar on standard error that is gone when done, and none where standard error is no terminal. It counts, or weighs."""
+    """A bar on standard error. Transient; hidden when stderr is not a terminal. Counts items, or bytes."""
     console = Console(stderr=True)
     amounts = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
     columns = (TextColumn("{task.description}"), BarColumn(), *amounts, TimeRemainingColumn())

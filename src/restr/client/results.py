@@ -63,5 +63,5 @@ class RemoteResult:
         return masks.rle_decode(self.document["rle"])
 
     def picture(self, form: str) -> bytes:
-        """The PNG file of "mask", "prob", "overlay" or "cutout", if it was asked for."""
+        """The PNG file of a picture form that was asked for, such as "mask" or "overlay"."""
         return base64.b64decode(self.document[form])

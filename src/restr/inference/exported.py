@@ -1,4 +1,4 @@
-"""What an export folder says of itself: ``restr.json``, read without torch and written by ``restr.export``."""
+"""``ExportManifest``: an export folder's ``restr.json``, read without torch and written by ``restr.export``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from restr.errors import WeightsError
 from restr.files import hash_of_files, read_text, write_whole
 from restr.model.folder import VOCABULARY
 
-FACTS, FORMAT = "restr.json", 1
+FACTS, _FORMAT = "restr.json", 1
 Target = Literal["onnx", "openvino", "torch-export", "aoti"]
 Precision = Literal["fp32", "bf16", "int8"]
 TARGETS: tuple[str, ...] = get_args(Target)
@@ -21,21 +21,31 @@ TARGETS: tuple[str, ...] = get_args(Target)
 
 @dataclass(frozen=True, kw_only=True)
 class ExportManifest:
-    """An exported model. files: graph ("image_encoder", "expression", "whole") -> file name in ``folder``.
-
-    size: (height, width) that the graphs take, None for any multiples of the patch. source: what it was made from.
-    """
+    """The description of an exported model."""
 
     folder: Path
+    """Where it is."""
+
     target: Target
+    """The runtime that it was exported to."""
+
     precision: Precision
+    """Of the matrix products."""
+
     config: ModelConfig
+    """Of the model."""
+
     files: dict[str, str]
+    """Graph ("image_encoder", "expression", "whole") -> file name in ``folder``."""
+
     size: tuple[int, int] | None = None
+    """(height, width) of images; None for any multiples of the patch."""
+
     source: dict[str, Any] = field(default_factory=dict)
+    """The model that was exported: name, hash, version of restr."""
 
     def path(self, graph: str) -> Path:
-        """The file of a graph. Raises ``WeightsError`` where the export has none."""
+        """The file of a graph. Raises ``WeightsError`` if the export does not have it."""
         if graph not in self.files:
             raise WeightsError(
                 f"{self.folder} holds {', '.join(self.files)}, no graph {graph!r}; export it again with --whole"
@@ -46,20 +56,20 @@ class ExportManifest:
         return path
 
     def path_to_be(self, graph: str) -> Path:
-        """Where a graph's file belongs, there or not."""
+        """The path of a graph's file, which need not exist."""
         return self.folder / self.files[graph]
 
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that change with any byte of the graphs, their weights, the words or the facts."""
+        """Sixteen hexadecimal digits: a hash of graphs, weights, vocabulary and manifest."""
         graphs = {Path(name).stem for name in self.files.values()}  # OpenVINO's weights lie beside them
         found = [path for path in self.folder.iterdir() if path.name in (FACTS, VOCABULARY) or path.stem in graphs]
         return hash_of_files(sorted(found))
 
     def to_dict(self) -> dict[str, Any]:
-        """All but the folder, in JSON's types; also each ONNX file's metadata."""
+        """All fields but the folder, in JSON's types; also the metadata of ONNX files."""
         language = self.config.language
         return {
-            "format": FORMAT,
+            "format": _FORMAT,
             "target": self.target,
             "precision": self.precision,
             "size": self.size,
@@ -84,12 +94,14 @@ class ExportManifest:
 
     @classmethod
     def read(cls, folder: Path) -> ExportManifest:
-        """What ``save`` wrote. Raises ``WeightsError`` for anything else."""
+        """The manifest in a folder. Raises ``WeightsError`` if it is missing or not one."""
         path = folder / FACTS
         try:
             values = json.loads(read_text(path))
-            if values["format"] > FORMAT:
-                raise WeightsError(f"{path} has format {values['format']}, restr reads {FORMAT}; install a newer restr")
+            if values["format"] > _FORMAT:
+                raise WeightsError(
+                    f"{path} has format {values['format']}, restr reads {_FORMAT}; install a newer restr"
+                )
             known = {each.name for each in dataclasses.fields(cls)}
             facts = {name: value for name, value in values.items() if name in known}
             if facts["target"] not in TARGETS:

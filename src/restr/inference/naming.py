@@ -1,4 +1,4 @@
-"""Names for the files of results: in every file system's limits, and never one that is taken."""
+"""File names for results: within every file system's limits, and never overwriting another result."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from restr.errors import OutputError
 from restr.files import cut_to_bytes, write_if_free
 
 _LONGEST = 48  # letters of a slug
-LONGEST_BYTES = 96  # of a slug: two of them, a number and a kind stay below the 255 bytes of a file's name
-_REMEMBERED = 4096  # stems whose taken numbers a process knows
+LONGEST_BYTES = 96  # of a slug: two of them, a number and a suffix stay below the 255 bytes of a file name
+_REMEMBERED = 4096  # stems whose taken numbers a process caches
 
 
 @dataclass
-class Numbers:
-    """What this process knows of a stem's numbers in a folder, so that no file is read twice.
-
-    free: every lower number is taken. held: digest of contents -> the number that has them. unread: sizes of files ->
-    numbers of those that nobody had to read yet. Only a help: what is on disk decides.
-    """
+class _Numbers:
+    """A cache of a stem's taken numbers in a folder, so that no file is read twice. The files on disk decide."""
 
     free: int = 1
+    """Every lower number is taken."""
+
     held: dict[bytes, int] = field(default_factory=dict)
+    """Digest of contents -> the number that has them."""
+
     unread: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
+    """Sizes of files -> their numbers, for files that were not read yet."""
 
 
-_known: OrderedDict[tuple[str, ...], Numbers] = OrderedDict()
+_known: OrderedDict[tuple[str, ...], _Numbers] = OrderedDict()
 
 
 def slug(text: str) -> str:
-    """Words of a text in a form that every file system takes: "The man's hat!" -> "the-mans-hat"."""
+    """A text as part of a file name: "The man's hat!" -> "the-mans-hat"."""
     plain = unicodedata.normalize("NFKC", text).lower().replace("'", "").replace("\u2019", "")
     letters = re.sub(r"[\W_]+", "-", plain).strip("-")[:_LONGEST]
     return cut_to_bytes(letters, LONGEST_BYTES).rstrip("-") or "result"
@@ -45,9 +46,9 @@ def slug(text: str) -> str:
 def write_new(folder: Path, stem: str, contents: Mapping[str, bytes]) -> dict[str, Path]:
     """Write ``contents`` (kind -> bytes) as ``<stem>.<kind>.<png or json>``; each file appears whole or not at all.
 
-    If one of the names is taken by other bytes, all get the first free number: ``<stem>-2.<kind>.png``; the same bytes
-    again are not written again. That holds among processes that write to one folder at the same time, and the time for
-    a file does not grow with the number of those before it. Raises ``OutputError`` where the folder takes no files.
+    If other bytes have one of the names, all files get the first free number: ``<stem>-2.<kind>.png``. The same bytes
+    are not written twice. This also holds for several processes with one folder, and the time per file does not grow
+    with the number of files. Raises ``OutputError`` if the folder cannot be written to.
     """
     make_folder(folder)
     try:
@@ -68,7 +69,7 @@ def _write_numbered(folder: Path, stem: str, contents: Mapping[str, bytes]) -> d
     key = (str(folder.absolute()), stem, *endings.values())
     numbers = _numbers(key)
     if numbers.free > 1 and not any(path.exists() for path in paths(numbers.free - 1).values()):
-        _known.pop(key, None)  # somebody has emptied the folder: the first number is free again
+        _known.pop(key, None)  # the folder was emptied: the first number is free again
         numbers = _numbers(key)
     for number in numbers.unread.pop(tuple(map(len, contents.values())), ()):
         with suppress(OSError):
@@ -87,16 +88,16 @@ def _write_numbered(folder: Path, stem: str, contents: Mapping[str, bytes]) -> d
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for files, if need be. Raises ``OutputError`` where there can be none."""
+    """Make a folder for files, unless it exists. Raises ``OutputError`` if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be the folder of the files ({error.strerror}); choose another") from error
 
 
-def _numbers(key: tuple[str, ...]) -> Numbers:
-    """What is known of a folder's stem. Unlocked: two threads at worst read a file twice."""
-    numbers = _known.pop(key, None) or Numbers()
+def _numbers(key: tuple[str, ...]) -> _Numbers:
+    """The cached numbers of a folder's stem. Unlocked: at worst, two threads read a file twice."""
+    numbers = _known.pop(key, None) or _Numbers()
     _known[key] = numbers
     while len(_known) > _REMEMBERED:
         with suppress(KeyError):
@@ -105,14 +106,12 @@ def _numbers(key: tuple[str, ...]) -> Numbers:
 
 
 def _write(paths: Mapping[str, Path], contents: Mapping[str, bytes]) -> bool:
-    """Write all files, or none where one of the names is taken by other bytes."""
+    """Write all files, or none if other bytes have one of the names."""
     taken = {kind for kind, path in paths.items() if path.exists()}
     if not all(_holds(paths[kind], contents[kind]) for kind in taken):
         return False
     written = []
-    for kind in (
-        kind for kind in paths if kind not in taken
-    ):  # the same order in every process: the first file decides
+    for kind in (kind for kind in paths if kind not in taken):  # one order in every process: the first file decides
         if write_if_free(paths[kind], contents[kind]):
             written.append(paths[kind])
         elif not _holds(paths[kind], contents[kind]):  # another process was faster
@@ -123,7 +122,7 @@ def _write(paths: Mapping[str, Path], contents: Mapping[str, bytes]) -> bool:
 
 
 def _holds(path: Path, content: bytes) -> bool:
-    """Whether a file is there with these bytes, read only where its size is right."""
+    """Whether a file holds these bytes; reads it only if its size fits."""
     try:
         return path.stat().st_size == len(content) and path.read_bytes() == content
     except OSError:

@@ -1,4 +1,4 @@
-"""One file over the network or from a folder: taken up where it broke off, verified, there whole or not at all."""
+"""Fetches one file over the network or from a folder: resumed, verified, and written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,25 +18,32 @@ from typing import BinaryIO
 from restr.errors import DatasetError
 
 _BLOCK = 1 << 20
-TIMEOUT = 60  # seconds without a byte
-SCHEMES = ("http", "https", "file")
-RESUME_WITHOUT_PROOF = ""  # no ETag and no date: a part is only taken up where a hash will tell
+_TIMEOUT = 60  # seconds without a byte
+_SCHEMES = ("http", "https", "file")
+_NO_VERSION = ""  # neither ETag nor date: a part is resumed only if a hash will verify it
 
-FetchProgress = Callable[[str, int, int | None], None]  # what, how far, of how much
+FetchProgress = Callable[[str, int, int | None], None]  # what, bytes so far, of how many
 
 
-class Unavailable(Exception):
-    """A mirror does not have the file, or not the right one; another may."""
+class _Unavailable(Exception):
+    """A mirror lacks the file or has a wrong one; the next mirror is tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    """What a mirror sends. offset: of the first byte. total: bytes of the whole file. proof: changes when the file does."""
+    """What a mirror sends."""
 
     stream: BinaryIO
+    """The bytes."""
+
     offset: int
+    """Of the first byte in the file."""
+
     total: int | None
-    proof: str
+    """Bytes of the whole file, if known."""
+
+    version: str
+    """Changes when the file changes: an ETag or a date."""
 
 
 def fetch(
@@ -50,9 +57,9 @@ def fetch(
 ) -> str:
     """Write ``target`` from the first mirror that has the file; returns its address.
 
-    names: what it may be called below a mirror. What arrives lies in ``target`` with ".part" behind its name until it is whole
-    and of the right size and SHA-256, as far as they are known; a part stays when the connection breaks, and the next call goes
-    on from there. Raises ``DatasetError`` with what each mirror answered.
+    names: possible names of the file below a mirror. The bytes go to ``target`` with ".part" appended until size and
+    SHA-256, if known, are verified. After a broken connection the part is kept, and the next call resumes it. Raises
+    ``DatasetError`` with every mirror's answer.
     """
     addresses = [address_of(mirror, name) for mirror in mirrors for name in names]
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +68,7 @@ def fetch(
         try:
             _fetch_from(address, target, size, sha256, progress)
             return address
-        except Unavailable as error:
+        except _Unavailable as error:
             answers.append(f"\n  {address}: {error}")
     raise DatasetError(
         f"no mirror gave {target.name}:{''.join(answers)}\nname another mirror, or put the file at {target} yourself"
@@ -73,16 +80,17 @@ def address_of(mirror: str, name: str) -> str:
     if "://" not in mirror:
         return (Path(mirror).absolute() / name).as_uri()
     parts = urllib.parse.urlsplit(mirror)
-    if parts.scheme not in SCHEMES or parts.query or parts.fragment:
+    if parts.scheme not in _SCHEMES or parts.query or parts.fragment:
         raise DatasetError(
-            f"the mirror is {mirror!r}; expected a folder, or a base address that begins with http://, https:// or file:// and "
+            f"the mirror is {mirror!r}; expected a folder, or a base address that begins with http://, https:// or "
+            "file:// and "
             "has neither ? nor #"
         )
     return f"{mirror.rstrip('/')}/{urllib.parse.quote(name, safe='/+()')}"
 
 
 def mismatch(path: Path, size: int | None, sha256: str) -> str | None:
-    """How a file differs from what is known of it, or None."""
+    """How a file differs from the known size and hash, or None."""
     there = path.stat().st_size
     if size is not None and there != size:
         return f"of {there:,} bytes; expected {size:,}"
@@ -95,44 +103,45 @@ def mismatch(path: Path, size: int | None, sha256: str) -> str | None:
 
 
 def need_room(folder: Path, size: int) -> None:
-    """Raises ``DatasetError`` where a disk has less room than that."""
+    """Raises ``DatasetError`` if the disk has less than ``size`` free bytes."""
     free = shutil.disk_usage(folder).free
     if free < size:
         raise DatasetError(
-            f"{folder} has room for {free / 1e9:,.1f} GB; {size / 1e9:,.1f} GB are needed: make room, or choose another --root"
+            f"{folder} has room for {free / 1e9:,.1f} GB; {size / 1e9:,.1f} GB are needed: make room, or choose "
+            "another --root"
         )
 
 
 def _fetch_from(address: str, target: Path, size: int | None, sha256: str, progress: FetchProgress | None) -> None:
-    part, proof = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.from")
+    part, version = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.from")
     while True:
-        resumed = _receive(address, part, proof, size, sha256, progress)
+        resumed = _receive(address, part, version, size, sha256, progress)
         problem = mismatch(part, size, sha256)
         if problem is None:
             os.replace(part, target)
-            proof.unlink(missing_ok=True)
+            version.unlink(missing_ok=True)
             return
         part.unlink()
-        proof.unlink(missing_ok=True)
+        version.unlink(missing_ok=True)
         if not resumed:
-            raise Unavailable(f"what it sent is {problem}; it is not kept")
-        # the part was of another file: once more, from the start
+            raise _Unavailable(f"what it sent is {problem}; it is not kept")
+        # the part was of another file: fetch again from the start
 
 
 def _receive(
-    address: str, part: Path, proof: Path, size: int | None, sha256: str, progress: FetchProgress | None
+    address: str, part: Path, version: Path, size: int | None, sha256: str, progress: FetchProgress | None
 ) -> bool:
-    """Complete ``part``; returns whether an earlier one was taken up."""
-    earlier = proof.read_text(encoding="utf-8") if proof.is_file() else RESUME_WITHOUT_PROOF
+    """Complete ``part``; returns whether an earlier part was resumed."""
+    earlier = version.read_text(encoding="utf-8") if version.is_file() else _NO_VERSION
     start = part.stat().st_size if part.is_file() and (earlier or sha256) else 0
     if size is not None and start >= size:
         return True
-    with _opened(address, start, earlier) as answer:
+    with _open(address, start, earlier) as answer:
         if size is not None and answer.total not in (None, size):
-            raise Unavailable(f"it is of {answer.total:,} bytes; expected {size:,}")
+            raise _Unavailable(f"it is of {answer.total:,} bytes; expected {size:,}")
         if answer.total is not None:
             need_room(part.parent, answer.total - answer.offset)
-        proof.write_text(answer.proof, encoding="utf-8")
+        version.write_text(answer.version, encoding="utf-8")
         done = answer.offset
         with open(part, "r+b" if done else "wb") as file:
             file.seek(done)
@@ -140,19 +149,19 @@ def _receive(
             while block := _read(answer.stream):
                 done += len(block)
                 if answer.total is not None and done > answer.total:
-                    raise Unavailable(f"it sends more than the {answer.total:,} bytes that it announced")
+                    raise _Unavailable(f"it sends more than the {answer.total:,} bytes that it announced")
                 file.write(block)
                 if progress:
                     progress(part.name.removesuffix(".part"), done, answer.total)
     if answer.total is not None and done < answer.total:
-        raise Unavailable(
-            f"it broke off after {done:,} of {answer.total:,} bytes; they are kept, and the next run goes on from there"
+        raise _Unavailable(
+            f"it broke off after {done:,} of {answer.total:,} bytes; they are kept, and the next run resumes from there"
         )
     return bool(answer.offset)
 
 
 def _read(stream: BinaryIO) -> bytes:
-    """The next block; nothing where the connection breaks, which the count of bytes will tell."""
+    """The next block; empty if the connection breaks, which the byte count then shows."""
     try:
         return stream.read(_BLOCK)
     except http.client.IncompleteRead as error:
@@ -162,55 +171,55 @@ def _read(stream: BinaryIO) -> bytes:
 
 
 @contextmanager
-def _opened(address: str, start: int, proof: str) -> Iterator[_Answer]:
-    """A file from ``start`` on, or from its beginning where it has changed or the server sends nothing but whole files."""
+def _open(address: str, start: int, version: str) -> Iterator[_Answer]:
+    """A file from ``start``, or from its beginning if it has changed or the server sends only whole files."""
     try:
         if address.startswith("file:"):
             path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(address).path))
             with open(path, "rb") as file:
                 facts = os.fstat(file.fileno())
                 now = f"{facts.st_size} {facts.st_mtime_ns}"
-                offset = start if start <= facts.st_size and proof in (RESUME_WITHOUT_PROOF, now) else 0
+                offset = start if start <= facts.st_size and version in (_NO_VERSION, now) else 0
                 file.seek(offset)
-                yield _Answer(stream=file, offset=offset, total=facts.st_size, proof=now)
+                yield _Answer(stream=file, offset=offset, total=facts.st_size, version=now)
             return
-        with _asked(address, start, proof) as response:
-            yield _answer(response, start)
+        with _request(address, start, version) as response:
+            yield _parse_response(response, start)
     except urllib.error.HTTPError as error:
-        raise Unavailable(f"the server says {error.code} {error.reason}") from error
+        raise _Unavailable(f"the server says {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Unavailable(str(error) or type(error).__name__) from error
+        raise _Unavailable(str(error) or type(error).__name__) from error
 
 
-def _asked(address: str, start: int, proof: str) -> http.client.HTTPResponse:
-    """The response to a request for the rest; for all of it where the server knows no such rest."""
+def _request(address: str, start: int, version: str) -> http.client.HTTPResponse:
+    """The response to a request for the rest; for the whole file if the server refuses the range."""
     headers = {"User-Agent": "restr", "Accept-Encoding": "identity"}
-    rest = {"Range": f"bytes={start}-", **({"If-Range": proof} if proof else {})} if start else {}
+    rest = {"Range": f"bytes={start}-", **({"If-Range": version} if version else {})} if start else {}
     try:
-        return _opener().open(urllib.request.Request(address, headers=headers | rest), timeout=TIMEOUT)
+        return _make_opener().open(urllib.request.Request(address, headers=headers | rest), timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
             raise
-        return _opener().open(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
+        return _make_opener().open(urllib.request.Request(address, headers=headers), timeout=_TIMEOUT)
 
 
-def _answer(response: http.client.HTTPResponse, start: int) -> _Answer:
+def _parse_response(response: http.client.HTTPResponse, start: int) -> _Answer:
     length = response.headers.get("Content-Length")
     total = int(length) if length and length.isdecimal() else None
     tag = response.headers.get("ETag", "")
-    proof = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+    version = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
     if response.headers.get_content_type() == "text/html":
-        raise Unavailable("it answers with a web page, not with the file")
+        raise _Unavailable("it answers with a web page, not with the file")
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-        return _Answer(stream=response, offset=0, total=total, proof=proof)
+        return _Answer(stream=response, offset=0, total=total, version=version)
     span, _, whole = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     if span.partition("-")[0] != str(start):
-        raise Unavailable(f"it was asked for the bytes from {start:,} on and sends {span or 'others'}")
-    return _Answer(stream=response, offset=start, total=int(whole) if whole.isdecimal() else None, proof=proof)
+        raise _Unavailable(f"it was asked for the bytes from {start:,} on and sends {span or 'others'}")
+    return _Answer(stream=response, offset=start, total=int(whole) if whole.isdecimal() else None, version=version)
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """One that speaks HTTP and HTTPS and is redirected to nothing else."""
+def _make_opener() -> urllib.request.OpenerDirector:
+    """An opener for HTTP and HTTPS that follows redirects to nothing else."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

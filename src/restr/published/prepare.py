@@ -1,4 +1,4 @@
-"""What of a published dataset is there, and how the rest gets there."""
+"""The state of a published dataset's files, and how missing ones are fetched and unpacked."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ State = Literal["there", "part", "packed", "missing", "wrong"]
 
 @dataclass(frozen=True, kw_only=True)
 class FoundFile:
-    """A file and how things stand with it.
-
-    state: "there"; "part" (some of an archive's files, which may be all that is wanted); "packed" (an archive that lies there
-    and is not unpacked yet); "missing"; "wrong" (of another size or hash). detail: in words.
-    """
+    """A file of a release and its state on disk."""
 
     file: Published
+    """What the release says of it."""
+
     state: State
+    """"there"; "part" (some of an archive's files, which may be enough); "packed" (an archive that is not unpacked
+    yet); "missing"; "wrong" (another size or hash)."""
+
     detail: str = ""
+    """The state in words."""
 
     @property
     def lacking(self) -> bool:
-        """Whether a reader cannot do without it and has not got it."""
+        """Whether a reader needs the file and cannot have it yet."""
         return self.state in ("missing", "wrong", "packed") and not self.file.optional
 
 
 def release(name: str) -> Release:
-    """The files of a dataset. Raises ``DatasetError`` with the names that there are."""
+    """The files of a dataset. Raises ``DatasetError`` listing the known names."""
     if name not in RELEASES:
         raise DatasetError(
-            f"there is no published dataset {name!r}; choose from {', '.join(RELEASES)}. Data of your own needs no preparing: "
+            f"there is no published dataset {name!r}; choose from {', '.join(RELEASES)}. Data of your own needs no "
+            "preparing: "
             "restr data check FORM:PATH"
         )
     return RELEASES[name]
 
 
 def look(file: Published, root: Path) -> FoundFile:
-    """How things stand with a file below a root."""
+    """A file's state below a root."""
     if file.into:
         return _archive(file, root)
     if file.name.endswith("/"):
@@ -59,10 +62,9 @@ def look(file: Published, root: Path) -> FoundFile:
 
 
 def complete(found: FoundFile, root: Path, mirrors: Sequence[str], progress: FetchProgress | None = None) -> FoundFile:
-    """Fetch and unpack what is missing, as far as that can be done; returns how things stand then.
+    """Fetch and unpack a missing file, if possible; returns its state afterwards.
 
-    What is there stays as it is. A file of another size or hash is never written over. Raises ``DatasetError`` where no mirror
-    has the file as it should be.
+    Existing files are never overwritten, not even wrong ones. Raises ``DatasetError`` if no mirror has the right file.
     """
     file, path = found.file, root / found.file.name
     if found.state == "missing" and mirrors and not file.name.endswith("/"):
@@ -78,7 +80,7 @@ def complete(found: FoundFile, root: Path, mirrors: Sequence[str], progress: Fet
 
 
 def _archive(file: Published, root: Path) -> FoundFile:
-    """An archive counts as there when its files are; it may be gone itself by then."""
+    """An archive counts as "there" when its files are, even if the archive itself was deleted."""
     found = _unpacked(file, root)
     path = root / file.name
     if not path.is_file() or (found.state == "there" and not unfinished(path)):
@@ -94,7 +96,7 @@ def _unpacked(file: Published, root: Path) -> FoundFile:
 
 
 def _contents(file: Published, folders: Sequence[Path]) -> FoundFile:
-    """What the best of some folders holds of the files that are needed."""
+    """The state of the needed files in the best of some folders."""
     best, most = FoundFile(file=file, state="missing"), 0
     for folder in folders:
         counts = [sum(1 for _ in folder.glob(pattern)) for pattern, _ in file.holds] if folder.is_dir() else []

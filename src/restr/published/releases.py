@@ -1,7 +1,7 @@
-"""The published datasets as files: which, where they go below a root, and what is known of their sizes and hashes.
+"""The files of published datasets: where they go below a root, their sizes and hashes.
 
-A SHA-256 stands here where two independent places give the same one; the sizes of the REFER archives are from one. Where it is
-empty, nothing was found, and nothing is guessed.
+A SHA-256 is listed if two independent places give the same one; the sizes of the REFER archives come from one place. An
+empty one was not found, and nothing is guessed.
 """
 
 from __future__ import annotations
@@ -11,33 +11,48 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A file, an archive or a folder of a dataset.
-
-    name: its path below the root, and below a mirror; "/" at the end: a folder, which is filled by hand.
-    also: other names under which it goes around. size: bytes. sha256: in hexadecimal digits.
-    into: where an archive is unpacked, below the root. elsewhere: other folders that may hold its files already.
-    holds: what an archive or a folder holds that a reader needs: (pattern, how many files). optional: whether a reader does
-    without it.
-    """
+    """A file, an archive or a folder of a dataset."""
 
     name: str
+    """Its path below the root, and below a mirror; with "/" at the end it is a folder, which is filled by hand."""
+
     also: tuple[str, ...] = ()
+    """Other names under which it is found."""
+
     size: int | None = None
+    """Bytes, if known."""
+
     sha256: str = ""
+    """Hexadecimal, if known."""
+
     into: str = ""
+    """Where an archive is unpacked, below the root."""
+
     elsewhere: tuple[str, ...] = ()
+    """Other folders that may hold its files already."""
+
     holds: tuple[tuple[str, int], ...] = ()
+    """The files in an archive or a folder that a reader needs: (pattern, how many)."""
+
     optional: bool = False
+    """Whether a reader works without it."""
+
     note: str = ""
+    """For people."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """The files of a dataset. source: where its authors gave it out. example: a split, as ``restr eval --data`` takes it."""
+    """The files of a dataset."""
 
     files: tuple[Published, ...]
+    """All of them."""
+
     source: str
+    """Where its authors publish it."""
+
     example: str
+    """A split, as ``restr eval --data`` takes it."""
 
 
 _COCO_FOLDERS = ("images/mscoco/images/train2014", "images/mscoco/train2014", "images/train2014", "images", "")
@@ -165,7 +180,8 @@ RELEASES: dict[str, Release] = {
             Published(name="mask/", holds=(("*.mat", 1),)),
             Published(name="images/", holds=(("*.jpg", 1),)),
         ),
-        source="the natural-language retrieval release (github.com/ronghanghu/text_objseg); its tar archives are unpacked by hand",
+        source="the natural-language retrieval release (github.com/ronghanghu/text_objseg); "
+        "its tar archives are unpacked by hand",
         example="referit:test",
     ),
     "phrasecut": Release(

@@ -1,4 +1,4 @@
-"""Zip archives of other people, unpacked so that nothing lands where it should not."""
+"""Unpacks untrusted zip archives; nothing is ever written outside the folder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from restr.errors import DatasetError
 from restr.files import written_whole
 from restr.published.fetch import FetchProgress, need_room
 
-MOST_FILES = 1_000_000
-SWELL = 200  # times its own size that an archive may unpack to
-JUNK = frozenset({"__MACOSX", ".DS_Store"})
-# what ``zipfile`` and the decompressors raise for a damaged archive
+_MOST_FILES = 1_000_000
+_MOST_RATIO = 200  # of unpacked to packed size
+_JUNK = frozenset({"__MACOSX", ".DS_Store"})
+# raised by ``zipfile`` and the decompressors for a damaged archive
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -31,12 +31,12 @@ _DAMAGE = (
 
 
 def unpack(archive: Path, folder: Path, *, progress: FetchProgress | None = None) -> int:
-    """Put an archive's files into a folder; returns how many are new there.
+    """Put an archive's files into a folder; returns how many are new.
 
-    Whether the archive holds the folder itself or only its files makes no difference: an outermost folder of that name is left
-    out of the paths. A file of the right size that is there already stays, so that what was broken off goes on; until all is there,
-    ``unfinished(archive)`` says so. Raises ``DatasetError``, with nothing written, for an archive that names a path outside the
-    folder, a link or an encrypted file, or that would unpack to far more than its size allows; also for a damaged one.
+    An outermost folder of the same name in the archive is dropped from the paths. Existing files of the right size
+    stay, so an interrupted unpacking is resumed; ``unfinished(archive)`` is true until it is complete. Raises
+    ``DatasetError``, with nothing written, for an archive with a path outside the folder, a link or an encrypted file,
+    and for one that would unpack to far more than its size allows; also for a damaged one.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -64,7 +64,7 @@ def unpack(archive: Path, folder: Path, *, progress: FetchProgress | None = None
 
 
 def unfinished(archive: Path) -> bool:
-    """Whether an archive's unpacking was broken off."""
+    """Whether an archive's unpacking was interrupted."""
     return _mark(archive).is_file()
 
 
@@ -73,17 +73,18 @@ def _mark(archive: Path) -> Path:
 
 
 def _members(opened: zipfile.ZipFile, archive: Path, outer: str) -> dict[PurePosixPath, zipfile.ZipInfo]:
-    """The files by path below the folder. Raises ``DatasetError`` for what no dataset has."""
+    """The files by path below the folder. Raises ``DatasetError`` for suspicious members."""
     found: dict[PurePosixPath, zipfile.ZipInfo] = {}
     infos = opened.infolist()
     total = sum(info.file_size for info in infos)
-    if len(infos) > MOST_FILES or total > SWELL * archive.stat().st_size:
+    if len(infos) > _MOST_FILES or total > _MOST_RATIO * archive.stat().st_size:
         raise DatasetError(
-            f"{archive} would unpack to {len(infos):,} files of {total / 1e9:,.1f} GB, far more than its size allows; it is "
+            f"{archive} would unpack to {len(infos):,} files of {total / 1e9:,.1f} GB, far more than its size allows; "
+            "it is "
             "refused: fetch it again from a place you trust"
         )
     for info in infos:
-        path = PureWindowsPath(info.filename)  # with either slash, and with drives
+        path = PureWindowsPath(info.filename)  # knows both slashes, and drives
         kind = stat.S_IFMT(info.external_attr >> 16)
         if path.anchor or ".." in path.parts:
             raise _refused(archive, info, "is a path outside the folder")
@@ -91,7 +92,7 @@ def _members(opened: zipfile.ZipFile, archive: Path, outer: str) -> dict[PurePos
             raise _refused(archive, info, "is a link or a device")
         if info.flag_bits & 1:
             raise _refused(archive, info, "is encrypted")
-        if info.is_dir() or not path.parts or JUNK & set(path.parts):
+        if info.is_dir() or not path.parts or _JUNK & set(path.parts):
             continue
         parts = path.parts[1:] if path.parts[0] == outer and len(path.parts) > 1 else path.parts
         found[PurePosixPath(*parts)] = info
@@ -100,7 +101,8 @@ def _members(opened: zipfile.ZipFile, archive: Path, outer: str) -> dict[PurePos
 
 def _refused(archive: Path, info: zipfile.ZipInfo, why: str) -> DatasetError:
     return DatasetError(
-        f"{archive} holds {info.filename!r}, which {why}; nothing of it was unpacked: fetch it again from a place you trust"
+        f"{archive} holds {info.filename!r}, which {why}; nothing of it was unpacked: fetch it again from a place you "
+        "trust"
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.config import JsonDict
 
+from restr.inference.forms import ANSWER_FORMS, OUTPUT_FORMS, PICTURE_ANSWERS
 from restr.server.problems import Problem
 
-Format = Literal["rle", "polygons", "mask", "prob", "overlay", "cutout"]
-Picture = Literal["mask", "prob", "overlay", "cutout"]
+if TYPE_CHECKING:
+    Format = Picture = str
+else:  # the names in the table of forms
+    Format, Picture = Literal[ANSWER_FORMS], Literal[PICTURE_ANSWERS]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -147,8 +150,8 @@ class Words(BaseModel):
     """The attention of the class seed to each word."""
 
 
-class Found(BaseModel):
-    """What one expression names. The forms that were not asked for are left out."""
+class _FoundNumbers(BaseModel):
+    """What is said of one expression, whatever forms were asked for."""
 
     text: str
     found: bool = Field(description="Whether there is a mask: it is not empty.")
@@ -158,12 +161,17 @@ class Found(BaseModel):
     score: float = Field(description="Probability that the mask is right; 0 for an empty one.")
     box: list[int] | None = Field(description="x0, y0, x1, y1, the last two exclusive; null for an empty mask.")
     area: int = Field(description="Pixels in the mask.")
-    rle: dict[str, Any] | None = Field(None, description="COCO's compressed run lengths.")
-    polygons: list[list[float]] | None = Field(None, description="Outer outlines, x0, y0, x1, y1, ... each.")
-    mask: str | None = Field(None, description="PNG, 255 inside.")
-    prob: str | None = Field(None, description="PNG, the probability of each pixel, 255 is certain.")
-    overlay: str | None = Field(None, description="PNG, the image with the thing in colour.")
-    cutout: str | None = Field(None, description="PNG with transparency, cropped to the box.")
+
+
+_FORM_FIELDS: dict[str, Any] = {
+    name: (OUTPUT_FORMS[name].type | None, Field(None, description=OUTPUT_FORMS[name].help)) for name in ANSWER_FORMS
+}
+_FoundForms = create_model("_FoundForms", __base__=_FoundNumbers, **_FORM_FIELDS)
+
+
+class Found(_FoundForms):
+    """What one expression names. The forms that were not asked for are left out."""
+
     words: Words | None = Field(None, description="Null where the model cannot tell.")
 
 

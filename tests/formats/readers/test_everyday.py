@@ -133,15 +133,16 @@ def test_eval_tells_the_splits_apart_and_counts_what_is_absent(
 
 
 def test_a_split_in_the_spec_is_the_one_measured(folder: Path) -> None:
-    from restr.cli.verbs.eval import Eval, open_samples, title_of
+    from restr.cli.options import DataOptions
+    from restr.evaluation.samples import title_of
 
-    settings = Eval(data=f"everyday:{folder}:train")
-    assert [sample.text for sample in open_samples(settings, size=64)] == [
+    settings = DataOptions(data=f"everyday:{folder}:train")
+    assert [sample.text for sample in settings.open()] == [
         "right one of a box",
         "her skirt",
         "the middle",
     ]
-    assert title_of(settings).startswith("everyday train,")
+    assert title_of(settings.data, split=settings.split).startswith("everyday train,")
 
 
 def test_rows_say_where_things_are(make: ModuleType, folder: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from annotated import RECTANGLE, accidents, area, brushed, label_studio, left, opened, packed, picture, result, task
 from restr.cli.main import main
 from restr.errors import DatasetError
+from restr.formats.annotations.drawing import unpack_numbers
 from restr.formats.catalog import open_dataset
-from restr.formats.readers.drawing import unpacked
 
 SPEC = "labelstudio:export.json"
 UPRIGHT = area(15, 10, 45, 30)  # what RECTANGLE marks
@@ -54,7 +54,7 @@ def test_packed_runs_of_any_widths(widths: tuple[int, int, int, int], longest: i
     values = np.repeat(rng.integers(0, 256, 90), rng.integers(1, 40, 90))
     longest = min(longest, 1 << widths[-1])
     content = packed(values.tolist(), widths, longest)
-    assert np.array_equal(unpacked(content, len(values), "here"), values)
+    assert np.array_equal(unpack_numbers(content, len(values), "here"), values)
 
 
 @pytest.mark.parametrize("name", ["brush", "brushlabels"])

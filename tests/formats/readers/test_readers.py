@@ -16,10 +16,20 @@ import everyday_layout
 import layouts
 from layouts import LEFT, MIDDLE, NAMES, SIZE
 from restr.errors import DatasetError
-from restr.formats.catalog import open_dataset
+from restr.formats.catalog import OWN_LAYOUTS, PUBLISHED_LAYOUTS, open_dataset
 from restr.formats.readers.safe_pickle import read_pickle
 
 LAYOUTS = layouts.LAYOUTS | everyday_layout.LAYOUTS
+
+
+def test_every_row_of_the_catalog_is_tested_and_documented() -> None:
+    assert {*PUBLISHED_LAYOUTS, *OWN_LAYOUTS} == {spec.partition(":")[0] for spec in LAYOUTS}
+    pages = "".join(
+        (Path(__file__).parents[3] / "docs" / name).read_text(encoding="utf-8")
+        for name in ("own-data.md", "evaluation.md")
+    )
+    assert [name for name in PUBLISHED_LAYOUTS if name not in pages] == []
+    assert [name for name in OWN_LAYOUTS if f"{name}:" not in pages] == []
 
 
 @pytest.mark.parametrize("spec", LAYOUTS)

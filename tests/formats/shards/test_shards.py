@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 import layouts
 from restr.cli.main import main
-from restr.cli.verbs.eval import Eval, open_samples
+from restr.cli.options import DataOptions
 from restr.data.batch import SampleBatches
 from restr.data.fitted import FittedSamples
 from restr.data.order import BlockOrder, Uniform
@@ -78,7 +78,7 @@ def test_the_commands_take_shards(tmp_path: Path, capsys: pytest.CaptureFixture[
     again = open_dataset("jsonl:samples.jsonl", tmp_path / "again")
     for one, two in zip(again, open_dataset("refcoco:unc:train", tmp_path / "from"), strict=True):
         assert np.array_equal(one.mask, two.mask) and np.array_equal(one.image, two.image) and one.text == two.text
-    assert len(open_samples(Eval(data="shards:to:train", root=tmp_path), size=480)) == len(again)
+    assert len(DataOptions(data="shards:to:train", root=tmp_path).open()) == len(again)
 
 
 def test_masks_may_be_pictures_in_the_shard(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_the_usual_order_is_as_it_was() -> None:
 def batches_of(samples: Any, **more: Any) -> SampleBatches:
     config = restr_tiny(vocab=4)
     tokenizer = Tokenizer.of(Vocabulary(("the", "thing")), config)
-    return SampleBatches(FittedSamples(samples, config), tokenizer, config, size=8, seed=1, **more)
+    return SampleBatches(FittedSamples(samples, config.framing), tokenizer, config, size=8, seed=1, **more)
 
 
 def test_batches_are_the_same_for_any_number_of_processes_and_after_resuming(server: ShardServer) -> None:
@@ -193,17 +193,17 @@ def test_a_batch_brings_its_blocks_together(server: ShardServer) -> None:
 
 
 def test_addresses() -> None:
-    assert address.expanded("x-{008..010}.tar") == ["x-008.tar", "x-009.tar", "x-010.tar"]
-    assert address.expanded("{train,val}-{0..1}.tar") == ["train-0.tar", "train-1.tar", "val-0.tar", "val-1.tar"]
+    assert address.expand_braces("x-{008..010}.tar") == ["x-008.tar", "x-009.tar", "x-010.tar"]
+    assert address.expand_braces("{train,val}-{0..1}.tar") == ["train-0.tar", "train-1.tar", "val-0.tar", "val-1.tar"]
     for bad, message in {
         "{0..99999999}": "is the range too long",
         "{3..1}": "goes backwards",
         "{x}": "neither a range",
     }.items():
         with pytest.raises(DatasetError, match=message):
-            address.expanded(f"x-{bad}.tar")
+            address.expand_braces(f"x-{bad}.tar")
     with pytest.raises(DatasetError, match="means 1,000,000 shards"):
-        address.expanded("{000..999}-{000..999}.tar")
+        address.expand_braces("{000..999}-{000..999}.tar")
     for text, expected in {
         "a/x.tar": ("a/x.tar", None),
         "a/x.tar:val": ("a/x.tar", "val"),
@@ -214,5 +214,9 @@ def test_addresses() -> None:
         "s3://b/x/": ("s3://b/x/", None),
     }.items():
         assert address.pattern_and_split(text) == expected
-    assert address.shown("https://me:pw@h/x.tar?sig=1") == "https://...@h/x.tar?..."
-    assert [address.split_of(n) for n in ("train-000.tar", "a-b-00-of-10.parquet", "x.tar")] == ["train", "a-b", "x"]
+    assert address.redacted("https://me:pw@h/x.tar?sig=1") == "https://...@h/x.tar?..."
+    assert [address.split_of_shard(n) for n in ("train-000.tar", "a-b-00-of-10.parquet", "x.tar")] == [
+        "train",
+        "a-b",
+        "x",
+    ]

@@ -14,7 +14,7 @@ import mixed_pictures
 from mixed_pictures import BLUE, BOX, GREEN, OPENED, RED, colours_fit, contents, dataset, flat
 from restr.cli.main import main
 from restr.errors import DatasetError
-from restr.evaluation.evaluate import by_image
+from restr.evaluation.grouping import by_image
 from restr.formats import writers
 from restr.formats.catalog import open_dataset
 from restr.formats.writers import convert
@@ -148,12 +148,12 @@ def broken(how: str):
 
 
 SAID = {
-    "lost": "3 samples were given, 2 came back, 1 of them changed or lost; the first is .*, which nothing has the sentence of",
-    "twice": "3 samples were given, 4 came back, 0 of them changed or lost; more often than given came '.220, 0, 0.' of all",
+    "lost": "3 samples were given, 2 came back, 1 of them changed or lost; the first is .*, whose sentence did not come back",
+    "twice": "3 samples were given, 4 came back, 0 of them changed or lost; an extra one came back: '.220, 0, 0.' of all",
     "picture": "a mask of 960 pixels on picture .*, which became a mask of 960 pixels on picture",
     "mask": "a mask of 960 pixels .* became a mask of 920 pixels",
-    "sentence": "which nothing has the sentence of",
-    "split": "which nothing has the sentence of",
+    "sentence": "whose sentence did not come back",
+    "split": "whose sentence did not come back",
     "unreadable": "cannot be read",
 }
 

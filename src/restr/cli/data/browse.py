@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-import tyro
-
-from restr.cli.data.check import open_whole, write_check
-from restr.cli.options import parsed
-
-if TYPE_CHECKING:
-    from restr.data.dataset import IndexedSamples
+from restr.cli.check_files import is_checked, write_check
+from restr.cli.options import DatasetOptions, parsed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Browse:
-    """Serve a dataset's samples, with their masks, and the page of restr data check to a browser on this machine.
+class Browse(DatasetOptions):
+    """Serve a dataset's samples with their masks, and the page of restr data check, to a browser on this machine.
 
-    The check is run first where there is none of this dataset as it is now. Ctrl-C ends it.
+    The check runs first unless its report is up to date. Ctrl-C ends the server.
 
     Example: restr data browse refcoco:unc --root DATA
     """
-
-    data: Annotated[str, tyro.conf.Positional]
-    """The dataset, as for restr data check: NAME[:SPLITTER] or FORM:PATH."""
-
-    root: Path = Path(".")
-    """The folder that holds it."""
 
     out: Path = Path("check")
     """Folder of the report."""
@@ -40,10 +27,10 @@ class Browse:
     """Port to listen on; 0 takes a free one."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. With any other, whoever reaches this machine can see the pictures."""
+    """Address to listen on. With any other than this one, whoever reaches this machine can see the pictures."""
 
     check: bool = True
-    """Show the report, and make it if need be."""
+    """Show the report of restr data check; it is written if it is missing or old."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = parsed(Browse, "restr data browse", arguments)
     from restr.inspection.browse import Server, Site
 
-    samples = open_whole(settings.data, settings.root)
+    samples = settings.open()
     if settings.check and not is_checked(samples, settings.data, settings.out):
         write_check(samples, settings.data, settings.out)
     check = (settings.out / "check.html").read_text(encoding="utf-8") if settings.check else ""
@@ -64,15 +51,3 @@ def main(arguments: Sequence[str]) -> int:
         except KeyboardInterrupt:
             print()
     return 0
-
-
-def is_checked(samples: IndexedSamples, data: str, out: Path) -> bool:
-    """Whether a folder holds the report of this dataset, made since its index was."""
-    try:
-        with open(out / "check.json", encoding="utf-8") as file:
-            report = json.load(file)
-        newer = (out / "check.html").stat().st_mtime >= samples.entries.path.stat().st_mtime
-    except (OSError, ValueError):
-        return False
-    known = (report.get("data"), report.get("root")) if isinstance(report, dict) else None
-    return newer and known == (data, str(samples.root.absolute()))

@@ -1,4 +1,4 @@
-"""``restr data prepare``: which files a published dataset needs, which are there, and the rest from a mirror."""
+"""``restr data prepare``: list the files of a published dataset, and fetch missing ones from a mirror."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from restr.cli.options import parsed
+from restr.cli.options import RootOptions, parsed
 from restr.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Prepare:
-    """Say which files a published dataset needs and where, look which are there and right, and get the missing ones.
+class Prepare(RootOptions):
+    """Say which files a published dataset needs and where, check which are there, and get the missing ones.
 
-    Nothing is downloaded unless you name a mirror: a folder, or a base address below which the files lie under the names shown.
-    What is downloaded is taken up where it broke off, compared with the size and SHA-256 that are known, and unpacked. An archive
-    that you put there yourself is unpacked too. The exit code is 1 while something is missing.
+    Nothing is downloaded unless you name a mirror: a folder, or a base address below which the files have the names
+    shown. Downloads are resumed, compared with the known size and SHA-256, and unpacked. An archive that you put there
+    yourself is unpacked too. The exit code is 1 while something is missing.
 
     Example: restr data prepare refcoco --root DATA --mirror URL --mirror FOLDER
     """
@@ -31,11 +31,8 @@ class Prepare:
     name: Annotated[str, tyro.conf.Positional]
     """refcoco, refcoco+, refcocog, refclef, grefcoco, refzom, referit, phrasecut or reasonseg."""
 
-    root: Path = Path(".")
-    """The folder that holds it, or shall."""
-
     mirror: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Where to fetch missing files from: http://, https://, file:// or a folder; give it again for more, tried in turn."""
+    """Where to fetch missing files from: http://, https://, file:// or a folder. Several are tried in turn."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,16 +43,16 @@ def main(arguments: Sequence[str]) -> int:
 
     known = release(settings.name)
     for mirror in settings.mirror:
-        address_of(mirror, "")  # refused before anything is done
+        address_of(mirror, "")  # a wrong one fails before any work
     settings.root.mkdir(parents=True, exist_ok=True)
     print(f"{settings.name}, below {settings.root}\n")
     found = [look(file, settings.root) for file in known.files]
     for each in found:
-        print(_described(each))
-    print(f"\ngiven out by {known.source}")
-    found = [_completed(each, settings) for each in found]
+        print(_description(each))
+    print(f"\npublished by {known.source}")
+    found = [_completed_with_bar(each, settings) for each in found]
     if any(each.lacking for each in found):
-        print(f"\n{to_do(found, settings.root)}")
+        print(f"\n{_to_do(found, settings.root)}")
         return 1
     check = known.example.rpartition(":")[0]
     print(f"\neverything is there; next: restr data check {check} --root {settings.root}")
@@ -63,8 +60,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _described(found: FoundFile) -> str:
-    """A file's state, name and what is known of it, in two or three lines."""
+def _description(found: FoundFile) -> str:
+    """A file's state, name, size and hash, in two or three lines."""
     file = found.file
     state = "unpack" if found.state == "packed" else found.state
     where = f"{file.name}, unpacked into {file.into}/" if file.into else file.name
@@ -78,8 +75,8 @@ def _described(found: FoundFile) -> str:
     return "\n".join([*lines, f"{'':11}{'; '.join(facts)}"])
 
 
-def to_do(found: Sequence[FoundFile], root: Path) -> str:
-    """What is left to the reader."""
+def _to_do(found: Sequence[FoundFile], root: Path) -> str:
+    """The steps that are left to the user."""
     wrong = [each.file.name for each in found if each.state == "wrong"]
     lacking = [each.file.name for each in found if each.lacking and each.state != "wrong"]
     lines = [f"delete {', '.join(wrong)}: not what was given out"] if wrong else []
@@ -90,8 +87,8 @@ def to_do(found: Sequence[FoundFile], root: Path) -> str:
     return "\n".join(lines)
 
 
-def _completed(found: FoundFile, settings: Prepare) -> FoundFile:
-    """A file, fetched and unpacked if need be, with a bar or, without a terminal, a line."""
+def _completed_with_bar(found: FoundFile, settings: Prepare) -> FoundFile:
+    """The file after it was fetched and unpacked if necessary; shows a bar or, without a terminal, a line."""
     from restr.cli.progress import progress_bar
     from restr.published.prepare import complete
 
@@ -116,5 +113,5 @@ def _completed(found: FoundFile, settings: Prepare) -> FoundFile:
             print(f"restr data prepare: {error}", file=sys.stderr)
             return found
     if after != found:
-        print(_described(after))
+        print(_description(after))
     return after

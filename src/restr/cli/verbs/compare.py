@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from restr.cli.options import parsed
+from restr.cli.options import DataOptions, parsed
 from restr.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Compare:
-    """What a second evaluation does better than the first, with paired intervals, and where they differ most.
+    """Show what a second evaluation does better than the first, with paired intervals, and where they differ most.
 
     Example: restr compare results/old results/new
     """
@@ -45,11 +45,11 @@ class Compare:
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Compare, "restr compare", arguments)
-    from restr.evaluation.comparison import compare
+    from restr.evaluation.comparison import compare_records
     from restr.evaluation.predictions import read_records
 
     one, two = read_records(settings.first), read_records(settings.second)
-    found = compare(one, two)
+    found = compare_records(one, two)
     print(f"{settings.second} against {settings.first}: {found.n} samples", end="")
     print(f" ({found.left_out} that only one of them has are left out)" if found.left_out else "")
     for name, value, interval in (
@@ -57,7 +57,8 @@ def main(arguments: Sequence[str]) -> int:
         ("mIoU", found.miou, found.miou_interval),
     ):
         print(
-            f"  {name} {100 * value:+.2f} (95%: {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}, paired, bootstrap over images)"
+            f"  {name} {100 * value:+.2f} (95%: {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}, paired, "
+            "bootstrap over images)"
         )
     print(f"  better by more than a tenth: {found.better}; worse: {found.worse}")
     for title, order in (("largest gains", found.order), ("largest losses", found.order[::-1])):
@@ -90,16 +91,13 @@ def write(
 
 
 def samples_of(settings: Compare) -> SampleSource:
-    """The samples that the second evaluation measured, opened once more. Raises ``DataError`` where it does not say which."""
-    from restr.cli.verbs.eval import Eval, open_samples
+    """The samples of the second evaluation, opened again. Raises ``DataError`` if its folder does not name them."""
     from restr.data.entries.entry import read_json
 
     path = settings.second / "metrics.json"
     facts = read_json(path).get("facts") or {}
     if "data" not in facts:
-        raise DataError(
-            f"{path} does not say what was measured on; evaluate again with this version, or leave out --out"
-        )
+        raise DataError(f"{path} does not name its dataset; evaluate again with this version, or leave out --out")
     root = settings.root or Path(facts["root"])
     given = {name: facts[name] for name in ("split", "n", "seed") if name in facts}
-    return open_samples(Eval(data=facts["data"], root=root, **given), size=facts.get("size", 64))
+    return DataOptions(data=facts["data"], root=root, **given).open(size=facts.get("size", 64))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from tyro.conf import arg
@@ -15,23 +15,24 @@ from restr import __version__
 from restr.cli.jobs import image_files
 from restr.cli.options import parsed
 from restr.errors import ConfigError
+from restr.inference.exported import Target
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
     """Write a model for another runtime, as two graphs, so that an image is still encoded once for many sentences.
 
-    The folder runs in restr.Segmenter.from_pretrained and in restr predict --model; parity.md in it says how near it is
-    to the model that it was made from.
+    The folder runs in restr.Segmenter.from_pretrained and in restr predict --model; its parity.md says how far its
+    results are from the model's.
 
     Example: restr export --to onnx --out exported
     """
 
     model: Annotated[Path | None, tyro.conf.Positional, arg(metavar="MODEL", help_behavior_hint="")] = None
-    """A model folder (default: the bundled model)."""
+    """A model folder, or hf:USER/MODEL of the Hugging Face hub (default: the bundled model)."""
 
-    to: Literal["onnx", "openvino", "torch-export", "aoti"] = "onnx"
-    """The runtime. aoti compiles for processors like this one and takes minutes; the others take one."""
+    to: Target = "onnx"
+    """The runtime. aoti compiles for processors like this one and takes minutes; the others take about one minute."""
 
     out: Annotated[Path, arg(metavar="DIR")] = Path("exported")
     """The folder to write."""
@@ -43,18 +44,18 @@ class Export:
     """Matrix products in bfloat16 (openvino, torch-export, aoti)."""
 
     fixed_size: bool = False
-    """Take one size alone, the model's own, pictures filled up to a square; otherwise any multiple of the patch."""
+    """Accept one size only, the model's own, with pictures padded to a square; otherwise any multiple of the patch."""
 
     whole: bool = False
-    """Write the single graph too, image and sentence to mask, for servers that know one model alone."""
+    """Also write one graph from image and sentence to mask, for servers that run a single model."""
 
     photo: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction, arg(metavar="IMAGE")] = ()
-    """A photograph, or a folder of them, in place of drawn pictures; give it several times for several. The first two are
-    compared on; openvino's int8 learns its ranges from all of them, 8 at the least."""
+    """A photograph, or a folder of them, instead of drawn pictures; may be given several times. Parity is measured on
+    the first two; openvino's int8 calibrates its ranges on all of them, at least 8."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb; 1 where an fp32 export is further from the model than it may be. Raises ``RestrError``."""
+    """Run the verb; 1 if an fp32 export differs from the model by more than allowed. Raises ``RestrError``."""
     settings = parsed(Export, "restr export", arguments)
     if settings.int8 and settings.bf16:
         raise ConfigError("both --int8 and --bf16; choose one of them")

@@ -89,10 +89,10 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     """Encode, train, measure before and after, save; returns why training stopped early, if it did."""
     import torch
 
-    from restr.cli.data.check import open_whole
     from restr.cli.finetune_report import measure_pictures, print_new_words, write_finetune_report
     from restr.cli.notices import announce
     from restr.cli.progress import progress_bar
+    from restr.formats.catalog import open_all_splits
     from restr.inference.segmenter import Segmenter
     from restr.model.weights import save_pretrained
     from restr.training.finetune import divide, finetuner, open_pictures
@@ -102,7 +102,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    samples = announce(open_whole(settings.data, settings.root), settings.data)
+    samples = announce(open_all_splits(settings.data, settings.root), settings.data)
     parts = divide(samples)
     # Without a cache of encoded images, for the model will change.
     segmenter = Segmenter.from_pretrained(settings.model, device=settings.device, cache_bytes=0)

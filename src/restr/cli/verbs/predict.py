@@ -7,30 +7,37 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from tyro.conf import arg
 
 from restr.cli.jobs import STDIN, PredictJob, UsageError, list_jobs, split_arguments
-from restr.cli.options import parsed
+from restr.cli.options import DeviceOptions, ModelOptions, parsed
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
 from restr.embedded import abbreviate
 from restr.errors import ImageError, RestrError
+from restr.inference.forms import FILE_FORMS, check_file_forms, coco_document
 
 if TYPE_CHECKING:
     from restr.inference.result import Result
     from restr.inference.segmenter import Segmenter
 
 
+_SAVE_HELP = (
+    f"What to write, with commas: {', '.join(FILE_FORMS)}. "
+    "With --json nothing is written unless --out or --save is given."
+)
+
+
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions:
+class PredictOptions(DeviceOptions, ModelOptions):
     """Segment what a sentence names in photographs.
 
-    The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, a pipe, a data: URI, "-" (the bytes
-    of one on standard input), or a .jsonl file with a line {"image": ..., "text": ...} each. An image that fails is
-    reported at the end, with exit code 1, and never stops the rest.
+    The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, a pipe, a data:
+    URI, "-" (an image's bytes on standard input), or a .jsonl file with a line {"image": ..., "text": ...} each. An
+    image that fails is reported at the end, with exit code 1, and never stops the rest.
 
     Example: restr predict beach.jpg "the dog on the left"
     """
@@ -39,37 +46,31 @@ class PredictOptions:
     """Images, then what to segment (in quotes)."""
 
     text: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, arg(metavar="TEXT")] = ()
-    """A sentence; give it several times to ask several things of each image, which is looked at once."""
+    """A sentence; give it several times to ask several things of each image, which is encoded once."""
 
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: out)")] = None
     """Folder for the files."""
 
-    save: Annotated[str | None, arg(metavar="KINDS", help_behavior_hint="(default: overlay,mask)")] = None
-    """What to write, with commas: overlay, mask, cutout, heatmap, attention, rle, polygon, coco. With --json nothing is written
-    unless --out or --save is given."""
+    save: Annotated[str | None, arg(metavar="KINDS", help_behavior_hint="(default: overlay,mask)", help=_SAVE_HELP)] = (
+        None
+    )
 
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Print a line of JSON for each result, and nothing else, to standard output."""
-
-    model: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: the bundled model)")] = None
-    """A model folder, or the model.safetensors in one."""
 
     threshold: Annotated[float | None, arg(metavar="P", help_behavior_hint="(default: the model's own, 0.5)")] = None
     """The least probability of a pixel of the mask."""
 
     presence: Annotated[float | None, arg(metavar="P", help_behavior_hint="(default: the model's own)")] = None
-    """The least probability that the picture shows what is meant at all; below it the answer is "not found". 0 always draws
+    """The least probability that the picture shows what is named; below it the answer is "not found"; 0 always draws
     a mask."""
-
-    device: Annotated[Literal["auto", "cpu", "cuda"], arg(help_behavior_hint="(default: auto)")] = "auto"
-    """Where to compute; auto takes a GPU if there is one."""
 
 
 @dataclass
 class PredictReport:
-    """What a run has found so far, and what went wrong."""
+    """Results and failures of a run so far."""
 
-    results: list[tuple[str, Result]] = field(default_factory=list)  # kept for the COCO file only
+    results: list[tuple[str, Result]] = field(default_factory=list)  # only if a COCO file is wanted
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -85,35 +86,34 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
-    """Work through the jobs; 0 if all went well, 1 if any failed. Raises ``RestrError`` if nothing can be done."""
+    """Do the jobs; 0 if all went well, 1 if any failed. Raises ``RestrError`` if none can be done."""
     from restr.inference.naming import make_folder, write_new
-    from restr.inference.result import check_kinds, coco_document  # torch and PIL load here
-    from restr.inference.segmenter import Segmenter
+    from restr.inference.segmenter import Segmenter  # torch loads here
 
-    kinds = chosen_kinds(options)
-    check_kinds(kinds)
+    kinds = _file_forms(options)
+    check_file_forms(kinds)
     folder = options.out or Path("out")
     if kinds:
-        make_folder(folder)  # a wrong --out is said before any work
+        make_folder(folder)  # a wrong --out fails before any work
     segmenter = Segmenter.from_pretrained(options.model, device=options.device)
     report = PredictReport()
     with progress_bar() as progress:
         for job in progress.track(jobs, description="segmenting"):
             try:
                 _run(job, segmenter, options, kinds, folder, report)
-            except BrokenPipeError:  # nobody reads on, and nothing is written to files
+            except BrokenPipeError:  # nobody reads the output, and no files are wanted
                 raise
             except (RestrError, OSError) as error:
                 report.failures.append((abbreviate(job.image), str(error)))
                 if options.json:
-                    say(json_text({"image": abbreviate(job.image), "error": str(error)}), go_on=bool(kinds))
+                    say(json_text({"image": abbreviate(job.image), "error": str(error)}), carry_on=bool(kinds))
     if "coco" in kinds and report.results:
         content = json.dumps(coco_document(report.results)).encode() + b"\n"
         path = write_new(folder, "results", {"coco": content})["coco"]
         if options.json:
             print(path, file=sys.stderr)
         else:
-            say(str(path), go_on=True)
+            say(str(path), carry_on=True)
     if report.failures:
         print(f"restr predict: {len(report.failures)} of {len(jobs)} failed:", file=sys.stderr)
         for image, problem in report.failures:
@@ -121,8 +121,8 @@ def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
     return 1 if report.failures else 0
 
 
-def chosen_kinds(options: PredictOptions) -> list[str]:
-    """The kinds of files to write."""
+def _file_forms(options: PredictOptions) -> list[str]:
+    """The forms to write."""
     if options.save is not None:
         return list(dict.fromkeys(kind.strip() for kind in options.save.split(",") if kind.strip()))
     return [] if options.json and options.out is None else ["overlay", "mask"]
@@ -161,8 +161,8 @@ def _run(
             lines.append(json_text({"image": image, **result.to_dict(), "files": paths}))
         else:
             lines.append(_line(image, result, files))
-    for line in lines:  # once all files are there: they do not depend on whether anybody reads this
-        say(line, go_on=bool(kinds))
+    for line in lines:  # after all files are written, as printing may fail
+        say(line, carry_on=bool(kinds))
 
 
 def _line(image: str, result: Result, files: dict[str, Path]) -> str:
@@ -171,7 +171,8 @@ def _line(image: str, result: Result, files: dict[str, Path]) -> str:
         share = result.area / result.mask.size
         found = f"found, score {result.score:.2f}, {share:.1%} of the picture, box {result.box}"
     elif not result.present:
-        found = f"not found (presence {result.presence:.2f}, below {result.least_presence:g}; --presence 0 draws a mask anyway)"
+        below = f"presence {result.presence:.2f}, below {result.least_presence:g}"
+        found = f"not found ({below}; --presence 0 draws a mask anyway)"
     else:
         found = f"not found (highest probability of a pixel {result.prob.max():.2f}, threshold {result.threshold:g})"
     return "\n".join([f"{image}: {result.text!r} {found}", *(f"  {path}" for path in files.values())])

@@ -6,14 +6,13 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from restr.cli.options import parsed
+from restr.cli.options import ProtocolName, RootOptions, parsed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Score:
-    """Measure oIoU, mIoU, Pr@X and the rest of masks that are given, whatever model they come from.
+class Score(RootOptions):
+    """Measure oIoU, mIoU, Pr@X and the other metrics of given masks, whatever model they come from.
 
     Example: restr score --predictions theirs.jsonl --data refcoco:unc:testA --root DATA
     """
@@ -24,17 +23,15 @@ class Score:
     data: str
     """The dataset, as for restr eval: NAME[:SPLITTER]:SPLIT or FORM:PATH."""
 
-    root: Path = Path(".")
-    """The folder that holds the dataset."""
-
-    protocol: Literal["own", "restr", "lavt", "cris", "rela", "lisa"] = "own"
-    """Whose rules: Pr@X from X on or above it, and what two empty masks count."""
+    protocol: ProtocolName = "own"
+    """Whose rules: whether Pr@X counts an IoU of exactly X, and the IoU of two empty masks."""
 
     missing_is_empty: bool = False
     """Count samples without a prediction as empty masks."""
 
     out: Path | None = None
-    """Folder for report.html, table.md, row.tex, metrics.json, records.jsonl and pictures (default: print the table only)."""
+    """Folder for report.html, table.md, row.tex, metrics.json, records.jsonl and pictures (default: only print
+    the table)."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,9 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     from restr.evaluation.predictions import read_predictions, score
     from restr.evaluation.protocol import protocol
     from restr.evaluation.report import evaluation_table, write_evaluation
-    from restr.formats.catalog import open_dataset
+    from restr.evaluation.samples import open_samples
 
-    samples = announce(open_dataset(settings.data, settings.root), settings.data)
+    samples = announce(open_samples(settings.data, settings.root), settings.data)
     result = score(
         samples,
         read_predictions(settings.predictions),

@@ -23,11 +23,10 @@ def main(arguments: Sequence[str]) -> int:
     if settings.workers > 1:
         return supervise(settings)
     listen(settings).close()  # a wrong address is refused before models are loaded
-    from restr.inference.locate import described, model_folder  # torch loads here
+    from restr.inference.locate import describe_model, model_folder  # torch loads here
     from restr.server.processes.one import serve_one
 
     for place in settings.places().values():
-        described(
-            model_folder(place)
-        )  # a wrong path is refused at once, instead of by a server that never becomes ready
+        # A wrong path is refused at once, instead of by a server that never becomes ready.
+        describe_model(model_folder(place))
     return serve_one(settings)

@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample, SampleSource
 from restr.evaluation.cases import GAP, case_picture
-from restr.evaluation.evaluate import Record, plain
+from restr.evaluation.evaluate import Record, rounded_json
 from restr.evaluation.report import write_files
-from restr.evaluation.robustness.measure import MarkedNothing, Retained, RobustnessResult, perturbed, shown
+from restr.evaluation.robustness.measure import MarkedNothing, Retained, RobustnessResult, perturbed, sheet_samples
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS
 from restr.report.charts import BLACK, BLUE, Bar, chart_png, draw_bars, has_matplotlib, open_figure
 from restr.report.overlay import draw_legend
@@ -54,7 +54,7 @@ def write_robustness(
     draw_examples(records, samples, seed=result.seed).save(examples, "PNG", optimize=True)
     contents = {
         "table.md": robustness_table(result, title=title, command=command).encode(),
-        "robustness.json": json.dumps(plain(numbers), indent=2, ensure_ascii=False).encode() + b"\n",
+        "robustness.json": json.dumps(rounded_json(numbers), indent=2, ensure_ascii=False).encode() + b"\n",
         "robustness.png": _draw_chart(result, title=title),
         "examples.png": examples.getvalue(),
     }
@@ -168,7 +168,7 @@ def _draw_cell(
 
 def _shown_samples(samples: SampleSource, seed: int) -> list[list[Sample]]:
     """The samples of each image of the sheet."""
-    kept, ids = shown(samples, seed), samples.ids()
+    kept, ids = sheet_samples(samples, seed), samples.ids()
     return [[samples[number] for number in group] for group in samples.image_groups() if ids[group[0]] in kept]
 
 

@@ -1,4 +1,4 @@
-"""COCO's form whose annotations have ``expressions``, as many tools export it once sentences are added."""
+"""COCO's form with ``expressions`` in its annotations, as many tools export it once sentences are added."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one
 from restr.errors import DatasetError
-from restr.formats.readers.drawing import size_of
-from restr.formats.readers.found import FoundPictures, folders, subset_of
+from restr.formats.annotations.drawing import canvas_size
+from restr.formats.annotations.pictures import PictureFinder, folders, subset_of
 from restr.formats.readers.listed import checked_region, sentences_of
 
 
 def read_coco(root: Path, path: Path) -> Iterator[Read]:
-    """The entries of a file. Its annotations have ``expressions`` (texts, or objects with a text) or, as CVAT exports them,
-    ``attributes`` with an ``expression``. Pictures are looked for as ``restr.formats.readers.found`` says."""
+    """The entries of a file whose annotations have ``expressions`` (texts, or objects with a text) or, as CVAT exports
+    them, ``attributes`` with an ``expression``. ``restr.formats.annotations.pictures`` finds its pictures."""
     return counted(_read(root, path))
 
 
@@ -23,7 +23,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
     content = JsonRecord(read_json(path), str(path))
     images, problems, unusable = _images(content)
     yield from unusable
-    pictures = FoundPictures(
+    pictures = PictureFinder(
         root, [name for image in images.values() if isinstance(name := image.values.get("file_name"), str)]
     )
     places = folders(root, path, subset_of(path))
@@ -62,13 +62,14 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
     yield from one_by_one(each_record(content.items("annotations"), f"{path}, annotations"), read)
     if not asked:
         raise DatasetError(
-            f"no annotation of {path} has expressions; expected a list of texts in each annotation's field 'expressions', or let "
+            f"no annotation of {path} has expressions; expected a list of texts in each annotation's field "
+            "'expressions', or let "
             "restr generate sentences (docs/own-data.md)"
         )
 
 
 def _images(content: JsonRecord) -> tuple[dict[str, JsonRecord], dict[str, str], list[LeftOut]]:
-    """The images by id, what is wrong with the ids that cannot be used, and the images that have none."""
+    """The images by id, the problems of ambiguous ids, and the images without a usable id."""
     unusable: list[LeftOut] = []
     images: dict[str, JsonRecord] = {}
     problems: dict[str, str] = {}
@@ -88,14 +89,14 @@ def _images(content: JsonRecord) -> tuple[dict[str, JsonRecord], dict[str, str],
 
 
 def _id(record: JsonRecord, name: str) -> str:
-    """An id as text. 1, 1.0 and "1" are one id: programs that go through a table turn numbers into others."""
+    """An id as text. 1, 1.0 and "1" are one id: table programs turn whole numbers into decimals."""
     found = record.text(name)
     whole, _, rest = found.partition(".")
     return whole if whole.lstrip("-").isdecimal() and rest and not rest.strip("0") else found
 
 
 def _size(image: JsonRecord) -> tuple[int, int] | None:
-    return size_of(image) if "height" in image and "width" in image else None
+    return canvas_size(image) if "height" in image and "width" in image else None
 
 
 def _texts(annotation: JsonRecord) -> list[str]:

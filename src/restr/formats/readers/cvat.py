@@ -1,29 +1,32 @@
-"""CVAT's export "CVAT for images 1.1": boxes, polygons, ellipses and brush masks become regions; what marks none is counted."""
+"""CVAT's export "CVAT for images 1.1": boxes, polygons, ellipses and brush masks become regions; other shapes are
+counted."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from restr.data.entries.entry import Entry, JsonRecord
-from restr.data.entries.left_out import LeftOut, Read, bad, counted
+from restr.data.entries.left_out import LeftOut, Read, bad, counted, one_by_one
 from restr.errors import DatasetError
 from restr.files import read_text
-from restr.formats.readers import drawing
-from restr.formats.readers.drawing import CanvasSize, Region, number_of, numbers_of, size_of
-from restr.formats.readers.found import FoundPictures, folders
+from restr.formats.annotations import drawing
+from restr.formats.annotations.drawing import CanvasSize, Region, canvas_size, number_of, numbers_of
+from restr.formats.annotations.pictures import PictureFinder, folders
+from restr.formats.annotations.shapes import UniqueIds, entries_of_shape
 
-# shapes that enclose nothing, as they are counted
+# shapes that enclose nothing -> the words under which they are counted
 _NO_REGION = {"points": "set of points", "tag": "tag of a whole picture"}
-TEXTS = ("expression", "text")  # names of attributes
+_TEXTS = ("expression", "text")  # names of the attribute with the sentence
 
 
 def read_cvat(root: Path, path: Path) -> Iterator[Read]:
-    """Each shape with an attribute ``expression`` (else its label) is an entry. Raises ``DatasetError`` for a file that is no
-    such export; a damaged shape is left out beside the others."""
+    """Each shape is an entry; its text is the attribute ``expression``, else its label.
+
+    A damaged shape is left out. Raises ``DatasetError`` if the file is not such an export.
+    """
     return counted(_read(root, path))
 
 
@@ -37,25 +40,23 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         )
     if tracks:
         yield LeftOut(what="track", detail=f"{path}: a video's", count=tracks)
-    pictures = FoundPictures(root, [image.get("name", "") for image in images])
+    pictures = PictureFinder(root, [image.get("name", "") for image in images])
     places: dict[str, list[str]] = {}  # by subset
-    used: Counter[str] = Counter()
+    ids = UniqueIds()
     for image in images:
         record = JsonRecord(dict(image.attrib), f"{path}, image {image.get('name')}")
         try:
-            name, size = record.text("name"), size_of(record)
-            # in a project's export each task counts its pictures from 0
+            name, size = record.text("name"), canvas_size(record)
+            # in a project's export, each task numbers its pictures from 0
             identity = "/".join(each for each in (image.get("task_id"), record.text("id", default=name)) if each)
         except DatasetError as error:
             yield bad(error)
             continue
-        used[identity] += 1
-        if used[identity] > 1:  # exports that were put together
-            identity = f"{identity}#{used[identity]}"
+        identity = ids.of(identity)
         subset = record.text("subset", default="")
         if subset not in places:
             places[subset] = folders(root, path, subset)
-        whole = Entry(
+        picture = Entry(
             id=identity,
             image=pictures.path(name, places[subset]),
             text="",
@@ -64,37 +65,28 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
             split=subset or "all",
             image_id=identity,
         )
-        yield from _shapes(image, record, whole, size)
+        yield from _shapes(image, record, picture, size)
 
 
-def _shapes(image: Element, record: JsonRecord, whole: Entry, size: CanvasSize) -> Iterator[Read]:
-    """The entries of an image's shapes. whole: what they have in common."""
+def _shapes(image: Element, record: JsonRecord, picture: Entry, size: CanvasSize) -> Iterator[Read]:
+    """The entries of an image's shapes. picture: the fields that they share."""
     for number, shape in enumerate(image):
-        where = JsonRecord(dict(shape.attrib), f"{record.where}, {shape.tag} {number}")
         if shape.tag == "attribute":
             continue
+        where = JsonRecord(dict(shape.attrib), f"{record.where}, {shape.tag} {number}")
         if shape.tag not in _SHAPES:
             yield LeftOut(what=_NO_REGION.get(shape.tag, shape.tag), detail=where.where)
             continue
-        try:
-            region, texts = _SHAPES[shape.tag](where, size), _texts(shape, where)
-        except DatasetError as error:
-            yield bad(error)
-            continue
-        for index, text in enumerate(texts):
-            yield Entry(
-                id=f"{whole.id}/{number}/{index}",
-                image=whole.image,
-                text=text,
-                regions=(region,),
-                size=whole.size,
-                split=whole.split,
-                image_id=whole.image_id,
-            )
+
+        def read(each: JsonRecord, shape: Element = shape, number: int = number) -> Iterator[Read]:
+            region = _SHAPES[shape.tag](each, size)
+            return entries_of_shape(picture, number, region, _texts(shape, each), size)
+
+        yield from one_by_one([where], read)
 
 
 def _texts(shape: Element, where: JsonRecord) -> list[str]:
-    given = [(each.text or "").strip() for each in shape.iter("attribute") if each.get("name") in TEXTS]
+    given = [(each.text or "").strip() for each in shape.iter("attribute") if each.get("name") in _TEXTS]
     return [text for text in given if text] or [where.text("label").strip()]
 
 
@@ -128,7 +120,7 @@ _SHAPES = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
 
 def _tree(path: Path) -> Element:
     try:
-        # Python's parser resolves no external entities; a document type, which could define internal ones, is refused
+        # Python's parser resolves no external entities; a document type could define internal ones, so it is refused
         content = read_text(path)
         if "<!DOCTYPE" in content or "<!ENTITY" in content:
             raise DatasetError(f"{path} defines a document type, which CVAT never does; it is refused")

@@ -1,8 +1,9 @@
 """The everyday sentences: a folder of three sets of photographs with masks, and one file of sentences about them.
 
-``photos/``, ``photos_more/`` and ``photos_boxes/`` each hold ``images/`` and ``instances.json`` in COCO's form;
-``expressions/everyday_train.jsonl`` has a line ``{"photos": set, "image": file name, "instances": [annotation ids], "text":
-..., "kind": "one" | "group" | "absent"}`` a sentence. The annotations that a sentence lists are what it means, together.
+``photos/``, ``photos_more/`` and ``photos_boxes/`` each hold ``images/`` and ``instances.json`` in COCO's form.
+``expressions/everyday_train.jsonl`` has a line per sentence: ``{"photos": set, "image": file name, "instances":
+[annotation ids], "text": ..., "kind": "one" | "group" | "absent"}``. A sentence names all the annotations that it
+lists, together.
 """
 
 from __future__ import annotations
@@ -20,23 +21,34 @@ from restr.formats.readers.own import json_lines
 from restr.formats.readers.refer import instances, segmentation
 
 SETS = ("photos", "photos_more", "photos_boxes")
-DRAWN = "photos_boxes"  # a network drew its masks: nothing is measured on them
-SENTENCES = Path("expressions", "everyday_train.jsonl")
-KINDS = ("one", "group", "absent")
-ALL = "all"  # as a split: train and val
-VAL_SHARE = 33  # one photograph in so many is held out
+DRAWN = "photos_boxes"  # its masks were drawn by a network, so nothing is measured on them
+_SENTENCES = Path("expressions", "everyday_train.jsonl")
+SENTENCE_KINDS = ("one", "group", "absent")
+ALL_SPLITS = "all"  # train and val
+_HELD_OUT = 33  # every 33rd photograph, by a hash of its name
 
 
 @dataclass(frozen=True, kw_only=True)
 class EverydaySentence:
-    """A sentence with its photograph (of ``photos``, one of ``SETS``) and the annotations that it means, none if absent."""
+    """A sentence with its photograph and the annotations that it names."""
 
     photos: str
+    """The photograph's set, one of ``SETS``."""
+
     image: JsonRecord
+    """The photograph's record in ``instances.json``."""
+
     file_name: str
+    """Of the photograph."""
+
     annotations: tuple[JsonRecord, ...]
+    """The records of the annotations; none if ``kind`` is "absent"."""
+
     text: str
+    """The sentence."""
+
     kind: str
+    """One of ``SENTENCE_KINDS``."""
 
     @property
     def split(self) -> str:
@@ -45,25 +57,25 @@ class EverydaySentence:
 
 
 def split_of(photos: str, file_name: str) -> str:
-    """The split of a photograph, by its name alone: "val" was never trained on, and its masks are not a network's."""
-    held_out = photos != DRAWN and zlib.crc32(file_name.encode(errors="replace")) % VAL_SHARE == 0
+    """The split of a photograph, by its name alone. "val" was never trained on, and people drew its masks."""
+    held_out = photos != DRAWN and zlib.crc32(file_name.encode(errors="replace")) % _HELD_OUT == 0
     return "val" if held_out else "train"
 
 
 def sources(folder: Path) -> list[Path]:
-    """The files that say everything but the pixels. Raises ``DatasetError`` naming those that are not there."""
-    files = [*(folder / name / "instances.json" for name in SETS), folder / SENTENCES]
+    """All files but the pictures. Raises ``DatasetError`` naming missing ones."""
+    files = [*(folder / name / "instances.json" for name in SETS), folder / _SENTENCES]
     missing = [path.relative_to(folder).as_posix() for path in files if not path.is_file()]
     if missing:
         raise DatasetError(
             f"{folder} has no {', '.join(missing)}; expected a folder with {', '.join(SETS)} (each images/ and "
-            f"instances.json) and {SENTENCES.as_posix()}"
+            f"instances.json) and {_SENTENCES.as_posix()}"
         )
     return files
 
 
 def read_everyday(root: Path, folder: Path) -> Iterator[Read]:
-    """The entries of both splits, paths relative to ``root``. What names an annotation without a mask is left out and counted."""
+    """The entries of both splits, paths relative to ``root``. Leaves out sentences about annotations without a mask."""
     return counted(_entries(root, folder))
 
 
@@ -91,13 +103,13 @@ def _entries(root: Path, folder: Path) -> Iterator[Read]:
 
 
 def read_sentences(folder: Path) -> Iterator[EverydaySentence]:
-    """All sentences, in the file's order. Raises ``DatasetError`` naming the line that fits neither itself nor the photographs."""
+    """All sentences, in the file's order. Raises ``DatasetError`` naming a line that does not fit."""
     images: dict[str, dict[str, JsonRecord]] = {}
     annotations: dict[str, dict[int, JsonRecord]] = {}
     for name in SETS:
         by_id, annotations[name] = instances(folder / name / "instances.json")
         images[name] = {image.text("file_name"): image for image in by_id.values()}
-    for line in json_lines(folder / SENTENCES):
+    for line in json_lines(folder / _SENTENCES):
         photos, file_name, kind = line.text("photos"), line.text("image"), line.text("kind")
         if photos not in SETS:
             raise line.wrong("photos", photos, f"one of {', '.join(SETS)}")
@@ -105,8 +117,8 @@ def read_sentences(folder: Path) -> Iterator[EverydaySentence]:
         if image is None:
             raise line.wrong("image", file_name, f"an image in {folder / photos / 'instances.json'}")
         meant = tuple(_annotation(line, each, image, annotations[photos]) for each in line.items("instances"))
-        if kind not in KINDS:
-            raise line.wrong("kind", kind, f"one of {', '.join(KINDS)}")
+        if kind not in SENTENCE_KINDS:
+            raise line.wrong("kind", kind, f"one of {', '.join(SENTENCE_KINDS)}")
         if (kind == "absent") == bool(meant):
             raise line.wrong("instances", line.values["instances"], "none where the kind is absent, else at least one")
         yield EverydaySentence(
@@ -122,7 +134,7 @@ def read_sentences(folder: Path) -> Iterator[EverydaySentence]:
 def _annotation(
     line: JsonRecord, identity: object, image: JsonRecord, annotations: dict[int, JsonRecord]
 ) -> JsonRecord:
-    """The annotation of an id, which must be of the sentence's photograph."""
+    """The annotation with an id, which must be on the sentence's photograph."""
     found = annotations.get(identity) if isinstance(identity, int) and not isinstance(identity, bool) else None
     if found is None or found.integer("image_id") != image.integer("id"):
         raise line.wrong("instances", identity, f"the id of an annotation of {image.text('file_name')}")

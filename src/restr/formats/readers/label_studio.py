@@ -1,12 +1,11 @@
-"""Label Studio's JSON export: outlines, boxes, ellipses and brush strokes become regions; what marks none is counted.
+"""Label Studio's JSON export: outlines, boxes, ellipses and brush strokes become regions; other results are counted.
 
-A region is what the results of one annotation with one ``id`` say together: one has the shape, another may have its labels
-(<Polygon> with <Labels>), another its text (<TextArea perRegion="true">).
+The results of an annotation that share an ``id`` describe one region: one has the shape, another may have the labels
+(<Polygon> with <Labels>), another the text (<TextArea perRegion="true">).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,32 +13,42 @@ from pathlib import Path
 from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one, storable
 from restr.errors import DatasetError
-from restr.formats.readers import drawing
-from restr.formats.readers.drawing import CanvasSize, Region, number_of, numbers_of, size_of
-from restr.formats.readers.found import FoundPictures, folders
+from restr.formats.annotations import drawing
+from restr.formats.annotations.drawing import CanvasSize, Region, canvas_size, number_of, numbers_of
+from restr.formats.annotations.pictures import PictureFinder, folders
+from restr.formats.annotations.shapes import UniqueIds, entries_of_shape
 
-PICTURE_KEYS = ("image", "img", "photo")  # of a task's data, tried before any other
+_PICTURE_KEYS = ("image", "img", "photo")  # of a task's data, tried first
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
-NOT_USED = {"predictions": "prediction of a model", "drafts": "draft"}
-# types of results that mark no region, as they are counted
+_NOT_USED = {"predictions": "prediction of a model", "drafts": "draft"}
+# types of results that mark no region -> the words under which they are counted
 _NO_REGION = {"keypoint": "key point", "keypointlabels": "key point", "vectorlabels": "vector", "choices": "choice"}
-OTHER_FORMS = ("bitmask", "bitmasklabels", "magicwand", "cuboidlabels")  # that do mark one
-UNSAID = "region without text or label"
+_UNREADABLE = ("bitmask", "bitmasklabels", "magicwand", "cuboidlabels")  # mark a region in an unknown form
+_UNNAMED = "region without text or label"
 
 
 @dataclass
-class Marked:
-    """What the results of one id say. shape: the result that has one, and its value."""
+class _MarkedRegion:
+    """What the results of one id say together."""
 
     shape: tuple[JsonRecord, JsonRecord] | None = None
+    """The result with a shape, and its value."""
+
     texts: list[str] = field(default_factory=list)
+    """Of text areas."""
+
     labels: list[str] = field(default_factory=list)
-    explained: bool = False  # that there is no shape
+    """Of the shape, or beside it."""
+
+    explained: bool = False
+    """Whether a missing shape was already counted."""
 
 
 def read_label_studio(root: Path, path: Path) -> Iterator[Read]:
-    """Each region with a text area's text (else its labels) is an entry. Raises ``DatasetError`` for a file that is no such
-    export; a damaged region is left out beside the others."""
+    """Each region is an entry; its text is a text area's, else its labels.
+
+    A damaged region is left out. Raises ``DatasetError`` if the file is not such an export.
+    """
     return counted(_read(root, path))
 
 
@@ -48,27 +57,25 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
     tasks = [task for task in listed if isinstance(task, JsonRecord)]
     if tasks and not any("annotations" in task or "completions" in task for task in tasks):
         raise DatasetError(
-            f"{path}: none of its {len(tasks)} tasks has annotations; expected Label Studio's export 'JSON', not 'JSON-MIN' nor the "
+            f"{path}: none of its {len(tasks)} tasks has annotations; expected Label Studio's export 'JSON', not "
+            "'JSON-MIN' nor the "
             "tasks alone"
         )
-    pictures = FoundPictures(root, [name for task in tasks if (name := _address(task))])
+    pictures = PictureFinder(root, [name for task in tasks if (name := _address(task))])
     places = folders(root, path)
-    used: Counter[str] = Counter()
+    ids = UniqueIds()
 
     def read(task: JsonRecord) -> Iterator[Read]:
-        identity = task.text("id", default=task.where.rpartition(" ")[2])
-        used[identity] += 1
-        if used[identity] > 1:  # exports that were put together
-            identity = f"{identity}#{used[identity]}"
+        identity = ids.of(task.text("id", default=task.where.rpartition(" ")[2]))
         yield from _task(task, identity, path.stem, pictures, places)
 
     yield from one_by_one(listed, read)
 
 
 def _task(
-    task: JsonRecord, identity: str, split: str, pictures: FoundPictures, places: Sequence[str]
+    task: JsonRecord, identity: str, split: str, pictures: PictureFinder, places: Sequence[str]
 ) -> Iterator[Read]:
-    for name, what in NOT_USED.items():
+    for name, what in _NOT_USED.items():
         if isinstance(found := task.values.get(name), list) and found:
             yield LeftOut(what=what, detail=task.where, count=len(found))
     annotations = list(each_record(task.items("annotations", "completions"), f"{task.where}, annotations"))
@@ -81,20 +88,20 @@ def _task(
         )
     image = pictures.path(address, places)
     for number, annotation in enumerate(annotations):
-        whole = Entry(id=f"{identity}/{number}", image=image, text="", regions=(), split=split, image_id=identity)
-        yield from one_by_one([annotation], lambda each, whole=whole: _annotation(each, whole))
+        picture = Entry(id=f"{identity}/{number}", image=image, text="", regions=(), split=split, image_id=identity)
+        yield from one_by_one([annotation], lambda each, picture=picture: _annotation(each, picture))
 
 
-def _annotation(annotation: JsonRecord, whole: Entry) -> Iterator[Read]:
-    """The entries of an annotation's regions. whole: what they have in common."""
+def _annotation(annotation: JsonRecord, picture: Entry) -> Iterator[Read]:
+    """The entries of an annotation's regions. picture: the fields that they share."""
     if annotation.values.get("was_cancelled"):
         yield LeftOut(what="cancelled annotation", detail=annotation.where)
         return
-    regions: dict[str, Marked] = {}
+    regions: dict[str, _MarkedRegion] = {}
     for number, each in enumerate(annotation.items("result")):
         try:
             result = JsonRecord(each, f"{annotation.where}, result {number}")
-            yield from _gather(result, regions.setdefault(result.text("id", default=f"#{number}"), Marked()))
+            yield from _gather(result, regions.setdefault(result.text("id", default=f"#{number}"), _MarkedRegion()))
         except DatasetError as error:
             yield bad(error)
     for name, marked in regions.items():
@@ -103,18 +110,18 @@ def _annotation(annotation: JsonRecord, whole: Entry) -> Iterator[Read]:
                 yield LeftOut(what="text of no region", detail=f"{annotation.where}: {storable(marked.texts[0])}")
             continue
         yield from one_by_one(
-            [marked.shape[0]], lambda each, name=name, marked=marked: _entries(each, name, marked, whole)
+            [marked.shape[0]], lambda each, name=name, marked=marked: _entries(each, name, marked, picture)
         )
 
 
-def _gather(result: JsonRecord, marked: Marked) -> Iterator[Read]:
-    """Add what a result says to what is known of its region."""
+def _gather(result: JsonRecord, marked: _MarkedRegion) -> Iterator[Read]:
+    """Add a result to its region."""
     kind = storable(result.text("type", default=""))
     if kind == "relation":
         yield LeftOut(what=kind, detail=result.where)
         return
     value = JsonRecord(result.values.get("value"), f"{result.where}, value")
-    if kind in OTHER_FORMS:
+    if kind in _UNREADABLE:
         marked.explained = True
         raise result.wrong("type", kind, "a rectangle, polygon, ellipse or brush; this form cannot be read")
     if kind in _NO_REGION and kind != "choices":
@@ -139,28 +146,18 @@ def _has_shape(value: JsonRecord) -> bool:
     return "rle" in value or "points" in value or "radiusX" in value or ("width" in value and "x" in value)
 
 
-def _entries(result: JsonRecord, name: str, marked: Marked, whole: Entry) -> Iterator[Read]:
+def _entries(result: JsonRecord, name: str, marked: _MarkedRegion, picture: Entry) -> Iterator[Read]:
     """The entries of one region."""
     texts = marked.texts or marked.labels
     if not texts:
-        yield LeftOut(what=UNSAID, detail=result.where)
+        yield LeftOut(what=_UNNAMED, detail=result.where)
         return
     assert marked.shape is not None
-    size = size_of(result, "original_height", "original_width")
-    region = in_pixels(result, marked.shape[1], size)
-    for index, text in enumerate(texts):
-        yield Entry(
-            id=f"{whole.id}/{name}/{index}",
-            image=whole.image,
-            text=text,
-            regions=(region,),
-            size=size,
-            split=whole.split,
-            image_id=whole.image_id,
-        )
+    size = canvas_size(result, "original_height", "original_width")
+    yield from entries_of_shape(picture, name, _in_pixels(result, marked.shape[1], size), texts, size)
 
 
-def in_pixels(result: JsonRecord, value: JsonRecord, size: CanvasSize) -> Region:
+def _in_pixels(result: JsonRecord, value: JsonRecord, size: CanvasSize) -> Region:
     """A shape in percent of the picture as a region in pixels. Raises ``DatasetError`` naming the result."""
     if result.values.get("image_rotation"):
         raise result.wrong(
@@ -187,20 +184,20 @@ def in_pixels(result: JsonRecord, value: JsonRecord, size: CanvasSize) -> Region
 
 
 def _address(task: JsonRecord) -> str:
-    """The address of a task's picture, as a path where Label Studio stores it; nothing where there is none."""
+    """The address of a task's picture, as a path if Label Studio stores it; "" if there is none."""
     data = task.values.get("data")
     if not isinstance(data, dict):
         return ""
     texts = {key: value for key, value in data.items() if isinstance(value, str) and value}
-    named = [texts[key] for key in PICTURE_KEYS if key in texts]
+    named = [texts[key] for key in _PICTURE_KEYS if key in texts]
     named += [
         each for each in texts.values() if each.partition("&")[0].rpartition("?d=")[2].lower().endswith(_SUFFIXES)
     ]
-    return local_image(named[0]) if named else ""
+    return _local_image(named[0]) if named else ""
 
 
-def local_image(address: str) -> str:
-    """The path in Label Studio's address of an uploaded or locally stored picture; any other address as it is."""
+def _local_image(address: str) -> str:
+    """The path in Label Studio's address of an uploaded or local picture; any other address unchanged."""
     for mark in ("/data/local-files/?d=", "?d=", "/data/upload/"):
         before, found, after = address.partition(mark)
         if found:

@@ -1,8 +1,9 @@
-"""The JSON forms in which repositories pass the benchmarks on.
+"""The JSON forms in which repositories redistribute the benchmarks.
 
-``read_lists``: a file a split (``train.json`` ...), a list of regions with ``img_name`` or ``img_id``, ``sents`` and the name of a
-mask's picture (``segment_id`` in ``masks/``), run lengths or polygons (CRIS, VLT and their descendants).
-``read_grouped``: one ``instances.json`` with a list a split, each with ``image_id``, ``expressions`` and ``mask`` (SeqTR, SimREC).
+``read_lists``: a file per split (``train.json`` ...), a list of regions with ``img_name`` or ``img_id``, ``sents``, and
+a mask picture's name (``segment_id`` in ``masks/``), run lengths or polygons (CRIS, VLT and their descendants).
+``read_grouped``: one ``instances.json`` with a list per split, each with ``image_id``, ``expressions`` and ``mask``
+(SeqTR, SimREC).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from restr.data.entries.regions import THREE_POINTS, check_region
 from restr.errors import DatasetError
 from restr.formats.readers.refer import folder_of_images
 
-COCO_NAME = "COCO_train2014_{:012d}.jpg"
+_COCO_NAME = "COCO_train2014_{:012d}.jpg"
 
 
 def read_lists(root: Path, annotations: Path) -> Iterator[Read]:
@@ -36,7 +37,7 @@ def read_lists(root: Path, annotations: Path) -> Iterator[Read]:
 
 
 def read_grouped(root: Path, path: Path) -> Iterator[Read]:
-    """The entries of a file with a list for each split."""
+    """The entries of a file with one list per split."""
     content = JsonRecord(read_json(path), str(path))
     for split, listed in content.values.items():
         if not isinstance(listed, list):
@@ -49,7 +50,7 @@ def read_grouped(root: Path, path: Path) -> Iterator[Read]:
 
 
 def _entries(root: Path, path: Path, record: JsonRecord, split: str, identity: str) -> Iterator[Read]:
-    """The entries of one region, one for each of its sentences."""
+    """The entries of one region, one per sentence."""
     name = _image_name(record)
     region = checked_region(record)
     folder = folder_of_images(root, name, path)
@@ -73,11 +74,11 @@ def _image_name(record: JsonRecord) -> str:
     number = record.integer("image_id", "img_id")
     if number < 0:
         raise record.wrong("image_id", number, "the number of a picture")
-    return COCO_NAME.format(number)
+    return _COCO_NAME.format(number)
 
 
 def sentences_of(record: JsonRecord) -> list[str]:
-    """A region's sentences: texts, or objects that hold one."""
+    """A region's sentences: texts, or objects with a text."""
     found = []
     for number, each in enumerate(record.items("expressions", "sents", "sentences", "refs")):
         if isinstance(each, dict):
@@ -89,7 +90,7 @@ def sentences_of(record: JsonRecord) -> list[str]:
 
 
 def checked_region(record: JsonRecord) -> dict[str, Any]:
-    """The region, like ``region_of``. Raises ``DatasetError`` too where its numbers make none."""
+    """``region_of``, with its numbers checked. Raises ``DatasetError`` if they enclose nothing."""
     region = region_of(record)
     if "polygons" in region and not _encloses(region["polygons"]):
         raise record.wrong("region", region["polygons"], "an outline of three points at least, or a bbox")
@@ -98,9 +99,9 @@ def checked_region(record: JsonRecord) -> dict[str, Any]:
 
 
 def region_of(record: JsonRecord) -> dict[str, Any]:
-    """The region, in whatever form the record has it; its numbers are not looked at. Raises ``DatasetError`` where it has none.
+    """The region in the record's form, with its numbers unchecked. Raises ``DatasetError`` if there is none.
 
-    A box counts where a record has nothing better: no mask, an empty one, or outlines of fewer than three points.
+    A box is used only if there is nothing better: no mask, an empty one, or outlines of fewer than three points.
     """
     region = _drawn(record)
     if "bbox" in record and (region is None or ("polygons" in region and not _encloses(region["polygons"]))):
@@ -111,7 +112,7 @@ def region_of(record: JsonRecord) -> dict[str, Any]:
 
 
 def _drawn(record: JsonRecord) -> dict[str, Any] | None:
-    """A region that is more than a box, where the record has one."""
+    """A region that is more than a box, or None."""
     for name in ("mask", "segmentation", "rle"):
         value = record.values.get(name)
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
@@ -132,5 +133,5 @@ def _drawn(record: JsonRecord) -> dict[str, Any] | None:
 
 
 def _encloses(polygons: list[list[Any]]) -> bool:
-    """Whether any outline has three points."""
+    """Whether any outline has three points or more."""
     return any(len(polygon) >= THREE_POINTS for polygon in polygons)

@@ -1,4 +1,4 @@
-"""Data of one's own: a list of sentences as JSONL or CSV. Paths are relative to the file."""
+"""Your own data: a list of sentences as JSONL or CSV. Paths are relative to the file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from restr.data.entries.entry import Entry, JsonRecord
 from restr.data.entries.left_out import Read, counted, one_by_one
 from restr.errors import DatasetError
 from restr.files import read_lines, read_text
-from restr.formats.readers.drawing import number_of
+from restr.formats.annotations.drawing import number_of
 from restr.formats.readers.listed import checked_region
 
-LONGEST_CELL = (
-    2**27
-)  # characters; the run lengths of a large, frayed mask are longer than the csv module takes by itself
+_LONGEST_CELL = 2**27  # characters; run lengths of a large, frayed mask exceed the csv module's default
 
 
 def read_jsonl(root: Path, path: Path) -> Iterator[Read]:
-    """A line {"image": path, "text" or "expression": ..., "mask": path, run lengths, polygons or "bbox": ...} each."""
+    """The entries of lines such as {"image": path, "text" or "expression": ..., "mask" or "bbox": ...}."""
     return counted(_lines(path))
 
 
@@ -32,7 +30,7 @@ def _lines(path: Path) -> Iterator[Read]:
 
 
 def json_lines(path: Path) -> Iterator[JsonRecord]:
-    """The objects of a JSONL file. Raises ``DatasetError`` naming the line that is none."""
+    """The objects of a JSONL file. Raises ``DatasetError`` naming the first line that is not an object."""
     for record in json_lines_or_errors(path):
         if isinstance(record, DatasetError):
             raise record
@@ -40,7 +38,7 @@ def json_lines(path: Path) -> Iterator[JsonRecord]:
 
 
 def json_lines_or_errors(path: Path) -> Iterator[JsonRecord | DatasetError]:
-    """The objects of a JSONL file; in the place of a line that is none the error that names it."""
+    """The objects of a JSONL file; for a line that is not an object, the error that names it."""
     try:
         lines = read_lines(path)
     except (OSError, UnicodeError) as error:
@@ -57,15 +55,15 @@ def json_lines_or_errors(path: Path) -> Iterator[JsonRecord | DatasetError]:
 
 
 def read_csv(root: Path, path: Path) -> Iterator[Read]:
-    """A table with the columns image, text (or expression), and mask, or x, y, width, height of a box.
+    """The rows of a table with the columns image, text (or expression), and mask, or x, y, width, height of a box.
 
-    Where there are no x and y, width and height are the picture's; image_width and image_height always are.
+    Without x and y, width and height are the picture's; image_width and image_height always are.
     """
     return counted(_table(path))
 
 
 def _table(path: Path) -> Iterator[Read]:
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     try:
         with io.StringIO(read_text(path), newline="") as file:
             table = csv.DictReader(file)

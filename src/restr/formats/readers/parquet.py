@@ -1,4 +1,5 @@
-"""Parquet copies on the Hugging Face hub: the columns of ``jxu124/refcoco*`` and of ``lmms-lab/RefCOCO*``. Needs pyarrow."""
+"""Parquet copies on the Hugging Face hub: the columns of ``jxu124/refcoco*`` and of ``lmms-lab/RefCOCO*``. Needs
+pyarrow."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ from restr.files import write_whole
 from restr.formats.readers.listed import sentences_of
 from restr.formats.readers.refer import folder_of_images, segmentation
 
-DIGEST = "image_sha256"  # the column of restr's own files that tells pictures apart without reading them
+DIGEST = "image_sha256"  # a column of restr's own files; identifies pictures without reading them
 
 
 def read_parquet(root: Path, folder: Path) -> Iterator[Entry]:
-    """The entries of every parquet file under a folder. root: above the images, where the files hold none.
+    """The entries of every parquet file under a folder. root: above the images, if the files hold none.
 
-    Images inside the files (lmms-lab) are written to ``folder/images``, each content once, under a name that goes with it.
+    Images inside the files (lmms-lab) are written to ``folder/images``, each once, under a name made of its digest.
     """
     paths = sorted(folder.rglob("*.parquet"))
     if not paths:
@@ -85,11 +86,11 @@ def _with_image(root: Path, folder: Path, path: Path, record: JsonRecord) -> Ite
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)
     image = target.relative_to(root) if target.is_relative_to(root) else target.absolute()
-    yield from entries_with(record, image.as_posix(), path.stem.split("-")[0])
+    yield from entries_of_row(record, image.as_posix(), path.stem.split("-")[0])
 
 
 def _name_with_digest(record: JsonRecord, content: bytes) -> str:
-    """A picture's name with digits of its content's digest: rows of one name may hold two pictures, now or later."""
+    """A picture's name with digits of its digest: two rows of one name may hold two pictures."""
     stem, suffix = os.path.splitext(file_name(name_of_image(record)))
     return Names().of(f"{stem}-{digest_of(content)[:16]}{suffix}", content)
 
@@ -100,12 +101,13 @@ def name_of_image(record: JsonRecord) -> str:
 
 
 def image_id_of(record: JsonRecord) -> str:
-    """What restr's own files say, else the picture's name without its ending."""
+    """The id in restr's own files, else the picture's name without suffix."""
     return record.text("image_id", default=PurePath(name_of_image(record)).stem)
 
 
-def entries_with(record: JsonRecord, image: str, split: str, image_id: str | None = None) -> Iterator[Entry]:
-    """The entries of a row that holds its image, once it is known where that is; split and image_id: if not as the row says."""
+def entries_of_row(record: JsonRecord, image: str, split: str, image_id: str | None = None) -> Iterator[Entry]:
+    """The entries of a row that holds its image. image: its path. split: used if the row has none. image_id: replaces
+    the row's."""
     regions = _regions(record)
     for number, text in enumerate(record.texts("answer")):
         yield Entry(

@@ -11,7 +11,7 @@ from restr.errors import DatasetError
 
 
 def read_phrasecut(root: Path) -> Iterator[Entry]:
-    """The entries of every split that is there; images in ``images/ID.jpg``."""
+    """The entries of every split found; images in ``images/ID.jpg``."""
     paths = sorted(root.glob("refer_*.json"))
     if not paths:
         raise DatasetError(f"{root} has no refer_SPLIT.json; SPLIT is one of train, val, test, miniv")
@@ -24,15 +24,15 @@ def read_phrasecut(root: Path) -> Iterator[Entry]:
                 id=record.text("task_id", "phrase_id"),
                 image=f"images/{image_id}.jpg",
                 text=record.text("phrase"),
-                regions=tuple({"polygons": flat(record, polygons)} for polygons in instances),
+                regions=tuple({"polygons": flat_polygons(record, polygons)} for polygons in instances),
                 split=split,
                 kind="one target" if len(instances) == 1 else "several targets",
                 image_id=image_id,
             )
 
 
-def flat(record: JsonRecord, polygons: Any) -> list[list[float]]:
-    """An instance's polygons of [x, y] points, as COCO's lists of numbers."""
+def flat_polygons(record: JsonRecord, polygons: Any) -> list[list[float]]:
+    """An instance's polygons of [x, y] points as COCO's flat lists of numbers."""
     try:
         return [[float(value) for point in polygon for value in point] for polygon in polygons]
     except (TypeError, ValueError) as error:

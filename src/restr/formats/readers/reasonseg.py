@@ -1,7 +1,7 @@
-"""ReasonSeg: a folder a split, in it ``NAME.jpg`` beside ``NAME.json`` with questions and labelled outlines.
+"""ReasonSeg: a folder per split, with ``NAME.jpg`` beside ``NAME.json``, which has questions and labelled outlines.
 
-Outlines labelled ``target`` are the region. What is labelled ``ignore`` counts as neither there; a mask has no third value,
-so it is background here: evaluate with care.
+Outlines labelled ``target`` are the region. Outlines labelled ``ignore`` should count neither way; a mask has no third
+value, so they are background here: evaluate with care.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from restr.data.entries.entry import Entry, JsonRecord, read_json
 from restr.errors import DatasetError
-from restr.formats.readers.phrasecut import flat
+from restr.formats.readers.phrasecut import flat_polygons
 
 
 def read_reasonseg(root: Path) -> Iterator[Entry]:
@@ -23,7 +23,7 @@ def read_reasonseg(root: Path) -> Iterator[Entry]:
         polygons = []
         for shape in record.records("shapes"):
             if shape.text("label") == "target":
-                polygons += flat(shape, [shape.items("points")])
+                polygons += flat_polygons(shape, [shape.items("points")])
         image = path.with_suffix(".jpg")
         texts = record.values.get("text")
         texts = [texts] if isinstance(texts, str) else record.texts("text")

@@ -25,7 +25,7 @@ IMAGE_FOLDERS = (
     "images",
     "",
 )
-NOTHING = -1  # gRefCOCO's annotation id where nothing is meant
+_NO_TARGET = -1  # gRefCOCO's annotation id of a sentence that names nothing
 
 
 def read_refer(root: Path, name: str, splitter: str) -> Iterator[Entry]:
@@ -35,26 +35,26 @@ def read_refer(root: Path, name: str, splitter: str) -> Iterator[Entry]:
 
 
 def read_refs(root: Path, refs_path: Path, instances_path: Path, folders: Sequence[str]) -> Iterator[Entry]:
-    """The entries of a refs file. folders: where the images may be, all in one, or COCO's train2014 and val2014 in two."""
+    """The entries of a refs file. folders: may hold the images; COCO's train2014 and val2014 may be in two of them."""
     content = read_json(refs_path) if refs_path.suffix == ".json" else read_pickle(refs_path)
     images, annotations = instances(instances_path)
-    found: dict[str, Path] = {}  # beginning of a file's name in COCO, else nothing -> folder
+    found: dict[str, Path] = {}  # prefix of a COCO file name, else "" -> folder
     for ref in records_of(content, refs_path):
         image_id = ref.integer("image_id")
         image = images.get(image_id)
         if image is None:
             raise ref.wrong("image_id", image_id, f"the id of an image in {instances_path}")
         file_name = image.text("file_name")
-        beginning = file_name.rpartition("_")[0] if file_name.startswith("COCO_") else ""
-        if beginning not in found:
-            found[beginning] = folder_of_images(root, file_name, instances_path, folders)
-        regions = [_region_of(annotations, ref, ann_id, instances_path) for ann_id in annotation_ids(ref)]
+        prefix = file_name.rpartition("_")[0] if file_name.startswith("COCO_") else ""
+        if prefix not in found:
+            found[prefix] = folder_of_images(root, file_name, instances_path, folders)
+        regions = [_annotated_region(annotations, ref, ann_id, instances_path) for ann_id in _annotation_ids(ref)]
         usual = "no target" if not regions else "several targets" if len(regions) > 1 else "one target"
-        # restr data convert notes a kind with each sentence, the published files none
+        # restr data convert writes a kind with each sentence; the published files have none
         for sentence in ref.records("sentences"):
             yield Entry(
                 id=f"{ref.text('ref_id')}/{sentence.text('sent_id')}",
-                image=(found[beginning] / file_name).as_posix(),
+                image=(found[prefix] / file_name).as_posix(),
                 text=sentence.text("sent", "raw"),
                 regions=tuple(regions),
                 size=image.size(),
@@ -72,15 +72,22 @@ def read_refs_file(root: Path, path: Path) -> Iterator[Entry]:
     yield from read_refer(root, path.parent.name, splitter)
 
 
+def sources_of_refs(path: Path) -> list[Path]:
+    """The files that ``read_refs_file`` reads, as far as they exist."""
+    beside = path.parent / "instances.json"
+    return [path, beside] if beside.is_file() else [path]
+
+
 def refs_file(folder: Path, splitter: str) -> Path:
-    """The file of a splitter's refs. Raises ``DatasetError`` naming what the folder has."""
+    """The file of a splitter's refs. Raises ``DatasetError`` listing the folder's refs."""
     names = (f"refs({splitter}).p", f"grefs({splitter}).json", f"refs({splitter}).json")
     for name in names:
         if (folder / name).is_file():
             return folder / name
     found = sorted(path.name for path in folder.glob("*refs*")) if folder.is_dir() else []
     raise DatasetError(
-        f"{folder} has no {names[0]} (nor {names[1]}); it has {', '.join(found) or 'no refs at all'}. restr data prepare says "
+        f"{folder} has no {names[0]} (nor {names[1]}); it has {', '.join(found) or 'no refs at all'}. restr data "
+        "prepare says "
         "which files to put where"
     )
 
@@ -94,18 +101,18 @@ def instances(path: Path) -> tuple[dict[int, JsonRecord], dict[int, JsonRecord]]
     return images, {annotation.integer("id"): annotation for annotation in content.records("annotations")}
 
 
-def annotation_ids(ref: JsonRecord) -> list[int]:
-    """The annotations that a ref means; none where gRefCOCO says so, or Ref-ZOM, which names some all the same."""
+def _annotation_ids(ref: JsonRecord) -> list[int]:
+    """The annotations of a ref; none if it is marked as naming nothing, even though Ref-ZOM lists some then."""
     if ref.values.get("source") == "zero":
         return []
     value = ref.values.get("ann_id")
     ids = [whole(each) for each in (value if isinstance(value, (list, tuple)) else [ref.integer("ann_id")])]
     if None in ids:
         raise ref.wrong("ann_id", value, "the id of an annotation, or a list of them")
-    return [each for each in ids if each is not None and each != NOTHING]
+    return [each for each in ids if each is not None and each != _NO_TARGET]
 
 
-def _region_of(annotations: dict[int, JsonRecord], ref: JsonRecord, ann_id: int, path: Path) -> dict[str, Any]:
+def _annotated_region(annotations: dict[int, JsonRecord], ref: JsonRecord, ann_id: int, path: Path) -> dict[str, Any]:
     """An annotation's segmentation as a region."""
     annotation = annotations.get(ann_id)
     if annotation is None:
@@ -126,7 +133,7 @@ def segmentation(annotation: JsonRecord) -> dict[str, Any]:
 
 
 def folder_of_images(root: Path, file_name: str, listed_in: Path, folders: Sequence[str] = IMAGE_FOLDERS) -> Path:
-    """Where the images are, relative to ``root``: the first known folder that holds one of them."""
+    """The folder of the images, relative to ``root``: the first known one that holds ``file_name``."""
     for folder in folders:
         if (root / folder / file_name).is_file():
             return Path(folder)

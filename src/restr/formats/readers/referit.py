@@ -1,4 +1,5 @@
-"""ReferIt (RefCLEF) in the layout of the natural-language retrieval papers: queries and boxes in JSON, a ``.mat`` a mask.
+"""ReferIt (RefCLEF) in the layout of the natural-language retrieval papers: queries and boxes in JSON, masks in
+``.mat``.
 
 ``referit_query_SPLIT.json`` maps a region's name ("12345_2") to its sentences; ``referit_bbox.json`` maps it to
 [x0, y0, x1, y1]; ``mask/12345_2.mat`` is 0 inside the region; ``images/12345.jpg`` is the picture.
@@ -17,7 +18,7 @@ _SPLITS = ("train", "val", "trainval", "test")
 
 
 def read_referit(root: Path, *, splits: tuple[str, ...] = _SPLITS) -> Iterator[Entry]:
-    """The entries of the splits whose files are there. Without ``mask/`` the boxes are the regions."""
+    """The entries of every split found. Without ``mask/`` the boxes are the regions."""
     present = [split for split in splits if (root / f"referit_query_{split}.json").is_file()]
     if not present:
         raise DatasetError(f"{root} has no referit_query_SPLIT.json; SPLIT is one of {', '.join(splits)}")

@@ -9,8 +9,8 @@ from typing import Any
 
 from restr.errors import DatasetError
 
-# What a pickle may name beside what the format itself builds (dict, list, tuple, str, bytes, numbers, None, bool).
-ALLOWED = frozenset(
+# Names that a pickle may use, besides the types that the format itself builds (dict, list, str, numbers ...).
+_ALLOWED = frozenset(
     {
         ("builtins", "set"), ("builtins", "frozenset"), ("builtins", "complex"), ("builtins", "bytearray"),
         ("__builtin__", "set"), ("__builtin__", "frozenset"), ("__builtin__", "complex"),
@@ -21,18 +21,17 @@ ALLOWED = frozenset(
         ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
     }
 )  # fmt: skip
-PLAIN = frozenset({"builtins", "__builtin__"})
 
 
 class PlainUnpickler(pickle.Unpickler):
-    """Refuses every name outside ``ALLOWED``; so nothing of the file's choosing is ever called."""
+    """Refuses every name outside ``_ALLOWED``, so that a file can never choose what is called."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """The allowed class; else ``pickle.UnpicklingError``."""
-        if (module_name, global_name) not in ALLOWED:
+        if (module_name, global_name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it names {module_name}.{global_name}, which is no plain data")
         if module_name == "collections" and global_name == "defaultdict":
-            return _plain_dict  # its factory would be called later
+            return _plain_dict  # a defaultdict would call its factory later
         return super().find_class(module_name, global_name)
 
 
@@ -41,9 +40,10 @@ def _plain_dict(*_: Any) -> dict[Any, Any]:
 
 
 def read_pickle(path: Path) -> Any:
-    """Plain containers, text, numbers and NumPy scalars of a pickle; text of Python 2 as Latin-1, which loses nothing.
+    """Plain containers, text, numbers and NumPy scalars of a pickle. Python 2 text is read as Latin-1, which loses
+    nothing.
 
-    Raises ``DatasetError`` naming the file where it is damaged or holds anything else; nothing is executed.
+    Executes nothing. Raises ``DatasetError`` naming the file if it is damaged or holds anything else.
     """
     try:
         content = path.read_bytes()
@@ -53,8 +53,9 @@ def read_pickle(path: Path) -> Any:
         ) from error
     try:
         return PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
-    except Exception as error:  # a damaged pickle makes the unpickler raise whatever it likes
+    except Exception as error:  # damaged pickles raise all kinds of errors
         raise DatasetError(
-            f"{path} is not a pickle of plain data ({type(error).__name__}: {error}); it is damaged or hostile, and nothing in "
+            f"{path} is not a pickle of plain data ({type(error).__name__}: {error}); it is damaged or hostile, and "
+            "nothing in "
             "it was executed: fetch it again from a place you trust"
         ) from error

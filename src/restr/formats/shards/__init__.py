@@ -1,1 +1,1 @@
-"""Datasets in tar or parquet shards, on this machine or behind an address, of which only what is needed is read."""
+"""Datasets in tar or parquet shards, local or remote; reads only the parts that are needed."""

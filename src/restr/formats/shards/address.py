@@ -1,4 +1,4 @@
-"""The names of shards: paths and addresses with globs and brace ranges, and what of them may be shown."""
+"""The names of shards: paths and addresses with globs and brace ranges, and their spelling without secrets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from restr.errors import DatasetError
 
 ENDINGS = (".tar", ".parquet")
-_MOST = 100_000  # shards that a pattern may mean
+_MOST = 100_000  # shards of one pattern
 
 _SPLIT = re.compile(r"(.+\.(?:tar|parquet)(?:\?[^:]*)?):([^:/?]*)")
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -35,35 +35,38 @@ def pattern_and_split(text: str) -> tuple[str, str | None]:
 
 
 def is_drive(text: str) -> bool:
-    """Whether what stands before a colon is the letter of a drive (C:\\data)."""
+    """Whether the text before a colon is a drive letter (C:\\data)."""
     return len(text) == 1 and text.isascii() and text.isalpha()
 
 
-def expanded(pattern: str) -> list[str]:
-    """A pattern's brace ranges ({000..012}, zeros kept) and lists ({train,val}) written out. Raises ``DatasetError``."""
+def expand_braces(pattern: str) -> list[str]:
+    """All names of a pattern's brace ranges ({000..012}, zeros kept) and lists ({train,val}). Raises
+    ``DatasetError``."""
     choices = [_choices(part, pattern) if i % 2 else [part] for i, part in enumerate(_BRACES.split(pattern))]
     count = 1
     for each in choices:
         count *= len(each)
     if count > _MOST:
-        raise DatasetError(f"{shown(pattern)} means {count:,} shards; expected at most {_MOST:,}: is a range too long?")
+        raise DatasetError(
+            f"{redacted(pattern)} means {count:,} shards; expected at most {_MOST:,}: is a range too long?"
+        )
     return ["".join(parts) for parts in itertools.product(*choices)]
 
 
-def shown(url: str) -> str:
-    """An address without what may be secret in it: a signature after "?", a password before "@"."""
+def redacted(url: str) -> str:
+    """An address without possible secrets: a signature after "?", a password before "@"."""
     if not is_remote(url):
         return url
     url = re.sub(r"\?.*", "?...", url, flags=re.S)
     return re.sub(r"//[^/@]*@", "//...@", url)
 
 
-def name_of(url: str) -> str:
-    """The file's own name."""
+def file_name_of(url: str) -> str:
+    """The last part of a path or address."""
     return re.sub(r"\?.*", "", url, flags=re.S).rpartition("/")[2] if is_remote(url) else Path(url).name
 
 
-def split_of(name: str) -> str:
+def split_of_shard(name: str) -> str:
     """The split in a shard's name: ``train`` of train-000012.tar and of train-00003-of-00010.parquet."""
     return re.sub(r"-\d+(-of-\d+)?$", "", name.rpartition(".")[0])
 
@@ -73,13 +76,15 @@ def _choices(text: str, pattern: str) -> list[str]:
     if found is None:
         if "," in text:
             return text.split(",")
-        raise DatasetError(f"{shown(pattern)}: {{{text}}} is neither a range, {{000..012}}, nor a list, {{train,val}}")
+        raise DatasetError(
+            f"{redacted(pattern)}: {{{text}}} is neither a range, {{000..012}}, nor a list, {{train,val}}"
+        )
     first, last = int(found[1]), int(found[2])
     if last < first:
-        raise DatasetError(f"{shown(pattern)}: the range {{{text}}} goes backwards; write the lower number first")
+        raise DatasetError(f"{redacted(pattern)}: the range {{{text}}} goes backwards; write the lower number first")
     if last - first >= _MOST:
         raise DatasetError(
-            f"{shown(pattern)} means {last - first + 1:,} shards; expected at most {_MOST:,}: is the range too long?"
+            f"{redacted(pattern)} means {last - first + 1:,} shards; expected at most {_MOST:,}: is the range too long?"
         )
     width = len(found[1])
     return [f"{number:0{width}}" for number in range(first, last + 1)]

@@ -1,4 +1,5 @@
-"""Parquet shards: rows that hold their pictures, as restr writes them and lmms-lab's copies on the Hugging Face hub have them."""
+"""Parquet shards: rows that hold their pictures, as in restr's files and in lmms-lab's copies on the Hugging Face
+hub."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from typing import Any
 
 from restr.data.entries.entry import Entry, JsonRecord
 from restr.errors import DatasetError
-from restr.formats.readers.parquet import DIGEST, entries_with, image_id_of, name_of_image
-from restr.formats.shards.address import split_of
+from restr.formats.readers.parquet import DIGEST, entries_of_row, image_id_of, name_of_image
+from restr.formats.shards.address import split_of_shard
 from restr.formats.shards.place import Place
 from restr.formats.shards.storage import Shard, ShardFile
 
@@ -19,7 +20,7 @@ _PICTURE = "image.bytes"  # the column
 
 
 def open_parquet(shard: Shard) -> Any:
-    """A shard as pyarrow's ``ParquetFile``, of which only the footer has been read. Raises ``DatasetError``."""
+    """A shard as pyarrow's ``ParquetFile``; reads only its footer. Raises ``DatasetError``."""
     try:
         import pyarrow.parquet as parquet
     except ImportError as error:
@@ -28,13 +29,14 @@ def open_parquet(shard: Shard) -> Any:
         return parquet.ParquetFile(ShardFile(shard))
 
 
-def read_parquet(shard: Shard, number: int) -> Iterator[Entry]:
-    """The entries of a shard, without its pictures; number: its own, among the dataset's. Raises ``DatasetError``."""
+def read_parquet_shard(shard: Shard, number: int) -> Iterator[Entry]:
+    """The entries of a shard, without its pictures. number: the shard's in the dataset. Raises ``DatasetError``."""
     file = open_parquet(shard)
     columns = [file.schema.column(i).path for i in range(len(file.schema))]
     if _PICTURE not in columns:
         raise DatasetError(
-            f"{shard.shown} has no column {_PICTURE}; expected pictures in the rows (else read it as parquet:DIR): it has "
+            f"{shard.shown} has no column {_PICTURE}; expected pictures in the rows (else read it as parquet:DIR): it "
+            "has "
             f"{', '.join(columns[:12])}"
         )
     small = [name for name in columns if name.partition(".")[0] != "image"]
@@ -51,25 +53,26 @@ def read_parquet(shard: Shard, number: int) -> Iterator[Entry]:
             again = last is not None and this.shows_the_same(last)
             first = last.first if last is not None and again and last.pictures is pictures else row
             if last is not None and not again and this.claimed == last.claimed:
-                this.image_id = f"{this.claimed}@{number}-{group}-{row}"  # two pictures of one name are two
+                this.image_id = f"{this.claimed}@{number}-{group}-{row}"  # two pictures share a name
             elif last is not None and again:
                 this.image_id = last.image_id
             this.first, last = first, this
             place = Place(number, group, size, first, 0, f"{shard.name}/{PurePath(this.name).name}")
-            yield from entries_with(record, str(place), split_of(shard.name), this.image_id)
+            yield from entries_of_row(record, str(place), split_of_shard(shard.name), this.image_id)
 
 
 class _Pictures:
-    """A row group's pictures, read only if somebody asks."""
+    """A row group's pictures, read on demand."""
 
     def __init__(self, file: Any, shard: Shard, group: int) -> None:
         self.read = functools.cache(lambda: read_group(file, shard, group))
 
 
 class _Row:
-    """What tells a row's picture from that of the row before: its name, and its digest in restr's own files, else its bytes.
+    """A row's picture, to be compared with the row before: by name, and by digest (restr's own files) or bytes.
 
-    first: the first row of the group with the picture. claimed: the row's ``image_id``; image_id: the one that it gets.
+    first: the group's first row with the same picture. claimed: the ``image_id`` in the row. image_id: the one that it
+    gets.
     """
 
     def __init__(self, record: JsonRecord, pictures: _Pictures, row: int) -> None:
@@ -79,7 +82,7 @@ class _Row:
         self.image_id = self.claimed
 
     def shows_the_same(self, last: _Row) -> bool:
-        """Whether both have one picture and one name for it."""
+        """Whether both rows have the same picture under the same name."""
         if (self.name, self.claimed) != (last.name, last.claimed):
             return False
         if self.digest and last.digest:

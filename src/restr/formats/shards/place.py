@@ -1,4 +1,4 @@
-"""Where in a shard a picture is, written as the name that an entry has for it."""
+"""Where in a shard a picture is, written as an entry's file name."""
 
 from __future__ import annotations
 
@@ -11,31 +11,38 @@ import numpy as np
 from restr.errors import DatasetError
 
 _NUMBERS = 5
-FORM = re.compile(rf"(\d{{1,18}}(?:-\d{{1,18}}){{{_NUMBERS - 1}}})/(.+)", re.S)
+_PATTERN = re.compile(rf"(\d{{1,18}}(?:-\d{{1,18}}){{{_NUMBERS - 1}}})/(.+)", re.S)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A picture (or a picture of a mask) in a shard, as part of the block that is read to have it.
-
-    shard: its number. block: where the block begins, a byte of a tar or the number of a parquet file's row group; size: the block's
-    bytes. start, length: the bytes in the block (tar), or start is the row in the group. file: SHARD/MEMBER, for people.
-    """
+    """A picture (or a mask's picture) in a shard, as part of the block that is read with it."""
 
     shard: int
+    """The shard's number."""
+
     block: int
+    """Where the block begins: a byte of a tar, or the number of a parquet file's row group."""
+
     size: int
+    """The block's bytes."""
+
     start: int
+    """The first byte within the block (tar), or the row within the group (parquet)."""
+
     length: int
+    """Bytes (tar only)."""
+
     file: str
+    """SHARD/MEMBER, for people."""
 
     def __str__(self) -> str:
         return f"{self.shard}-{self.block}-{self.size}-{self.start}-{self.length}/{self.file}"
 
     @classmethod
     def parse(cls, name: str) -> Place:
-        """The place of a name. Raises ``DatasetError`` for what is none, such as a path in an annotation."""
-        found = FORM.fullmatch(name)
+        """The place that a name spells. Raises ``DatasetError`` for other names, such as a path in an annotation."""
+        found = _PATTERN.fullmatch(name)
         if found is None:
             raise DatasetError(
                 f"{name!r} is no file in a shard; pictures and masks have to be in the shards themselves"
@@ -43,7 +50,7 @@ class Place:
         return cls(*map(int, found[1].split("-")), file=found[2])  # type: ignore[misc]
 
 
-def numbers_of(names: Iterable[str]) -> np.ndarray:
-    """The numbers of many names as int64 (names 5): shard, block, size, start, length."""
+def place_numbers(names: Iterable[str]) -> np.ndarray:
+    """The places of many names as int64 (names 5): shard, block, size, start, length."""
     values = [name.partition("/")[0].split("-") for name in names]
     return np.array(values, np.int64).reshape(-1, _NUMBERS)

@@ -17,28 +17,28 @@ from restr.data.entries.entry import Entry
 from restr.data.entries.index import FORMAT, cache_folder, index_paths, opened
 from restr.data.order import BlockOrder
 from restr.errors import DatasetError
-from restr.formats.shards.address import is_remote, pattern_and_split, shown
-from restr.formats.shards.parquet import open_parquet, read_group, read_parquet
-from restr.formats.shards.place import Place, numbers_of
+from restr.formats.shards.address import is_remote, pattern_and_split, redacted
+from restr.formats.shards.parquet import open_parquet, read_group, read_parquet_shard
+from restr.formats.shards.place import Place, place_numbers
 from restr.formats.shards.storage import Shard, read_range, shards_of
-from restr.formats.shards.tar import BLOCK, read_tar
+from restr.formats.shards.tar import BLOCK, read_tar_shard
 
-logger = logging.getLogger("restr")
+_logger = logging.getLogger("restr")
 
-CACHE_MIB = 32  # of blocks, in each process
-_AT_ONCE = 8  # blocks that are fetched at a time
-FOOTERS = 16  # of parquet files, which a process keeps
-TOGETHER = 8  # shards that are indexed at a time
+CACHE_MIB = 32  # of blocks, per process
+_FETCHED_AT_ONCE = 8  # blocks
+_FOOTERS = 16  # of parquet files, kept per process
+_INDEXED_AT_ONCE = 8  # shards
 
 
 def open_shards(text: str, root: Path, *, summed: bool = False, cache_mib: int = CACHE_MIB) -> ShardSamples:
     """The samples of ``PATTERN[:SPLIT]``: a path (relative to ``root``) or an address, with globs and brace ranges.
 
-    cache_mib: how much of the shards each process keeps, at least a block. Raises ``DatasetError``.
+    cache_mib: how much each process caches, at least one block. Raises ``DatasetError``.
     """
     pattern, split = pattern_and_split(text)
     shards = shards_of(pattern, root)
-    # The key holds no address, which may have a password in it: a digest tells two apart as well
+    # A digest instead of the address, which may hold a password
     key = json.dumps([FORMAT, BLOCK, [(_digest(each.url), each.size, each.tag) for each in shards]])
     name = f"shards-{_digest(pattern)[:16]}"
     places = (
@@ -46,7 +46,7 @@ def open_shards(text: str, root: Path, *, summed: bool = False, cache_mib: int =
     )
 
     def entries() -> Iterable[Entry]:
-        logger.info("indexing %d shards of %s, once", len(shards), shown(pattern))
+        _logger.info("indexing %d shards of %s, once", len(shards), redacted(pattern))
         return _entries(shards)
 
     index = opened(places, key, entries)
@@ -57,21 +57,21 @@ class ShardSamples(IndexedSamples):
     """Samples that are read from shards."""
 
     def order(self, seed: int) -> BlockOrder:
-        """At random, but block after block: see ``BlockOrder``."""
-        numbers = numbers_of(self.entries.column("image", self.split))
+        """Random, block by block, see ``BlockOrder``."""
+        numbers = place_numbers(self.entries.column("image", self.split))
         return BlockOrder(numbers[:, 0], numbers[:, 1], numbers[:, 2], seed=seed)
 
     def fetch(self, numbers: Sequence[int]) -> None:
-        """Bring the blocks of these samples, several at a time."""
+        """Fetch the blocks of these samples, several at a time."""
         if isinstance(self.files, ShardFiles):
             self.files.fetch(self.entry(number).image for number in numbers)
 
 
 class ShardFiles:
-    """The pictures in shards, by the names that ``Place`` makes; keeps the blocks that were last read.
+    """The pictures in shards, by the names of ``Place``. Caches the blocks that were read last.
 
-    Each process keeps its own, of at most ``cache_mib``, or a single block that is larger. Parts of a local tar are read by
-    themselves: the system keeps those.
+    Each process has its own cache, of at most ``cache_mib`` or one larger block. Parts of a local tar are read alone,
+    as the operating system caches them.
     """
 
     def __init__(self, shards: list[Shard], cache_mib: int = CACHE_MIB) -> None:
@@ -105,8 +105,11 @@ class ShardFiles:
         return io.BytesIO(content)
 
     def fetch(self, names: Iterable[str]) -> None:
-        """Bring the blocks of these pictures, as many as are kept, several at a time. What fails is left to ``open``, which knows
-        what it is for. A row group of a parquet file is large enough to be asked for by itself."""
+        """Fetch the blocks of these pictures, as many as fit into the cache, several at a time.
+
+        Failures are left to ``open``, which knows the picture's name. Row groups of parquet files are large enough to
+        be fetched alone.
+        """
         wanted: dict[tuple[int, int], Place] = {}
         for place in map(Place.parse, names):
             shard = self._shard(place)
@@ -122,9 +125,8 @@ class ShardFiles:
             else:
                 missing.append(place)
         if len(missing) > 1:
-            with ThreadPoolExecutor(
-                min(len(missing), _AT_ONCE)
-            ) as pool:  # threads would not come along to another process
+            # not kept for the next call: threads cannot be sent to another process
+            with ThreadPoolExecutor(min(len(missing), _FETCHED_AT_ONCE)) as pool:
                 for place, content in zip(missing, pool.map(self._read, missing), strict=True):
                     if content is not None:
                         self._keep(place, content)
@@ -143,14 +145,14 @@ class ShardFiles:
         key = (place.shard, place.block)
         if key not in self.kept:
             if shard.name.endswith(".parquet"):
-                self._keep(place, read_group(self._opened(place.shard), shard, place.block))
+                self._keep(place, read_group(self._parquet_file(place.shard), shard, place.block))
             else:
                 self._keep(place, read_range(shard, place.block, place.block + place.size))
         self.kept.move_to_end(key)
         return self.kept[key][0]
 
     def _keep(self, place: Place, content: Any) -> None:
-        """Keep a block, instead of those that have not been used for longest."""
+        """Cache a block; evicts the least recently used ones."""
         used = sum(size for _, size in self.kept.values())
         while self.kept and used + place.size > self.cache_mib << 20:
             used -= self.kept.popitem(last=False)[1][1]
@@ -162,9 +164,9 @@ class ShardFiles:
         except DatasetError:
             return None
 
-    def _opened(self, number: int) -> Any:
+    def _parquet_file(self, number: int) -> Any:
         if number not in self.parquet:
-            while len(self.parquet) >= FOOTERS:
+            while len(self.parquet) >= _FOOTERS:
                 self.parquet.popitem(last=False)
             self.parquet[number] = open_parquet(self.shards[number])
         self.parquet.move_to_end(number)
@@ -172,15 +174,15 @@ class ShardFiles:
 
 
 def _entries(shards: list[Shard]) -> Iterator[Entry]:
-    """The entries of all shards, in their order; several shards are read at a time."""
+    """The entries of all shards in order; reads several shards at a time."""
 
     def read(number: int) -> list[Entry]:
-        reader = read_parquet if shards[number].name.endswith(".parquet") else read_tar
+        reader = read_parquet_shard if shards[number].name.endswith(".parquet") else read_tar_shard
         return list(reader(shards[number], number))
 
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        for first in range(0, len(shards), TOGETHER):
-            for found in pool.map(read, range(first, min(first + TOGETHER, len(shards)))):
+    with ThreadPoolExecutor(_INDEXED_AT_ONCE) as pool:
+        for first in range(0, len(shards), _INDEXED_AT_ONCE):
+            for found in pool.map(read, range(first, min(first + _INDEXED_AT_ONCE, len(shards)))):
                 yield from found
 
 

@@ -1,4 +1,4 @@
-"""Bytes of shards: from files, or through fsspec from whatever it knows, with a bounded number of tries."""
+"""Bytes of shards: from files, or from any address that fsspec knows, with a bounded number of tries."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from typing import Any, TypeVar
 
 from restr.data.entries.identity import stamp_of
 from restr.errors import DatasetError, UnreachableError
-from restr.formats.shards.address import ENDINGS, expanded, is_remote, name_of, shown
+from restr.formats.shards.address import ENDINGS, expand_braces, file_name_of, is_remote, redacted
 
-logger = logging.getLogger("restr")
+_logger = logging.getLogger("restr")
 
 TRIES = 4
-PAUSE = 0.5  # seconds before the second try, twice as many before each one after it
+PAUSE = 0.5  # seconds before the second try; doubles before each further one
 _AT_ONCE = 16  # requests for the sizes of shards
-AHEAD = (
-    4 << 20
-)  # bytes: what lies between two headers is read with them where that costs less than a request of its own
-_TAGS = (  # what fsspec's backends call what changes with the content, the surest first
-    "ETag", "etag", "md5Hash", "Content-MD5", "mtime", "LastModified", "last_modified", "Last-Modified", "updated", "created",
+AHEAD = 4 << 20  # bytes; reading a gap of this size is cheaper than a second request
+_TAGS = (  # names, in fsspec's backends, of a value that changes with the content; the most reliable first
+    "ETag", "etag", "md5Hash", "Content-MD5", "mtime", "LastModified", "last_modified", "Last-Modified",
+    "updated", "created",
 )  # fmt: skip
 
 _Answer = TypeVar("_Answer")
@@ -33,42 +32,54 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A file of samples. url: a path, or an address as fsspec takes it; size: bytes; tag: another one for another content."""
+    """A file of samples."""
 
     url: str
+    """A path, or an address for fsspec."""
+
     size: int
+    """Bytes."""
+
     tag: str
+    """Changes with the content."""
 
     @property
     def name(self) -> str:
-        return name_of(self.url)
+        """The file's name."""
+        return file_name_of(self.url)
 
     @property
     def shown(self) -> str:
-        return shown(self.url)
+        """The address without secrets, for messages."""
+        return redacted(self.url)
 
 
 def shards_of(pattern: str, root: Path) -> list[Shard]:
-    """The shards that a pattern means: a path, relative to ``root``, or address, with globs and braces; a folder means every
-    .tar (or, without one, every .parquet) in it. Raises ``DatasetError`` where there is none, or not what it should be."""
-    urls = [url for each in expanded(pattern) for url in _found(each, root)]
+    """The shards of a pattern: a path, relative to ``root``, or an address, with globs and braces.
+
+    A folder means every .tar in it or, if there is none, every .parquet. Raises ``DatasetError`` for no shards or other
+    files.
+    """
+    urls = [url for each in expand_braces(pattern) for url in _files_of(each, root)]
     for url in urls:
-        if not name_of(url).endswith(ENDINGS):
+        if not file_name_of(url).endswith(ENDINGS):
             raise DatasetError(
-                f"the shard {shown(url)} ends in neither {' nor '.join(ENDINGS)}; of a compressed archive no part can be read "
+                f"the shard {redacted(url)} ends in neither {' nor '.join(ENDINGS)}; of a compressed archive no part "
+                "can be read "
                 "alone: unpack it to a plain .tar"
             )
-    if len({Path(name_of(url)).suffix for url in urls}) > 1:
-        raise DatasetError(f"{shown(pattern)} means .tar and .parquet files; name one kind")
+    if len({Path(file_name_of(url)).suffix for url in urls}) > 1:
+        raise DatasetError(f"{redacted(pattern)} means .tar and .parquet files; name one kind")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(_looked_up, urls))
+        return list(pool.map(_look_up, urls))
 
 
 def read_range(shard: Shard, start: int, stop: int) -> bytes:
-    """The bytes from ``start`` to before ``stop``. Raises ``DatasetError`` naming the shard, ``UnreachableError`` for a remote one."""
+    """The bytes from ``start`` to before ``stop``. Raises ``DatasetError`` naming the shard, ``UnreachableError`` for a
+    remote one."""
     what = f"{shard.shown}, bytes {start:,} to {stop:,}"
     if is_remote(shard.url):
-        return _tried(lambda: _fetched(shard, start, stop), shard.url, what)
+        return _with_retries(lambda: _fetch(shard, start, stop), shard.url, what)
     try:
         with open(shard.url, "rb", buffering=0) as file:
             file.seek(start)
@@ -81,11 +92,11 @@ def read_range(shard: Shard, start: int, stop: int) -> bytes:
 
 
 class ShardFile(io.RawIOBase):
-    """A shard as a file that can be read from any place, without one being open: each read is a request.
+    """A shard as a seekable file that holds nothing open: each read is a request.
 
-    ahead: bytes that a request brings at least, where more would be needed soon; what the last one brought is kept. (Of a local
-    shard it brings little more than is asked for: there a request costs little.) most: bytes that may be read at once, so that a
-    damaged header cannot ask for all memory; more is an ``OSError``.
+    ahead: the least bytes of a request to a remote shard; the last answer is kept for the next read. (Local requests
+    are cheap and therefore small.) most: the most bytes of one read, so that a damaged header cannot allocate all
+    memory; more is an ``OSError``.
     """
 
     def __init__(self, shard: Shard, ahead: int = 0, most: int | None = None) -> None:
@@ -127,8 +138,8 @@ class ShardFile(io.RawIOBase):
         return done
 
 
-def _found(url: str, root: Path) -> list[str]:
-    """The files that a path or an address with its braces written out means, by name."""
+def _files_of(url: str, root: Path) -> list[str]:
+    """The files of a path or an address without braces, sorted by name."""
     if not is_remote(url):
         path = root / url
         if path.is_dir():
@@ -151,15 +162,15 @@ def _found(url: str, root: Path) -> list[str]:
         found = next(filter(None, (system.glob(pattern) for pattern in patterns)), [])
         return sorted(str(system.unstrip_protocol(each)) for each in found)
 
-    found = _tried(listed, url, shown(url))
+    found = _with_retries(listed, url, redacted(url))
     if not found:
         raise DatasetError(
-            f"there is no shard {shown(url)}; not every address can be listed: name a range, {{000..012}}"
+            f"there is no shard {redacted(url)}; not every address can be listed: name a range, {{000..012}}"
         )
     return found
 
 
-def _looked_up(url: str) -> Shard:
+def _look_up(url: str) -> Shard:
     if not is_remote(url):
         try:
             facts = Path(url).stat()
@@ -171,25 +182,28 @@ def _looked_up(url: str) -> Shard:
         system, path = _system(url)
         return system.info(path)
 
-    facts = _tried(info, url, shown(url))
+    facts = _with_retries(info, url, redacted(url))
     if not isinstance(facts.get("size"), int):
         raise DatasetError(
-            f"the size of {shown(url)} is not told; expected a server that sends Content-Length: serve it by another one"
+            f"the size of {redacted(url)} is not told; expected a server that sends Content-Length: serve it by "
+            "another one"
         )
     return Shard(url, facts["size"], next((str(facts[tag]) for tag in _TAGS if facts.get(tag) is not None), ""))
 
 
-def _fetched(shard: Shard, start: int, stop: int) -> bytes:
+def _fetch(shard: Shard, start: int, stop: int) -> bytes:
     system, path = _system(shard.url)
     content = system.cat_file(path, start=start, end=stop)
     if len(content) > stop - start:
         raise UnreachableError(
-            f"{shard.shown}: {len(content):,} bytes came where {stop - start:,} were asked for; expected a server that answers "
+            f"{shard.shown}: {len(content):,} bytes came where {stop - start:,} were asked for; expected a server that "
+            "answers "
             "Range requests: serve the shards by another one, or copy them here"
         )
     if len(content) < stop - start:
         raise OSError(
-            f"only {len(content):,} of {stop - start:,} bytes came; is the shard cut off, or changed since it was opened?"
+            f"only {len(content):,} of {stop - start:,} bytes came; is the shard cut off, or changed since it was "
+            "opened?"
         )
     return content
 
@@ -199,17 +213,17 @@ def _system(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise DatasetError(f"{shown(url)} needs fsspec; run: pip install 'restr[stream]'") from error
+        raise DatasetError(f"{redacted(url)} needs fsspec; run: pip install 'restr[stream]'") from error
     try:
         return url_to_fs(url)
     except ImportError as error:
-        raise DatasetError(f"{shown(url)} needs another package: {error}; install it with pip") from error
+        raise DatasetError(f"{redacted(url)} needs another package: {error}; install it with pip") from error
     except ValueError as error:
-        raise DatasetError(f"{shown(url)} is no address that fsspec knows ({error})") from error
+        raise DatasetError(f"{redacted(url)} is no address that fsspec knows ({error})") from error
 
 
-def _tried(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
-    """What ``act`` gives, tried again after a pause where the network may be to blame. Raises ``UnreachableError``."""
+def _with_retries(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
+    """The result of ``act``, retried after a pause if the network may be the cause. Raises ``UnreachableError``."""
     for number in range(1, TRIES + 1):
         try:
             return act()
@@ -224,20 +238,20 @@ def _tried(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
                 raise UnreachableError(
                     f"{what} cannot be read{tries} ({text}); check address, network and credentials, then run it again "
                     "(training: with --resume)"
-                ) from None  # the original names the whole address
-            logger.warning("%s: %s; trying again", what, text)
+                ) from None  # the cause shows the whole address
+            _logger.warning("%s: %s; trying again", what, text)
             time.sleep(PAUSE * 2 ** (number - 1))
     raise AssertionError("unreachable")
 
 
 def _without_secrets(error: BaseException, url: str) -> str:
-    """What an error says, without the query of an address, however the backend may have written that."""
-    text = str(error).replace(url, shown(url)) or type(error).__name__
+    """An error's text without an address's query, however the backend writes it."""
+    text = str(error).replace(url, redacted(url)) or type(error).__name__
     return re.sub(r"\?[^\s'\"]*", "?...", text) if "?" in url else text
 
 
 def _reason(error: Exception) -> tuple[BaseException, bool]:
-    """The error itself, and whether another try is no use. fsspec calls whatever fails over HTTP a missing file."""
+    """The actual error, and whether retrying is useless. fsspec reports every failure over HTTP as a missing file."""
     cause = error.__cause__
     if isinstance(error, FileNotFoundError) and cause is not None and not isinstance(cause, FileNotFoundError):
         error = cause if isinstance(cause, Exception) else error

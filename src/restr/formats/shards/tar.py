@@ -1,7 +1,7 @@
-"""WebDataset shards: tar files in which the members of a sample follow each other under one key.
+"""WebDataset shards: tar files in which a sample's members follow each other under one key.
 
-A sample is KEY.jpg (or another picture), KEY.json with ``text`` and ``mask`` in one of the forms of a JSONL line, and perhaps
-KEY.mask.png instead of the mask. Nothing is ever unpacked to a disk.
+A sample is KEY.jpg (or another picture), KEY.json with ``text`` and ``mask`` in one of the forms of a JSONL line, and
+perhaps KEY.mask.png instead of the mask. Nothing is ever unpacked to disk.
 """
 
 from __future__ import annotations
@@ -17,36 +17,45 @@ from typing import IO, Any, cast
 from restr.data.entries.entry import Entry, JsonRecord
 from restr.errors import DatasetError
 from restr.formats.readers.listed import region_of
-from restr.formats.shards.address import split_of
+from restr.formats.shards.address import split_of_shard
 from restr.formats.shards.place import Place
 from restr.formats.shards.storage import AHEAD, Shard, ShardFile
 
-BLOCK = 1 << 19  # bytes that one request brings, unless a picture is larger
-MOST_FACTS = 32 << 20  # bytes of a sample's JSON
+BLOCK = 1 << 19  # bytes of a request, unless a picture is larger
+_MOST_JSON = 32 << 20  # bytes of a sample's JSON
 PICTURES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff")
-MASK = "mask.png"
-PIECE = 1 << 20  # bytes of a picture that are compared at a time
+_MASK = "mask.png"
+_PIECE = 1 << 20  # bytes of a picture that are read at a time
 
-Range = tuple[int, int]  # from the first byte to before the last
+_Bytes = tuple[int, int]  # first byte, and the one after the last
 
 
 @dataclass(slots=True)
 class _Group:
-    """A picture of a shard and what is said of it: a record and its key for each sample.
-
-    claimed: the ``image_id`` that it says; image_id: another one, where that is of another picture too. digest: of the picture, once known.
-    """
+    """A picture of a shard and its samples."""
 
     name: str
-    picture: Range
-    facts: list[tuple[str, JsonRecord]] = field(default_factory=list)
-    mask: Range | None = None
+    """Of the picture's member."""
+
+    picture: _Bytes
+    """Where its bytes are."""
+
+    samples: list[tuple[str, JsonRecord]] = field(default_factory=list)
+    """Key and record of each."""
+
+    mask: _Bytes | None = None
+    """Where the bytes of the mask's picture are, if it has one."""
+
     image_id: str | None = None
+    """Replaces the claimed id if another picture has it too."""
+
     digest: bytes = b""
+    """Of the picture, once known."""
 
     @property
     def claimed(self) -> Any:
-        return self.facts[0][1].values.get("image_id")
+        """The ``image_id`` in its records."""
+        return self.samples[0][1].values.get("image_id")
 
     @property
     def start(self) -> int:
@@ -57,21 +66,21 @@ class _Group:
         return max(self.picture[1], self.mask[1] if self.mask else 0)
 
 
-def read_tar(shard: Shard, number: int) -> Iterator[Entry]:
-    """The entries of a shard; number: its own, among the dataset's. Raises ``DatasetError`` naming shard and sample."""
-    with cast(IO[bytes], ShardFile(shard, AHEAD, MOST_FACTS)) as file:
-        for block in _blocks(_shared(_samples(shard, file), file)):
+def read_tar_shard(shard: Shard, number: int) -> Iterator[Entry]:
+    """The entries of a shard. number: the shard's in the dataset. Raises ``DatasetError`` naming shard and sample."""
+    with cast(IO[bytes], ShardFile(shard, AHEAD, _MOST_JSON)) as file:
+        for block in _blocks(_merged(_samples(shard, file), file)):
             first, size = block[0].start, max(group.stop for group in block) - block[0].start
             for group in block:
 
-                def place(found: Range, name: str, first: int = first, size: int = size) -> str:
+                def place(found: _Bytes, name: str, first: int = first, size: int = size) -> str:
                     return str(
                         Place(number, first, size, found[0] - first, found[1] - found[0], f"{shard.name}/{name}")
                     )
 
                 image = place(group.picture, group.name)
-                mask = None if group.mask is None else place(group.mask, f"{group.facts[0][0]}.{MASK}")
-                for key, record in group.facts:
+                mask = None if group.mask is None else place(group.mask, f"{group.samples[0][0]}.{_MASK}")
+                for key, record in group.samples:
                     yield _entry(shard, key, record, image, mask, group.image_id)
 
 
@@ -83,7 +92,7 @@ def _entry(shard: Shard, key: str, record: JsonRecord, image: str, mask: str | N
     else:
         region = region_of(record)
         if "file" in region:
-            raise record.wrong("mask", region["file"], f"run lengths, polygons, 'none', or a member {key}.{MASK}")
+            raise record.wrong("mask", region["file"], f"run lengths, polygons, 'none', or a member {key}.{_MASK}")
         regions = (region,)
     return Entry(
         id=record.text("id", default=f"{shard.name.removesuffix('.tar')}/{key}"),
@@ -91,14 +100,14 @@ def _entry(shard: Shard, key: str, record: JsonRecord, image: str, mask: str | N
         text=record.text("text", "expression"),
         regions=regions,
         size=record.size(),
-        split=record.text("split", default=split_of(shard.name)),
+        split=record.text("split", default=split_of_shard(shard.name)),
         kind=record.text("kind", default="other"),
         image_id=image_id or record.text("image_id", default=key),
     )
 
 
 def _blocks(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
-    """Pictures beside each other, as many as a block holds."""
+    """Adjacent pictures, as many as fit into a block."""
     block: list[_Group] = []
     for group in groups:
         if block and group.stop - block[0].start > BLOCK:
@@ -109,16 +118,19 @@ def _blocks(groups: Iterable[_Group]) -> Iterator[list[_Group]]:
         yield block
 
 
-def _shared(groups: Iterable[_Group], file: IO[bytes]) -> Iterator[_Group]:
-    """The sentences of one picture together. A shard holds the picture once for each; they are the same where samples that follow
-    each other say the same ``image_id`` and their pictures are the same bytes. Other bytes are another picture, and called so."""
+def _merged(groups: Iterable[_Group], file: IO[bytes]) -> Iterator[_Group]:
+    """Merge the samples of one picture, which a shard holds once for each.
+
+    Adjacent samples with the same ``image_id`` and the same bytes share a picture. Other bytes are another picture with
+    another id.
+    """
     last: _Group | None = None
     for group in groups:
         if last is not None and group.claimed and group.claimed == last.claimed:
             if not _same_picture(group, last, file):
-                group.image_id = f"{group.claimed}@{group.facts[0][0]}"
+                group.image_id = f"{group.claimed}@{group.samples[0][0]}"
             elif group.mask is None and last.mask is None:
-                last.facts += group.facts
+                last.samples += group.samples
                 continue
             else:
                 group.image_id = last.image_id
@@ -138,11 +150,11 @@ def _same_picture(one: _Group, two: _Group, file: IO[bytes]) -> bool:
     return one.digest == two.digest
 
 
-def _digest(file: IO[bytes], part: Range) -> bytes:
+def _digest(file: IO[bytes], part: _Bytes) -> bytes:
     digest = hashlib.sha256()
     file.seek(part[0])
-    for start in range(*part, PIECE):
-        digest.update(file.read(min(PIECE, part[1] - start)))
+    for start in range(*part, _PIECE):
+        digest.update(file.read(min(_PIECE, part[1] - start)))
     return digest.digest()
 
 
@@ -152,14 +164,14 @@ def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
     try:
         with tarfile.open(fileobj=file, mode="r:") as archive:
             for member in archive:
-                archive.members = []  # type: ignore[attr-defined]  # else it keeps all of them
+                archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps all members in memory
                 if not member.isfile() or member.issparse():
                     if member.isdir():
                         continue
                     raise DatasetError(
                         f"{shard.shown}: the member {member.name[:200]!r} is a link or the like; expected plain files"
                     )
-                path = _safe(member.name, shard)
+                path = _checked_path(member.name, shard)
                 base, _, ending = path.name.partition(".")
                 here = str(path.with_name(base)) if base else path.name
                 if here != key:
@@ -170,45 +182,49 @@ def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
                 members[ending.lower()] = (member.offset_data, member.offset_data + member.size)
             yield from _group(shard, file, key, members)
             end = archive.offset  # type: ignore[attr-defined]
-        # Python's reader takes a damaged header, and a file that stops between two members, for the end
+        # tarfile takes a damaged header, or a file that stops between two members, for the end
         file.seek(end)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise DatasetError(
-                f"{shard.shown} has no end mark where its members end, at byte {end:,}; it is cut off or damaged: copy it again"
+                f"{shard.shown} has no end mark where its members end, at byte {end:,}; it is cut off or damaged: copy "
+                "it again"
             )
     except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         raise DatasetError(
-            f"{shard.shown}, after {key or 'its beginning'}: no readable tar ({error}); it is cut off or damaged: copy it again"
+            f"{shard.shown}, after {key or 'its beginning'}: no readable tar ({error}); it is cut off or damaged: copy "
+            "it again"
         ) from error
 
 
-def _group(shard: Shard, file: IO[bytes], key: str, members: dict[str, Range]) -> Iterator[_Group]:
-    """A sample's picture and facts; nothing where the key has neither."""
+def _group(shard: Shard, file: IO[bytes], key: str, members: dict[str, _Bytes]) -> Iterator[_Group]:
+    """A sample's picture and record; nothing if the key has neither."""
     where = f"{shard.shown}, sample {key}"
     pictures = [ending for ending in members if ending in PICTURES]
     if not pictures and "json" not in members:
         return
     if len(pictures) != 1 or "json" not in members:
         raise DatasetError(
-            f"{where} has {', '.join(sorted(members))}; expected one picture ({', '.join(PICTURES)}) and a .json with text and mask"
+            f"{where} has {', '.join(sorted(members))}; expected one picture ({', '.join(PICTURES)}) and a .json with "
+            "text and mask"
         )
     start, stop = members["json"]
-    if stop - start > MOST_FACTS:
-        raise DatasetError(f"{where}: its JSON is of {stop - start:,} bytes; expected at most {MOST_FACTS:,}")
+    if stop - start > _MOST_JSON:
+        raise DatasetError(f"{where}: its JSON is of {stop - start:,} bytes; expected at most {_MOST_JSON:,}")
     file.seek(start)
     try:
         values = json.loads(file.read(stop - start))
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where} has no readable JSON ({error}); write the shard again") from error
     name = f"{key}.{pictures[0]}"
-    yield _Group(name, members[pictures[0]], [(key, JsonRecord(values, where))], members.get(MASK))
+    yield _Group(name, members[pictures[0]], [(key, JsonRecord(values, where))], members.get(_MASK))
 
 
-def _safe(name: str, shard: Shard) -> PurePosixPath:
-    """A member's path. Raises ``DatasetError`` for one that would lead elsewhere, or is no text."""
+def _checked_path(name: str, shard: Shard) -> PurePosixPath:
+    """A member's path. Raises ``DatasetError`` for one that leads out of the shard, or is not text."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name or not name.isprintable() or "\\" in name:
         raise DatasetError(
-            f"{shard.shown}: a member is called {name[:200]!r}; expected the plain name of a file: the shard is not to be trusted"
+            f"{shard.shown}: a member is called {name[:200]!r}; expected the plain name of a file: the shard is not to "
+            "be trusted"
         )
     return path

@@ -1,11 +1,10 @@
-"""Whether what was written holds the same samples: counted by split, sentence, mask and picture."""
+"""Counts samples by split, sentence, mask and picture, to prove that a written dataset holds the same ones."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -13,31 +12,29 @@ from restr.data.entries.entry import Entry
 from restr.data.entries.identity import digest_of_array
 from restr.data.sample import Sample
 from restr.errors import DatasetError
-
-if TYPE_CHECKING:
-    from restr.formats.writers.pictures import Source
+from restr.formats.writers.source import Progress, Source
 
 
 class Census:
-    """How often each sample was seen, told from others by what it is, not by its id: 16 bytes each."""
+    """How often each sample was seen. Samples are identified by content, not by id, in 16 bytes each."""
 
     def __init__(self) -> None:
         self.seen: Counter[bytes] = Counter()
 
     def add(self, split: str, sample: Sample) -> None:
         """Count a sample."""
-        self.seen[key_of_sample(split, sample)] += 1
+        self.seen[_key_of_sample(split, sample)] += 1
 
 
-def key_of_sample(split: str, sample: Sample) -> bytes:
-    """What tells a sample from others: its split, sentence, mask and picture."""
+def _key_of_sample(split: str, sample: Sample) -> bytes:
+    """A digest of a sample's split, sentence, mask and picture."""
     digest = hashlib.blake2b(repr((split or "all", sample.text)).encode(), digest_size=16)
     digest.update(digest_of_array(sample.mask) + digest_of_array(sample.image))
     return digest.digest()
 
 
-def compare(source: Source, expected: Census, found: Source, progress: Callable[[int], None]) -> None:
-    """Read ``found`` through. Raises ``DatasetError`` naming the first sample of ``source`` that is not there as it was."""
+def compare_with_source(source: Source, expected: Census, found: Source, progress: Progress) -> None:
+    """Read all of ``found``. Raises ``DatasetError`` naming the first missing or changed sample of ``source``."""
     got = Census()
     for number in range(len(found)):
         got.add(found.entry(number).split, found[number])
@@ -47,24 +44,25 @@ def compare(source: Source, expected: Census, found: Source, progress: Callable[
         counts = f"{expected.seen.total():,} samples were given, {got.seen.total():,} came back"
         raise DatasetError(
             f"what was written does not read back the same: {counts}, {missing.total():,} of them changed or lost; "
-            f"{_first(source, missing, found, more)}. Nothing was kept; please report it, and write another form meanwhile"
+            f"{_first(source, missing, found, more)}. Nothing was kept; please report it, and write another form "
+            "meanwhile"
         )
 
 
 def _first(source: Source, missing: Counter[bytes], found: Source, more: Counter[bytes]) -> str:
-    """The first sample that is missing, and what became of it; else the first that nobody gave."""
+    """The first missing sample and what became of it; else the first extra one."""
     for entry, sample in _samples(source, missing):
-        shown = f"the first is {entry.id} of {entry.split or 'all'}, {sample.text[:80]!r} ({_facts(entry, sample)})"
+        first = f"the first is {entry.id} of {entry.split or 'all'}, {sample.text[:80]!r} ({_facts(entry, sample)})"
         same = [pair for pair in _samples(found, more) if _said(*pair) == _said(entry, sample)]
-        return f"{shown}, which became {_facts(*same[0])}" if same else f"{shown}, which nothing has the sentence of"
+        return f"{first}, which became {_facts(*same[0])}" if same else f"{first}, whose sentence did not come back"
     for entry, sample in _samples(found, more):
-        return f"more often than given came {sample.text[:80]!r} of {entry.split or 'all'} ({_facts(entry, sample)})"
+        return f"an extra one came back: {sample.text[:80]!r} of {entry.split or 'all'} ({_facts(entry, sample)})"
     return "the source changed meanwhile"
 
 
 def _samples(source: Source, keys: Counter[bytes]) -> Iterable[tuple[Entry, Sample]]:
     pairs = ((source.entry(number), source[number]) for number in range(len(source)))
-    return ((entry, sample) for entry, sample in pairs if key_of_sample(entry.split, sample) in keys)
+    return ((entry, sample) for entry, sample in pairs if _key_of_sample(entry.split, sample) in keys)
 
 
 def _said(entry: Entry, sample: Sample) -> tuple[str, str]:

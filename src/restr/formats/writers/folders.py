@@ -17,7 +17,7 @@ from restr.files import write_whole
 from restr.formats.writers.pictures import PictureFolder, Reading
 from restr.masks import box_of, box_xywh, rle_encode
 
-_BREAKS = re.compile(r"[\x7f-\x9f\u2028\u2029]")  # what some readers take for the end of a line
+_BREAKS = re.compile(r"[\x7f-\x9f\u2028\u2029]")  # some readers take these for line ends
 
 
 def write_jsonl(reading: Reading, folder: Path) -> Path:
@@ -45,7 +45,7 @@ def write_csv(reading: Reading, folder: Path) -> Path:
 
 
 def _rows(reading: Reading, folder: Path) -> Iterator[dict[str, Any]]:
-    """A sample as ``jsonl:`` and ``csv:`` read it; its picture is copied."""
+    """Samples as ``jsonl:`` and ``csv:`` read them; copies their pictures."""
     pictures = PictureFolder(reading, folder)
     for entry, sample in reading:
         height, width = sample.mask.shape
@@ -62,14 +62,14 @@ def _rows(reading: Reading, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def write_coco(reading: Reading, folder: Path) -> Path:
-    """``instances.json`` whose annotations have ``expressions``, and ``images/``. A picture of two splits is listed for each."""
+    """``instances.json`` with ``expressions``, and ``images/``. A picture of two splits is listed once for each."""
     content, _ = _coco(reading, folder, by_split=True)
     write_whole(folder / "instances.json", json.dumps(content))
     return folder / "instances.json"
 
 
 def write_refer(reading: Reading, folder: Path) -> Path:
-    """``own/refs(own).p``, ``own/instances.json`` and ``images/``: the layout that the field's programs read."""
+    """``own/refs(own).p``, ``own/instances.json`` and ``images/``: the layout of most published programs."""
     content, refs = _coco(reading, folder, by_split=False)
     (folder / "own").mkdir()
     write_whole(folder / "own" / "instances.json", json.dumps(content))
@@ -78,10 +78,10 @@ def write_refer(reading: Reading, folder: Path) -> Path:
 
 
 def _coco(reading: Reading, folder: Path, *, by_split: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """COCO's form, and REFER's refs; equal regions of a picture and split are one annotation.
+    """COCO's document and REFER's refs. Equal regions of one picture and split become one annotation.
 
-    A sentence that means nothing gets an annotation of no pixels: a program that looks annotations up finds one. Its ref
-    says so as Ref-ZOM's do. by_split: COCO's images have a split, REFER's refs do.
+    A sentence that names nothing gets an annotation without pixels, so that programs find one; its ref is marked as in
+    Ref-ZOM. by_split: list a picture once per split, as COCO's images have a split; in REFER only the refs have one.
     """
     pictures = PictureFolder(reading, folder)
     images: dict[tuple[str, str], dict[str, Any]] = {}
@@ -98,8 +98,9 @@ def _coco(reading: Reading, folder: Path, *, by_split: bool) -> tuple[dict[str, 
         annotation = annotations.setdefault(
             (split, name, rle["counts"], bool(entry.regions)),
             {
-                "id": len(annotations) + 1, "image_id": image["id"], "category_id": 1, "iscrowd": 0, "segmentation": rle,
-                "area": int(np.count_nonzero(sample.mask)), "bbox": box_xywh(box) if box else [0, 0, 0, 0], "expressions": [],
+                "id": len(annotations) + 1, "image_id": image["id"], "category_id": 1, "iscrowd": 0,
+                "segmentation": rle, "area": int(np.count_nonzero(sample.mask)),
+                "bbox": box_xywh(box) if box else [0, 0, 0, 0], "expressions": [],
             },
         )  # fmt: skip
         annotation["expressions"].append(entry.text)

@@ -17,11 +17,11 @@ from restr.formats.writers.pictures import PictureWriter, Reading
 from restr.masks import rle_encode
 
 PER_SHARD = 1000  # samples in a WebDataset shard or a parquet file
-PER_GROUP = 32  # rows that a reader of a parquet file has to fetch at once
+PER_GROUP = 32  # rows of a parquet file's row group, which is read as a whole
 
 
 def write_webdataset(reading: Reading, folder: Path) -> Path:
-    """``SPLIT-000000.tar`` and on: for each sample a picture and a ``.json`` with text, mask and the rest."""
+    """``SPLIT-000000.tar`` and so on: for each sample a picture and a ``.json`` with text, mask and the rest."""
     pictures, shards = PictureWriter(reading, [f".{ending}" for ending in PICTURES]), Names()
     archive: tarfile.TarFile | None = None
     counts: dict[str, int] = {}
@@ -51,7 +51,7 @@ def write_webdataset(reading: Reading, folder: Path) -> Path:
 
 
 def write_parquet(reading: Reading, folder: Path) -> Path:
-    """``SPLIT-00000.parquet`` and on, with a column each for picture, text, mask and the rest. Needs pyarrow."""
+    """``SPLIT-00000.parquet`` and so on, with columns for picture, text, mask and the rest. Needs pyarrow."""
     try:
         import pyarrow as arrow
         import pyarrow.parquet as parquet

@@ -1,45 +1,31 @@
-"""What every writer reads, and the pictures that it writes: each once, under a name of its own, as the samples show it."""
+"""Reads the samples for every writer, and writes each picture once under a unique name."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from restr.data.entries.entry import Entry
 from restr.data.entries.identity import Names, digest_of_array, file_name
-from restr.data.opener import Opener
-from restr.data.pictures import read_picture
+from restr.data.pictures import entry_picture
 from restr.data.sample import Sample
 from restr.errors import DatasetError
 from restr.files import write_whole
 from restr.formats.writers.census import Census
+from restr.formats.writers.source import Progress, Source
 
-Progress = Callable[[int], None]
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
 
-class Source(Protocol):
-    """What can be written: entries, what opens their images, and their samples."""
-
-    @property
-    def files(self) -> Opener: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, number: int, /) -> Sample: ...
-
-    def entry(self, number: int, /) -> Entry: ...
-
-
 class Reading:
-    """One pass over a source's samples, which counts what it gives."""
+    """One pass over a source's samples, which counts them."""
 
     def __init__(self, samples: Source, progress: Progress) -> None:
         self.samples, self.progress, self.census = samples, progress, Census()
@@ -54,18 +40,23 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """A picture as it is written. name: unique among a dataset's; suffix: of its format; content: the file's bytes."""
+    """A picture to be written."""
 
     name: str
+    """Unique in the dataset."""
+
     suffix: str
+    """Of its format."""
+
     content: bytes
+    """The file's bytes."""
 
 
 class PictureWriter:
-    """The pictures of samples as files; the last one is kept, as a picture's samples follow each other.
+    """The pictures of samples as files. Keeps the last one, as samples of one picture follow each other.
 
-    suffixes: of the formats that may be written as they are (all, if None). Others become PNG, and so does what would not
-    read back as the sample shows it without more being known: pictures that EXIF data turns.
+    suffixes: of the formats that are copied unchanged (all, if None). Other formats become PNG, and so do pictures that
+    EXIF data turns: their bytes alone would not read back as the sample shows them.
     """
 
     def __init__(self, reading: Reading, suffixes: Collection[str] | None = None) -> None:
@@ -75,25 +66,25 @@ class PictureWriter:
         self._last: tuple[str, bytes, PictureFile] | None = None
 
     def file(self, entry: Entry, sample: Sample) -> PictureFile:
-        """A sample's picture. What tells it from others is its path and its pixels: a path may be read in two ways."""
+        """A sample's picture, identified by its path and its pixels: one path may be read in two ways."""
         pixels = digest_of_array(sample.image)
         if self._last is None or self._last[:2] != (entry.image, pixels):
-            content, suffix = self._stored(entry, sample)
-            name = self.names.of(entry.image, pixels, name=_named(entry.image, suffix))
+            content, suffix = self._encoded(entry, sample)
+            name = self.names.of(entry.image, pixels, name=_with_picture_suffix(entry.image, suffix))
             self._last = (entry.image, pixels, PictureFile(name, suffix or ".png", content))
         return self._last[2]
 
     def image_id(self, entry: Entry, file: PictureFile) -> str:
-        """The entry's ``image_id``, or the picture's name where another picture has that already."""
+        """The entry's ``image_id``, or the picture's name if another picture has that id."""
         claimed = entry.image_id or file.name
         return claimed if self._ids.setdefault(claimed, file.name) == file.name else file.name
 
-    def _stored(self, entry: Entry, sample: Sample) -> tuple[bytes, str]:
-        """The file's own bytes and its format's suffix; bytes of a PNG and "" where those will not do."""
+    def _encoded(self, entry: Entry, sample: Sample) -> tuple[bytes, str]:
+        """The file's own bytes and its format's suffix; bytes of a PNG and "" if they cannot be copied."""
         with self.files.open(entry.image) as file:
             content = file.read()
         suffix = _suffix_of(content)
-        if suffix and (self.suffixes is None or suffix in self.suffixes) and _shows(content, sample.image):
+        if suffix and (self.suffixes is None or suffix in self.suffixes) and _reads_as(content, sample.image):
             return content, suffix
         buffer = io.BytesIO()
         Image.fromarray(sample.image).save(buffer, "PNG")
@@ -110,7 +101,7 @@ class PictureFolder(PictureWriter):
         self._written: set[str] = set()
 
     def name(self, entry: Entry, sample: Sample) -> str:
-        """The name of a sample's picture, which is there from now on."""
+        """Write a sample's picture unless it is written; returns its name."""
         file = self.file(entry, sample)
         if file.name not in self._written:
             write_whole(self.folder / file.name, file.content)
@@ -118,8 +109,8 @@ class PictureFolder(PictureWriter):
         return file.name
 
 
-class _Held:
-    """One file's bytes, whatever it is called."""
+class _Bytes:
+    """Opens the same bytes under any name."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -131,8 +122,8 @@ class _Held:
         return name
 
 
-def _named(path: str, suffix: str) -> str:
-    """A picture's own name, with a suffix of pictures; suffix: of its format, "" if it became a PNG."""
+def _with_picture_suffix(path: str, suffix: str) -> str:
+    """A picture's own name with a picture suffix. suffix: of its format, "" if it became a PNG."""
     name = file_name(path)
     stem, own = os.path.splitext(name)
     known = own.lower() in Image.registered_extensions()
@@ -142,7 +133,7 @@ def _named(path: str, suffix: str) -> str:
 
 
 def _suffix_of(content: bytes) -> str:
-    """The usual suffix of a picture's format; "" for what Pillow does not know."""
+    """The usual suffix of a picture's format; "" if Pillow does not know it."""
     try:
         with Image.open(io.BytesIO(content)) as picture:
             form = picture.format or ""
@@ -151,9 +142,9 @@ def _suffix_of(content: bytes) -> str:
     return _SUFFIXES.get(form) or f".{form.lower()}"
 
 
-def _shows(content: bytes, image: np.ndarray) -> bool:
-    """Whether a file reads as these pixels where its size is not told."""
+def _reads_as(content: bytes, image: np.ndarray) -> bool:
+    """Whether a file reads as these pixels when its size is not given."""
     try:
-        return np.array_equal(read_picture(_Held(content), "picture", None, "picture"), image)
+        return np.array_equal(entry_picture(_Bytes(content), "picture", None, "picture"), image)
     except DatasetError:
         return False

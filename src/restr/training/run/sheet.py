@@ -11,11 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample
 from restr.files import written_whole
+from restr.metrics import iou
 from restr.model.restr import ReSTR
 from restr.report.overlay import compare_masks, draw_legend, fit_side
 from restr.report.text import INK, PAPER, QUIET, draw_wrapped
 from restr.text.tokenizer import Tokenizer
-from restr.training.loop.validate import iou, predict
+from restr.training.loop.validate import predict
 
 MAX_SAMPLES = 8
 _COLUMNS = 2

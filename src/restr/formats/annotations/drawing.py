@@ -1,7 +1,7 @@
-"""What annotators draw, as regions in the forms of ``restr.data.entries.regions``: turned boxes, ellipses, brush strokes.
+"""Drawn shapes as regions in the forms of ``restr.data.entries.regions``: turned boxes, ellipses, brush strokes.
 
-Angles are in degrees, clockwise as one sees the picture, whose y grows downwards. Every function raises ``DatasetError`` naming
-``where`` for what is damaged.
+Angles are in degrees, clockwise on the picture, whose y grows downwards. Every function raises ``DatasetError`` naming
+``where`` for damaged values.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from restr.masks import rle_within
 Region = dict[str, Any]
 CanvasSize = tuple[int, int]  # height, width
 
-_MOST_PIXELS = 1 << 27  # of a drawing: a damaged number must not ask for all memory
-FARTHEST = 1 << 20  # a point beyond it is in no picture
+_MOST_PIXELS = 1 << 27  # of a drawing; a damaged number must not allocate all memory
+_FARTHEST = 1 << 20  # coordinates beyond it are in no picture
 
 
 def numbers_of(record: JsonRecord, name: str, values: Sequence[Any]) -> list[float]:
@@ -29,7 +29,7 @@ def numbers_of(record: JsonRecord, name: str, values: Sequence[Any]) -> list[flo
         found = [float(value) for value in values]
     except (TypeError, ValueError, OverflowError) as error:
         raise record.wrong(name, list(values), "numbers") from error
-    if not all(abs(value) <= FARTHEST for value in found):  # nor is NaN
+    if not all(abs(value) <= _FARTHEST for value in found):  # false for NaN too
         raise record.wrong(name, list(values), "numbers that are in a picture")
     return found
 
@@ -40,7 +40,7 @@ def number_of(record: JsonRecord, name: str, *, default: Any = None) -> float:
     return numbers_of(record, name, [default if value in (None, "") else value])[0]
 
 
-def size_of(record: JsonRecord, height: str = "height", width: str = "width") -> CanvasSize:
+def canvas_size(record: JsonRecord, height: str = "height", width: str = "width") -> CanvasSize:
     """(H, W) of a picture, from two fields."""
     found = numbers_of(record, f"{height}, {width}", [record.values.get(height), record.values.get(width)])
     sides = round(found[0]), round(found[1])
@@ -69,7 +69,7 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, angle: float, size: Canv
     reach = math.hypot(rx * sin, ry * cos)  # half of its height
     top = max(0, math.floor(cy - reach))
     y = np.arange(top, max(top, min(size[0], math.ceil(cy + reach))))[:, None] + 0.5 - cy
-    # (x cos + y sin)^2 / rx^2 + (y cos - x sin)^2 / ry^2 = 1, solved for x: where each row enters and leaves the ellipse
+    # (x cos + y sin)^2 / rx^2 + (y cos - x sin)^2 / ry^2 = 1, solved for x: where each row enters and leaves it
     a = (cos / rx) ** 2 + (sin / ry) ** 2
     half_b = y * sin * cos * (1 / rx**2 - 1 / ry**2)
     root = half_b**2 - a * (y**2 * ((sin / rx) ** 2 + (cos / ry) ** 2) - 1)
@@ -80,14 +80,15 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, angle: float, size: Canv
 
 
 def row_runs(counts: Sequence[float], box: tuple[int, int, int, int], size: CanvasSize, where: str) -> Region:
-    """CVAT's brush: counts of pixels outside and inside in turn, row by row, within a box (left, top, width, height)."""
+    """CVAT's brush: counts of pixels outside and inside, alternating, row by row, within a box (x, y, w, h)."""
     left, top, width, height = box
     lengths = np.asarray(counts, np.float64)
     if width < 1 or height < 1 or width * height > _MOST_PIXELS:
         raise DatasetError(f"{where}: the mask's box is {width} x {height}; expected pixels of a picture")
     if (lengths < 0).any() or (lengths != np.round(lengths)).any() or lengths.sum() != width * height:
         raise DatasetError(
-            f"{where}: the run lengths add up to {lengths.sum():g} pixels, the mask's box is {width} x {height} = {width * height}; "
+            f"{where}: the run lengths add up to {lengths.sum():g} pixels, the mask's box is {width} x {height} = "
+            f"{width * height}; "
             "the annotation is damaged"
         )
     inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths.astype(np.int64)).reshape(height, width)
@@ -95,19 +96,20 @@ def row_runs(counts: Sequence[float], box: tuple[int, int, int, int], size: Canv
 
 
 def packed_runs(packed: Sequence[Any], size: CanvasSize, where: str) -> Region:
-    """Label Studio's brush, ``"format": "rle"``: the packed bytes of a picture's red, green, blue and alpha, row by row.
+    """Label Studio's brush, ``"format": "rle"``: the packed red, green, blue and alpha bytes of a picture, by row.
 
-    A pixel belongs where alpha is above 0, as in Label Studio's own converter.
+    A pixel is inside if its alpha is above 0, as in Label Studio's own converter.
     """
-    values = unpacked(packed, size[0] * size[1] * 4, where)
+    values = unpack_numbers(packed, size[0] * size[1] * 4, where)
     return {"rle": rle_within(values.reshape(*size, 4)[..., 3] > 0, 0, 0, size)}
 
 
-def unpacked(packed: Sequence[Any], expected: int, where: str) -> np.ndarray:
-    """The numbers in run lengths that thi.ng's rle-pack wrote, which Label Studio uses: uint8, or wider ones cut to 8 bits.
+def unpack_numbers(packed: Sequence[Any], expected: int, where: str) -> np.ndarray:
+    """The numbers in run lengths of thi.ng's rle-pack, which Label Studio uses: uint8; wider numbers are cut to 8 bits.
 
-    A bit stream: 32 bits how many numbers, 5 bits how wide they are less 1, four times 4 bits how wide a count is less 1. Then
-    blocks: 1 bit whether one number is repeated, 2 bits which width the count has, the count less 1, and the number or numbers.
+    A bit stream. Head: 32 bits for how many numbers, 5 bits for their width minus 1, four times 4 bits for the widths
+    of counts, each minus 1. Then blocks: 1 bit for whether one number is repeated, 2 bits for the count's width (which
+    of the four), the count minus 1, and the number or numbers.
     """
     try:
         content = bytes(packed)
@@ -122,7 +124,7 @@ def unpacked(packed: Sequence[Any], expected: int, where: str) -> np.ndarray:
         raise cut
 
     def take(start: int, count: int) -> int:
-        """Some bits as a number. The bytes they are in are few, however long the stream."""
+        """Some bits as a number; touches only their bytes, however long the stream."""
         first, last = start // 8, -(-(start + count) // 8)
         value = int.from_bytes(content[first:last], "big") >> (8 * last - start - count)
         return value & ((1 << count) - 1)
@@ -131,7 +133,8 @@ def unpacked(packed: Sequence[Any], expected: int, where: str) -> np.ndarray:
     widths = [take(37 + 4 * number, 4) + 1 for number in range(4)]
     if total != expected:
         raise DatasetError(
-            f"{where}: the brush's run lengths are of {total} numbers; expected 4 a pixel, {expected}; the annotation is damaged or of "
+            f"{where}: the brush's run lengths are of {total} numbers; expected 4 a pixel, {expected}; the annotation "
+            "is damaged or of "
             "another picture"
         )
     out, done = np.zeros(total, np.uint8), 0
@@ -146,6 +149,6 @@ def unpacked(packed: Sequence[Any], expected: int, where: str) -> np.ndarray:
         if at + needed > end:
             raise cut
         found = bits[at : at + needed].reshape(-1, width) @ powers
-        out[done : done + count] = found & 0xFF  # the last block may promise more than there is
+        out[done : done + count] = found & 0xFF  # the last block may promise more than remains
         done, at = done + count, at + needed
     return out

@@ -1,0 +1,147 @@
+"""The forms of a result, in one table: for ``Result.save``, for ``restr predict --save`` and for the server.
+
+A new form is one row of ``OUTPUT_FORMS`` and, if need be, a function. Checks, help texts and the server's OpenAPI
+description read the table; a test asks for a row in docs/python.md, and for a mention in docs/server.md if it is sent.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from restr import masks
+from restr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Takes a ``Result`` (whose module imports this one) and gives a PIL image, or values in JSON's types.
+Make = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputForm:
+    """One form of a result: a picture, which becomes PNG, or JSON."""
+
+    help: str
+    """What it is, in a few words."""
+
+    file: Make | None = None
+    """Makes the content of a file; None for a form that is not saved."""
+
+    answer: Make | None = None
+    """Makes what the server sends; None for a form that is not sent."""
+
+    type: Any = str
+    """Of the server's answer; ``str`` for pictures, which are base64 there."""
+
+    alias: str = ""
+    """Another name that is accepted for files."""
+
+
+OUTPUT_FORMS: dict[str, OutputForm] = {
+    "mask": OutputForm(
+        help="PNG, 255 inside.", file=lambda result: result.mask_image(), answer=lambda result: result.mask_image()
+    ),
+    "prob": OutputForm(
+        help="PNG, the probability of each pixel, 255 is certain.",
+        file=lambda result: result.prob_image(),
+        answer=lambda result: result.prob_image(),
+    ),
+    "overlay": OutputForm(
+        help="PNG, the image with the thing in colour.",
+        file=lambda result: result.overlay(),
+        answer=lambda result: result.overlay(caption=False),
+    ),
+    "cutout": OutputForm(
+        help="PNG with transparency, cropped to the box.",
+        file=lambda result: result.cutout(),
+        answer=lambda result: result.cutout(),
+    ),
+    "heatmap": OutputForm(help="PNG, the probability in colour over the image.", file=lambda result: result.heatmap()),
+    "attention": OutputForm(help="PNG, where each word looked.", file=lambda result: result.attention_strip()),
+    "rle": OutputForm(
+        help="COCO's compressed run lengths.",
+        file=lambda result: result.rle,
+        answer=lambda result: result.rle,
+        type=dict[str, Any],
+    ),
+    "polygons": OutputForm(
+        help="Outer outlines, x0, y0, x1, y1, ... each.",
+        file=lambda result: {"size": list(result.mask.shape), "polygons": result.polygons},
+        answer=lambda result: result.polygons,
+        type=list[list[float]],
+        alias="polygon",
+    ),
+    "coco": OutputForm(help="A COCO document.", file=lambda result: coco_document([(result.name, result)])),
+}
+FILE_FORMS = tuple(name for name, form in OUTPUT_FORMS.items() if form.file)
+PICTURE_ANSWERS = tuple(name for name, form in OUTPUT_FORMS.items() if form.answer and form.type is str)
+# JSON first: a client that reads the list from the top takes the small forms
+ANSWER_FORMS = (
+    *(name for name, form in OUTPUT_FORMS.items() if form.answer and form.type is not str),
+    *PICTURE_ANSWERS,
+)
+_FILES = {name: form.file for known, form in OUTPUT_FORMS.items() if form.file for name in (known, form.alias) if name}
+
+
+def check_file_forms(names: Sequence[str]) -> None:
+    """Raises ``ConfigError`` for a form that a result cannot be saved in."""
+    if isinstance(names, str):
+        raise ConfigError(f"kinds is the string {names!r}; expected a list such as ['overlay', 'mask']")
+    for name in names:
+        if name not in _FILES:
+            raise ConfigError(f"cannot save {name!r}; choose from {', '.join(FILE_FORMS)}")
+
+
+def file_content(result: Any, name: str) -> bytes:
+    """The content of a result's file: PNG, or a line of JSON."""
+    made = _FILES[name](result)
+    return png_bytes(made) if hasattr(made, "save") else json.dumps(made).encode() + b"\n"
+
+
+def answer_content(result: Any, name: str) -> Any:
+    """What the server sends of a result: a PIL image, or values in JSON's types."""
+    make = OUTPUT_FORMS[name].answer
+    if make is None:
+        raise ConfigError(f"{name!r} is not sent; choose from {', '.join(ANSWER_FORMS)}")
+    return make(result)
+
+
+def png_bytes(picture: Image.Image, *, fast: bool = False) -> bytes:
+    """A picture as a PNG file. fast: with less compression, for files that are sent once."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1 if fast else -1)
+    return buffer.getvalue()
+
+
+def coco_document(results: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """(file name, ``Result``) pairs as one COCO document: an annotation per result, its sentence under "text"."""
+    images: dict[str, dict[str, Any]] = {}
+    annotations = []
+    for file_name, result in results:
+        height, width = (int(side) for side in result.mask.shape)
+        image = images.setdefault(
+            file_name, {"id": len(images) + 1, "file_name": file_name, "height": height, "width": width}
+        )
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": image["id"],
+                "category_id": 1,
+                "segmentation": result.rle,
+                "area": result.area,
+                "bbox": masks.box_xywh(result.box) if result.box else [0, 0, 0, 0],
+                "iscrowd": 0,
+                "score": round(result.score, 4),
+                "text": result.text,
+            }
+        )
+    return {
+        "images": list(images.values()),
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "referent"}],
+    }
