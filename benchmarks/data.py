@@ -97,7 +97,7 @@ class Batched:
 
     def __init__(self, samples: IndexedSamples) -> None:
         self.config = restr_base(vocab=len(WORDS) + 2)
-        self.samples = FittedSamples(samples, self.config)
+        self.samples = FittedSamples(samples, self.config.framing)
         self.tokenizer = Tokenizer.of(Vocabulary(tuple(sorted(set(WORDS)))), self.config)
 
     def __call__(self, numbers: list[int]) -> Batch:

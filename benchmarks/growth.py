@@ -101,7 +101,7 @@ def alone(part: str) -> dict[str, Any]:
 def leak() -> dict[str, Any]:
     """MiB of the process over many predictions: new pictures every time, many shapes, the cache of features in use."""
     segmenter = Segmenter.from_pretrained(device="cpu")
-    segmenter = segmenter.with_preprocess(replace(segmenter.config.preprocess, size=160))
+    segmenter = segmenter.with_framing(replace(segmenter.framing, size=160))
     rng = np.random.default_rng(0)
     seen = []
     for number in range(PREDICTIONS):

@@ -31,6 +31,7 @@ from restr.files import write_whole
 from restr.inference import segmenter as segmenter_module
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.segmenter import Segmenter
+from restr.preprocess import Framing
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("preprocessing", "image encoding", "words", "fusion", "decoder", "restore")
@@ -94,8 +95,8 @@ def watch(segmenter: Segmenter) -> Stopwatch:
     stopwatch.watch_module(model.classifier, "decoder")
     stopwatch.watch_module(model.decoder, "decoder")
     stopwatch.watch_function(segmenter_module, "read_image", "preprocessing")
-    stopwatch.watch_function(segmenter_module, "prepare", "preprocessing")
-    stopwatch.watch_function(segmenter_module, "restore", "restore")
+    stopwatch.watch_function(Framing, "prepare", "preprocessing")
+    stopwatch.watch_function(Framing, "restore", "restore")
     return stopwatch
 
 

@@ -133,7 +133,7 @@ def data_wait(steps: int, root: Path) -> dict[str, float]:
     words = Vocabulary(tuple(sorted(set(WORDS))))
     config = restr_small(vocab=len(words))
     config = dataclasses.replace(config, preprocess=dataclasses.replace(config.preprocess, fit="letterbox"))
-    source = SampleBatches(FittedSamples(samples, config), Tokenizer.of(words, config), config, size=8)
+    source = SampleBatches(FittedSamples(samples, config.framing), Tokenizer.of(words, config), config, size=8)
     settings = TrainConfig(steps=steps, workers=1, log_every=1, device="cpu", **QUIET)
     Trainer(build_model(config, seed=0), source, settings, root / "run").fit()
     lines = [line for line in read(root / "run" / "log.jsonl") if "data_wait" in line][2:]

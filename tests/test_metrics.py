@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -17,6 +18,8 @@ from restr.metrics import (
     SegmentationMetrics,
     boundary_intersection_and_union,
     intersection_and_union,
+    intersections_and_unions,
+    iou,
     ratio_interval,
 )
 
@@ -68,7 +71,7 @@ def test_equals_the_definition(samples, empty_iou):
         assert measures == pytest.approx(by_definition(of_kind, empty_iou), abs=1e-12, nan_ok=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(SAMPLES, SAMPLES)
 def test_merge_is_as_one_run_and_state_survives_json(first, second):
     whole, part = filled(first + second), filled(first)
@@ -179,3 +182,12 @@ def test_boundary_iou_equals_its_definition(sample, width):
     borders = [mask & ~eroded(mask, reach) for mask in (prediction, target)]
     expected = (int((borders[0] & borders[1]).sum()), int((borders[0] | borders[1]).sum()))
     assert boundary_intersection_and_union(prediction, target, width=width) == expected
+
+
+def test_iou_of_batches_is_the_same_for_arrays_and_tensors() -> None:
+    """Half, none, all, and two empty masks, which agree."""
+    masks = np.array([[[1, 1, 0, 0]], [[1, 0, 0, 0]], [[0, 1, 1, 1]], [[0, 0, 0, 0]]], bool)
+    targets = np.array([[[1, 0, 0, 0]], [[0, 0, 0, 1]], [[0, 1, 1, 1]], [[0, 0, 0, 0]]], bool)
+    assert iou(masks, targets).tolist() == [0.5, 0.0, 1.0, 1.0]
+    assert iou(torch.from_numpy(masks), torch.from_numpy(targets)).tolist() == [0.5, 0.0, 1.0, 1.0]
+    assert all(len(each) == 0 for each in intersections_and_unions(masks[:0], targets[:0]))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from picture_files import GREY, PICTURE, PIXELS, chunk, png, saved, turned
 from restr import pictures
-from restr.data.pictures import read_picture
+from restr.data.pictures import entry_picture
 from restr.errors import DatasetError, ImageError
 from restr.inference.sources import read_image
 
@@ -108,10 +108,10 @@ def survive(form: str, count: int, seed: int, monkeypatch: pytest.MonkeyPatch) -
             refused += 1
             assert str(error)
             with pytest.raises(DatasetError, match="train 1: the picture memory/a cannot be read \\(it "):
-                read_picture(Memory(content), "a", None, "train 1")
+                entry_picture(Memory(content), "a", None, "train 1")
             continue
         assert read.dtype == np.uint8 and read.ndim == 3 and read.shape[2] == 3 and read.flags.c_contiguous
-        np.testing.assert_array_equal(read_picture(Memory(content), "a", None, "train 1"), read)
+        np.testing.assert_array_equal(entry_picture(Memory(content), "a", None, "train 1"), read)
     return refused
 
 

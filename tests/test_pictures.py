@@ -19,7 +19,7 @@ from restr import pictures, presets
 from restr.cli.main import main
 from restr.data.opener import Folder
 from restr.data.photos import load_photos
-from restr.data.pictures import read_picture
+from restr.data.pictures import entry_picture
 from restr.errors import DataError, DatasetError, ImageError, ImageTooLargeError
 from restr.formats import catalog
 from restr.inference.segmenter import Segmenter
@@ -116,7 +116,7 @@ def test_what_is_refused_is_refused_with_its_name_by_all(folder, tmp_path, name)
     with pytest.raises(ImageError, match=name):
         read_image(folder / name)
     with pytest.raises(DatasetError, match=f"train 7: the picture .*{name} cannot be read \\(it "):
-        read_picture(Folder(folder), name, None, "train 7")
+        entry_picture(Folder(folder), name, None, "train 7")
     assert thumbnail(Folder(folder), name, None) is None
     (tmp_path / "images").symlink_to(folder)
     listed = {"images": [{"id": 1, "file_name": name}], "annotations": [], "categories": []}
@@ -178,7 +178,7 @@ def test_annotations_decide_whether_a_turned_picture_is_shown_as_it_is_stored(fo
         ((height, width), (height, width)),
         ((5, 5), (width, height)),
     ):
-        assert read_picture(files, "turned-6.jpg", size, "train 1").shape[:2] == expected
+        assert entry_picture(files, "turned-6.jpg", size, "train 1").shape[:2] == expected
     # Of a square picture both have the size; then it is upright, as people see it.
     square = picture_files.saved(Image.fromarray(picture_files.PIXELS[:, :24]), exif=picture_files.turned(3))
     np.testing.assert_array_equal(
@@ -238,7 +238,7 @@ def test_pipes_are_read_to_their_end(tmp_path, folder):
     np.testing.assert_array_equal(read_image(f"/dev/fd/{reading}"), picture_files.PIXELS)
     os.close(reading)
     with pytest.raises(DatasetError, match=r"pipe\.png.*more than once"):
-        read_picture(Folder(tmp_path), "pipe.png", None, "train 1")
+        entry_picture(Folder(tmp_path), "pipe.png", None, "train 1")
 
 
 def test_a_pipe_without_an_end_is_given_up(monkeypatch):
@@ -263,16 +263,16 @@ def test_a_folder_and_what_is_not_there_are_called_so(tmp_path):
     with pytest.raises(ImageError, match="is a folder"):
         read_image(tmp_path / "folder.jpg")
     with pytest.raises(DatasetError, match=r"folder\.jpg.*is a folder"):
-        read_picture(Folder(tmp_path), "folder.jpg", None, "train 1")
+        entry_picture(Folder(tmp_path), "folder.jpg", None, "train 1")
     with pytest.raises(DatasetError, match="there is no picture"):
-        read_picture(Folder(tmp_path), "none.jpg", None, "train 1")
+        entry_picture(Folder(tmp_path), "none.jpg", None, "train 1")
 
 
 def test_a_data_uri_is_a_picture_to_predict_and_in_a_dataset(tmp_path, monkeypatch, capsys, model):
     uri = "data:image/png;base64," + base64.b64encode(picture_files.saved()).decode()
-    np.testing.assert_array_equal(read_picture(Folder(tmp_path), uri, None, "train 1"), picture_files.PIXELS)
+    np.testing.assert_array_equal(entry_picture(Folder(tmp_path), uri, None, "train 1"), picture_files.PIXELS)
     with pytest.raises(DatasetError, match="train 1: .*is not base64"):
-        read_picture(Folder(tmp_path), uri[:-2], None, "train 1")
+        entry_picture(Folder(tmp_path), uri[:-2], None, "train 1")
     monkeypatch.chdir(tmp_path)
     Path("jobs.jsonl").write_text(json.dumps({"image": uri, "text": "the square"}) + "\n")
     assert (

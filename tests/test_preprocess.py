@@ -2,61 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from restr.config import PreprocessConfig
+from restr.config import IMAGENET_MEAN, IMAGENET_STD
 from restr.errors import ConfigError, ImageError
-from restr.preprocess import content_size, fit_image, fit_mask, input_size, prepare, resize, restore
+from restr.preprocess import Framing, resize
 
-LONGEST = PreprocessConfig(size=480)
-LETTERBOX = PreprocessConfig(size=480, fit="letterbox", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+LONGEST = Framing(size=480, fit="longest", mean=IMAGENET_MEAN, std=IMAGENET_STD, threshold=0.5, patch=16)
+LETTERBOX = replace(LONGEST, fit="letterbox", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 SIZES = [(480, 480), (427, 640), (640, 427), (33, 1000), (2000, 3), (1, 1), (375, 500)]
 
 
-@pytest.mark.parametrize("config", [LONGEST, LETTERBOX], ids=["longest", "letterbox"])
+@pytest.mark.parametrize("framing", [LONGEST, LETTERBOX], ids=["longest", "letterbox"])
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_input_size_is_whole_patches_with_the_longest_side_at_size(size, config):
-    height, width = input_size(size, config, 16)
+def test_input_size_is_whole_patches_with_the_longest_side_at_size(size, framing):
+    height, width = framing.input_size(size)
     assert height % 16 == width % 16 == 0
     assert max(height, width) == 480 and min(height, width) >= 16
-    inner = content_size(size, config, 16)
+    inner = framing.content_size(size)
     assert inner[0] <= height and inner[1] <= width and max(inner) == 480
     image = np.full((*size, 3), 77, np.uint8)
-    prepared = prepare(image, config, 16)
+    prepared = framing.prepare(image)
     assert prepared.shape == (3, height, width) and prepared.dtype == np.float32 and prepared.flags.c_contiguous
-    assert restore(prepared[0], size, config, 16).shape == size
+    assert framing.restore(prepared[0], size).shape == size
 
 
 def test_longest_rounds_to_the_nearest_patch():
-    assert input_size((427, 640), LONGEST, 16) == (320, 480)  # 320.25
-    assert input_size((375, 500), LONGEST, 16) == (368, 480)  # 360 = 22.5 patches: halves go up
-    assert input_size((3, 2000), LONGEST, 16) == (16, 480)
+    assert LONGEST.input_size((427, 640)) == (320, 480)  # 320.25
+    assert LONGEST.input_size((375, 500)) == (368, 480)  # 360 = 22.5 patches: halves go up
+    assert LONGEST.input_size((3, 2000)) == (16, 480)
 
 
 def test_letterbox_pads_right_and_bottom_with_the_mean():
     image = np.zeros((240, 480, 3), np.uint8)
-    fitted = fit_image(image, LETTERBOX, 16)
+    fitted = LETTERBOX.fit_image(image)
     assert fitted.shape == (480, 480, 3)
     assert (fitted[:240] == 0).all() and (fitted[240:] == 128).all()
-    assert abs(prepare(image, LETTERBOX, 16)[:, 240:]).max() < 0.005, "padding is what the model reads as nothing"
+    assert abs(LETTERBOX.prepare(image)[:, 240:]).max() < 0.005, "padding is what the model reads as nothing"
 
 
 def test_normalisation():
     image = np.zeros((480, 480, 3), np.uint8)
     image[..., 1] = 255
-    prepared = prepare(image, LONGEST, 16)
+    prepared = LONGEST.prepare(image)
     for channel, value in enumerate((0.0, 1.0, 0.0)):
         expected = (value - LONGEST.mean[channel]) / LONGEST.std[channel]
         np.testing.assert_allclose(prepared[channel], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("config", [LONGEST, LETTERBOX], ids=["longest", "letterbox"])
+@pytest.mark.parametrize("framing", [LONGEST, LETTERBOX], ids=["longest", "letterbox"])
 @pytest.mark.parametrize("size", [(427, 640), (900, 601), (300, 200)], ids=str)
-def test_a_mask_fitted_and_restored_lies_where_it_was(size, config):
+def test_a_mask_fitted_and_restored_lies_where_it_was(size, framing):
     mask = np.zeros(size, bool)
     mask[size[0] // 5 : size[0] // 2, size[1] // 3 : size[1] // 2] = True
-    back = restore(fit_mask(mask, config, 16), size, config, 16) >= 0.5
+    back = framing.restore(framing.fit_mask(mask), size) >= 0.5
     union = np.logical_or(mask, back).sum()
     assert np.logical_and(mask, back).sum() / union > 0.96
     rows, columns = np.nonzero(mask)
@@ -67,8 +69,8 @@ def test_a_mask_fitted_and_restored_lies_where_it_was(size, config):
 def test_fit_mask_keeps_the_area_share():
     mask = np.zeros((100, 200), bool)
     mask[:50, :50] = True
-    assert fit_mask(mask, LONGEST, 16).mean() == pytest.approx(0.125, abs=0.003)
-    assert fit_mask(mask, LETTERBOX, 16).mean() == pytest.approx(0.0625, abs=0.003)
+    assert LONGEST.fit_mask(mask).mean() == pytest.approx(0.125, abs=0.003)
+    assert LETTERBOX.fit_mask(mask).mean() == pytest.approx(0.0625, abs=0.003)
 
 
 def test_resize_is_a_copy_and_centred():
@@ -81,10 +83,10 @@ def test_resize_is_a_copy_and_centred():
 
 def test_refusals_name_the_value():
     with pytest.raises(ImageError, match="0 x 5"):
-        input_size((5, 0), LONGEST, 16)
+        LONGEST.input_size((5, 0))
     with pytest.raises(ImageError, match="float32"):
-        prepare(np.zeros((4, 4, 3), np.float32), LONGEST, 16)
+        LONGEST.prepare(np.zeros((4, 4, 3), np.float32))
     with pytest.raises(ImageError, match="320, 480"):
-        restore(np.zeros((480, 480), np.float32), (427, 640), LONGEST, 16)
+        LONGEST.restore(np.zeros((480, 480), np.float32), (427, 640))
     with pytest.raises(ConfigError, match="multiple of patch 7"):
-        input_size((4, 4), LONGEST, 7)
+        replace(LONGEST, patch=7)

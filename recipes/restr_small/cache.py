@@ -20,7 +20,6 @@ from rich.progress import track
 from restr.inference.sources import read_image
 from restr.model.vision import VisionEncoder
 from restr.model.weights import dequantise, load_state, read_tensors
-from restr.preprocess import prepare
 from restr.presets import restr_small
 from restr.training.cached.features import cache_features, fingerprint_of
 
@@ -42,7 +41,7 @@ def main(settings: Cache) -> None:
     files = {p.name: p for folder in settings.photos for p in sorted((folder / "images").glob("*.jpg"))}
 
     def encode(name: str) -> tuple[np.ndarray, tuple[int, int]]:
-        image = torch.from_numpy(prepare(read_image(files[name]), config.preprocess, config.vision.patch))[None]
+        image = torch.from_numpy(config.framing.prepare(read_image(files[name])))[None]
         with torch.inference_mode():
             patches, grid = encoder(image.to(torch.bfloat16))
         return patches[0].float().numpy(), grid

@@ -126,7 +126,7 @@ def main(settings: Everyday) -> None:
         torch.set_num_threads(settings.threads)
     samples = read_samples(settings.sentences, load_photos(settings.photos, split="val"), settings.images)
     segmenter = Segmenter.from_pretrained(settings.model)
-    result = evaluate(segmenter, samples, preprocess=segmenter.config.preprocess, seed=settings.seed)
+    result = evaluate(segmenter, samples, seed=settings.seed)
     print(*lines(result), sep="\n")
     if settings.sheet:
         print(*draw_pages(result, samples, settings.sheet), sep="\n")

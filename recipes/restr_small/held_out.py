@@ -41,7 +41,7 @@ def main(settings: HeldOut) -> None:
     numbers = np.random.default_rng(settings.seed).choice(len(everyday), settings.n, replace=False)
     samples = SampleList([everyday[int(number)] for number in sorted(numbers)])
     segmenter = Segmenter.from_pretrained(settings.model)
-    result = evaluate(segmenter, samples, preprocess=segmenter.config.preprocess, seed=settings.seed)
+    result = evaluate(segmenter, samples, seed=settings.seed)
     title = f"{settings.n} random held-out sentences, by IoU"
     sheet = draw_cases({title: sorted(result.records, key=lambda record: -record.iou)}, samples)
     sheet.thumbnail((1600, 8000))

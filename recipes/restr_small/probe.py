@@ -20,7 +20,6 @@ from torch import Tensor
 from restr.data.photos import load_photos
 from restr.model.vision import VisionEncoder
 from restr.model.weights import dequantise, load_state, read_tensors
-from restr.preprocess import prepare
 from restr.presets import restr_small
 
 RIDGE = 30.0
@@ -42,7 +41,7 @@ def main(settings: Probe) -> None:
     chosen = np.random.default_rng(0).choice(len(photos), settings.images, replace=False)
     patches, facts = [], []
     for index in chosen:
-        image = torch.from_numpy(prepare(photos[int(index)].image, config.preprocess, config.vision.patch))[None]
+        image = torch.from_numpy(config.framing.prepare(photos[int(index)].image))[None]
         with torch.inference_mode():
             tokens, grid = encoder(image)
         patches.append(tokens[0])

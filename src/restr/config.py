@@ -11,12 +11,15 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from restr.encoder_configs import FusionConfig, LanguageConfig, VisionConfig
 from restr.encoder_configs import TransformerConfig as TransformerConfig  # for whoever builds a config
 from restr.errors import ConfigError
 from restr.fields import at_least, from_dict, one_of
+
+if TYPE_CHECKING:
+    from restr.preprocess import Framing
 
 _FORMAT = 2  # of the JSON file, since version 0.2.0; 1 was version 0.1.0
 
@@ -148,6 +151,13 @@ class ModelConfig:
                 f"preprocess.size {self.preprocess.size} is not a multiple of vision.patch {self.vision.patch}; "
                 f"use {round(self.preprocess.size / self.vision.patch) * self.vision.patch}"
             )
+
+    @property
+    def framing(self) -> Framing:
+        """How photographs become this model's input and masks return to their size."""
+        from restr.preprocess import Framing  # numpy and PIL load here
+
+        return Framing(**vars(self.preprocess), patch=self.vision.patch)
 
     @property
     def decoder_blocks(self) -> int:

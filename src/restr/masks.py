@@ -1,4 +1,4 @@
-"""Masks in every form that they are stored or drawn in: run lengths, boxes, polygons.
+"""Masks in their stored and drawn forms: run lengths, boxes, polygons.
 
 numpy and the standard library only. Run lengths are COCO's (column by column, counts of False and True in turn),
 so pycocotools and annotation tools read them.
@@ -50,20 +50,20 @@ def rle_lengths(rle: dict[str, Any]) -> tuple[int, int, np.ndarray]:
 
 
 def rle_within(part: np.ndarray, left: int, top: int, size: tuple[int, int]) -> dict[str, Any]:
-    """COCO's run lengths of a mask of ``size`` (H, W) that is ``part``, bool (h w), at a place in it and empty elsewhere.
+    """COCO's run lengths of a mask of ``size`` (H, W) that shows ``part``, bool (h w), and is empty elsewhere.
 
-    left, top: of the part, in pixels; what of it lies outside is cut off. Costs what the part costs, however large the picture.
+    left, top: the part's place, in pixels; its pixels outside the mask are cut off. The cost depends on the part's size
+    alone.
     """
     height, width = size
     part = part[max(0, -top) : max(0, height - top), max(0, -left) : max(0, width - left)]
-    steps = np.diff(
-        np.pad(part.T.astype(np.int8), ((0, 0), (1, 1))), axis=1
-    )  # +1 where a column's run begins, -1 behind it
+    # +1 where a column's run begins, -1 behind it
+    steps = np.diff(np.pad(part.T.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     first = max(0, left) * height + max(0, top)
     starts, ends = (
         columns * height + rows + first for columns, rows in (np.nonzero(steps == 1), np.nonzero(steps == -1))
     )
-    apart = starts[1:] != ends[:-1]  # a run to the foot of a column goes on at the head of the next
+    apart = starts[1:] != ends[:-1]  # a run to the end of a column continues at the start of the next
     starts, ends = starts[np.r_[True, apart][: len(starts)]], ends[np.r_[apart, True][: len(ends)]]
     bounds = np.concatenate([[0], np.stack([starts, ends], 1).reshape(-1), [height * width]])
     counts = np.diff(bounds).tolist()
@@ -90,9 +90,9 @@ def box_xywh(box: Box) -> list[int]:
 def polygons_of(mask: np.ndarray, *, min_area: float = 0.0) -> list[list[float]]:
     """The outlines of a mask, bool (H W), as COCO polygons ``[x0, y0, x1, y1, ...]`` in pixel corners.
 
-    Outlines run along the edges between pixels, only corners are kept: filling an outer outline and leaving out
-    what a hole's outline encloses gives the mask back exactly. COCO's polygons know no holes, so only outer
-    outlines are returned (``outlines`` gives all); the largest comes first, those below ``min_area`` are dropped.
+    Outlines run along the edges between pixels; only corners are kept. To fill the outer outlines and cut out the
+    holes' gives back the mask exactly. COCO's polygons have no holes, so only outer outlines are returned (``outlines``
+    gives all), the largest first, without those below ``min_area``.
     """
     outer = [outline for outline in outlines(mask) if signed_area(outline) > min_area]
     outer.sort(key=signed_area, reverse=True)
@@ -100,7 +100,7 @@ def polygons_of(mask: np.ndarray, *, min_area: float = 0.0) -> list[list[float]]
 
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
-    """Closed outlines between the mask's pixels and the others, each an int array (corners 2) of (x, y).
+    """Closed outlines between the mask's pixels and all others, each an int array (corners 2) of (x, y).
 
     Every edge is walked with the mask on its right (y grows downwards), so an outer outline has a positive
     ``signed_area`` and a hole a negative one. Pixels that touch only at a corner belong to different outlines.
@@ -133,7 +133,7 @@ def signed_area(outline: np.ndarray) -> float:
 
 
 def _walk(leaving: dict[tuple[int, int], list[tuple[int, int]]]) -> np.ndarray:
-    """One closed outline, its edges taken out of ``leaving``."""
+    """One closed outline; its edges are removed from ``leaving``."""
     start = point = next(iter(leaving))
     step = leaving[point][0]
     corners: list[tuple[int, int]] = []
@@ -166,7 +166,7 @@ def _closes(
     previous: tuple[int, int],
     first_step: tuple[int, int],
 ) -> bool:
-    """Whether the walk is back at its first edge: at a corner that two pixels share it may pass the start once."""
+    """Whether the walk is back at its first edge; at a corner shared by two pixels it may pass the start before."""
     return point not in leaving or (-previous[1], previous[0]) == first_step
 
 
@@ -180,7 +180,7 @@ def _run_lengths(mask: np.ndarray) -> list[int]:
 
 
 def _compress(counts: list[int]) -> str:
-    """COCO's text form: each count less the one two before it, in base 32, six bits a character from '0' on."""
+    """COCO's text form: each count minus the one two before it, in base 32, six bits a character from '0' on."""
     characters = []
     for index, count in enumerate(counts):
         value = count - counts[index - 2] if index > 2 else count
@@ -194,7 +194,7 @@ def _compress(counts: list[int]) -> str:
 
 
 def _decompress(text: str) -> np.ndarray:
-    """The counts of COCO's text form; ``_compress``'s inverse, without a loop as training decodes many."""
+    """The counts of COCO's text form: ``_compress``'s inverse, without a loop, as training decodes many."""
     codes = np.frombuffer(text.encode("latin-1", "replace"), np.uint8).astype(np.int64) - 48
     if codes.size == 0:
         return codes

@@ -1,12 +1,12 @@
-"""A picture's file as pixels, read in one way by all: prediction, server, datasets, reports.
+"""A picture's file as pixels: the one reader for prediction, server, datasets and reports.
 
-The rules. Pixels are uint8 RGB. Transparent ones are laid on white, whatever the form says it with: an alpha channel, a palette's,
-or one colour that stands for it. 16-bit values are scaled by their full range (65535 -> 255); float values must be in [0, 1]. Of an
-animation, or of several pictures in a file, the first is taken. A picture is turned as its EXIF block says; a block that cannot be
-read turns nothing, as the pixels are whole.
+The rules: Pixels are uint8 RGB. Transparent pixels become white, whether transparency is an alpha channel, part of a
+palette, or one colour. 16-bit values are scaled by their full range (65535 -> 255); float values must be in [0, 1]. Of
+an animation, or of several pictures in a file, the first is read. A picture is turned according to its EXIF block,
+unless that block is unreadable.
 
-Whatever a decoder raises becomes an ``ImageError`` here, and Pillow's warnings are kept back: those of metadata do not concern the
-pixels, and of how many pixels there may be ``MOST_PIXELS`` decides.
+All exceptions of decoders become an ``ImageError`` here. Pillow's warnings are suppressed: those about metadata do not
+concern the pixels, and ``MOST_PIXELS`` limits the size.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from restr.errors import ImageError, ImageTooLargeError, RestrError
 from restr.png_notes import without_notes
 
 MOST_PIXELS = (
-    178_956_970  # of a picture, half a gigabyte as RGB; beyond twice ``PIL.Image.MAX_IMAGE_PIXELS`` Pillow refuses too
+    178_956_970  # half a gigabyte as RGB; twice ``PIL.Image.MAX_IMAGE_PIXELS``, which is Pillow's limit as well
 )
-MOST_BYTES = 2**30  # of what has no end that one could look for: a pipe, a device
+MOST_BYTES = 2**30  # of a file whose size is unknown: a pipe, a device
 ORIENTATION = 0x0112  # EXIF
 _WHITE = 255
 
@@ -45,38 +45,41 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class DecodedPicture(NamedTuple):
-    """stored: uint8 (H W 3), as the file has it. orientation: EXIF's, 1 to 8; 1 is upright."""
+    """A decoded picture, not turned yet."""
 
     stored: np.ndarray
+    """uint8 (H W 3), as stored in the file."""
     orientation: int
+    """EXIF's, 1 to 8; 1 is upright."""
 
     @property
     def upright(self) -> np.ndarray:
-        """uint8 (H W 3), contiguous, as people see it."""
+        """uint8 (H W 3), contiguous, as viewers show it."""
         turn = _TURNS.get(self.orientation)
         return self.stored if turn is None else np.ascontiguousarray(turn(self.stored))
 
     def sized(self, size: tuple[int, int] | None) -> np.ndarray:
-        """The pixels that annotations of a picture of ``size`` (H, W) are of: upright, unless only the stored ones are so large.
+        """The pixels that belong to annotations of ``size`` (H, W): upright, unless only the stored pixels have that
+        size.
 
-        COCO's annotations are of stored pixels, people's own are of what they saw.
+        COCO annotates stored pixels; annotation tools show upright ones.
         """
         upright = self.upright
         return self.stored if size not in (None, upright.shape[:2]) and self.stored.shape[:2] == size else upright
 
 
 def read_picture(file: BinaryIO | bytes, name: str) -> DecodedPicture:
-    """The picture of an open file, or of its bytes. name: of the file, for people. Raises ``ImageError``."""
+    """The picture of an open file, or of its bytes. name: the file's, for errors. Raises ``ImageError``."""
     with open_picture(file, name) as picture:
         return from_pil(picture, name)
 
 
 @contextmanager
 def open_picture(file: BinaryIO | bytes, name: str, *, forms: list[str] | None = None) -> Iterator[Image.Image]:
-    """A picture of which only the header is read so far. forms: Pillow's names of those that are taken, all if None.
+    """A picture with only its header read. forms: Pillow's names of the accepted file formats; all if None.
 
-    Raises ``ImageError`` for what is no picture, ``ImageTooLargeError`` for one of too many pixels; what the block raises while
-    it reads the pixels becomes an ``ImageError`` as well.
+    Raises ``ImageError`` if it is no picture, ``ImageTooLargeError`` for too many pixels. Exceptions of decoders inside
+    the block become an ``ImageError`` as well.
     """
     with decoding(name):
         file = without_notes(_seekable(file, name))
@@ -89,7 +92,7 @@ def open_picture(file: BinaryIO | bytes, name: str, *, forms: list[str] | None =
 
 
 def from_pil(picture: Image.Image, name: str) -> DecodedPicture:
-    """The first frame of a PIL image, which stays at its own. Raises ``ImageError``."""
+    """The first frame of a PIL image, whose current frame stays the same. Raises ``ImageError``."""
     _check_size(picture, name)
     with decoding(name):
         shown = picture.tell()
@@ -99,21 +102,24 @@ def from_pil(picture: Image.Image, name: str) -> DecodedPicture:
             picture.seek(shown)
             picture = first
         picture.load()
-        # After load(), which turns a TIFF by itself and takes the note of it away.
+        # After load(), which turns a TIFF itself and removes its orientation.
         return DecodedPicture(_rgb(picture, name), orientation_of(picture))
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8; 1 where there is none or it cannot be read."""
+    """EXIF's orientation, 1 to 8; 1 if it is missing or unreadable."""
     try:
         found = picture.getexif().get(ORIENTATION, 1)
-    except Exception:  # damage again, but of a block beside the pixels
+    except Exception:  # damaged, but the pixels are not
         return 1
     return found if isinstance(found, int) and found in _TURNS else 1
 
 
 def from_array(array: np.ndarray, name: str = "the array") -> np.ndarray:
-    """A numpy image as uint8 (H W 3). Takes (H W), (H W 1), (H W 2), (H W 3) and (H W 4) of uint8, uint16, or float."""
+    """A numpy image as uint8 (H W 3).
+
+    Accepts (H W), (H W 1), (H W 2), (H W 3) and (H W 4) of uint8, uint16 or float.
+    """
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
@@ -133,11 +139,11 @@ def from_array(array: np.ndarray, name: str = "the array") -> np.ndarray:
 
 @contextmanager
 def decoding(name: str) -> Iterator[None]:
-    """Turns whatever a decoder raises into an ``ImageError`` that names the picture; what restr itself refuses stays as it is."""
+    """Turns all exceptions of decoders into an ``ImageError`` that names the picture; keeps restr's own errors."""
     try:
         with _QUIET:
             yield
-    except RestrError:  # of those who open files for datasets, too, and know better what is wrong
+    except RestrError:  # such as those of a dataset's files, which say more
         raise
     except Image.UnidentifiedImageError as error:
         hint = " (HEIC photographs: convert them to JPEG first)" if name.lower().endswith((".heic", ".heif")) else ""
@@ -148,23 +154,24 @@ def decoding(name: str) -> Iterator[None]:
     except MemoryError as error:
         raise ImageTooLargeError(f"{name} does not fit into memory; make it smaller") from error
     except Exception as error:
-        # Any exception: a list of what Pillow and the libraries below it raise, as the damage happens to hit, was always one short.
+        # Damaged files make Pillow and its libraries raise nearly anything; no list of exceptions was ever complete.
         raise ImageError(f"{name} is damaged or truncated: {error or type(error).__name__}") from error
 
 
 class _Quiet:
-    """Keeps Pillow's warnings back while any thread reads a picture.
+    """Suppresses Pillow's warnings while any thread reads a picture.
 
-    ``warnings.catch_warnings`` alone is not for threads: of two that overlap, the later one would restore what the earlier had set.
+    ``warnings.catch_warnings`` alone is not thread-safe: if two overlap, the later one restores the filters that the
+    earlier one set.
     """
 
     def __init__(self) -> None:
         self.reset()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.reset)  # another thread may hold the lock while one forks
+            os.register_at_fork(after_in_child=self.reset)  # another thread may hold the lock during a fork
 
     def reset(self) -> None:
-        """As at first."""
+        """Back to the initial state."""
         self._lock, self._inside = threading.Lock(), 0
         self._caught: warnings.catch_warnings | None = None
 
@@ -188,7 +195,7 @@ _QUIET = _Quiet()
 
 
 def _seekable(file: BinaryIO | bytes, name: str) -> BinaryIO:
-    """The file itself, or what a pipe gives, up to its end."""
+    """The file itself, or the whole content of a pipe."""
     if isinstance(file, bytes):
         return io.BytesIO(file)
     if file.seekable():
@@ -217,7 +224,7 @@ def _rgb(picture: Image.Image, name: str) -> np.ndarray:
     """A loaded PIL image of any mode as uint8 (H W 3)."""
     if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
         return _deep_grey(picture, name)
-    if picture.mode in ("La", "RGBa"):  # alpha is multiplied in already, and of these modes Pillow knows one way out
+    if picture.mode in ("La", "RGBa"):  # premultiplied alpha, which Pillow converts to these modes only
         picture = picture.convert(picture.mode[:-1] + "A")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
@@ -226,14 +233,15 @@ def _rgb(picture: Image.Image, name: str) -> np.ndarray:
 
 
 def _deep_grey(picture: Image.Image, name: str) -> np.ndarray:
-    """Grey of more than 8 bits; the value that a PNG names as transparent is white."""
+    """Grey of more than 8 bits; a PNG's transparent value becomes white."""
     values = np.asarray(picture)
     if picture.mode == "F":
         return from_array(values, name)
-    # "I" is 32 bits wide, but what it holds in practice is a 16-bit image.
+    # "I" has 32 bits, but in practice it holds 16-bit images.
     if values.min() < 0 or values.max() > 65535:
         raise ImageError(
-            f"{name} holds values from {values.min()} to {values.max()}; expected 16 bits: scale it to 0-65535, or save 8 bits"
+            f"{name} holds values from {values.min()} to {values.max()}; expected 16 bits: scale it to "
+            "0-65535, or save 8 bits"
         )
     pixels = from_array(values.astype(np.uint16), name)
     clear = picture.info.get("transparency")
@@ -251,8 +259,8 @@ def _to_bytes(array: np.ndarray, name: str) -> np.ndarray:
         low, high = float(array.min()), float(array.max())
         if not (low >= 0.0 and high <= 1.0):  # also refuses NaN
             raise ImageError(
-                f"{name} is a {array.dtype} image with values from {low:g} to {high:g}; floats must be in [0, 1]: divide by 255, "
-                "or make it uint8 (image.astype('uint8')) if it already is in 0-255"
+                f"{name} is a {array.dtype} image with values from {low:g} to {high:g}; floats must be in [0, 1]: "
+                "divide by 255, or make it uint8 (image.astype('uint8')) if it already is in 0-255"
             )
         return np.rint(array * 255).astype(np.uint8)
     raise ImageError(f"{name} is an image of {array.dtype}; expected uint8, uint16 or floats in [0, 1]")

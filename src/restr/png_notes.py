@@ -1,4 +1,4 @@
-"""PNG's chunks beside the pixels, for some of which Pillow gives a whole picture up."""
+"""PNG's metadata chunks: if some of them are damaged, Pillow refuses the whole picture."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from typing import BinaryIO
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_OF_ORIENTATION = (
-    b"Raw profile type ",
-    b"XML:com.adobe.xmp",
-)  # what a text is called that may say how a picture is turned
-_STEPS = 100_000  # chunks; what has more is left to the decoder
-_LONGEST = 2**24  # bytes of a note that are read to check it
+_OF_ORIENTATION = (b"Raw profile type ", b"XML:com.adobe.xmp")  # keywords of texts that may hold the orientation
+_STEPS = 100_000  # chunks that are looked at; those after them are left to the decoder
+_LONGEST = 2**24  # bytes of a chunk whose checksum is verified; longer ones count as damaged
 
 
 def without_notes(file: BinaryIO) -> BinaryIO:
-    """The same file at its beginning or, of a PNG with notes that are of no use here, a copy in memory without them.
+    """The same file at its beginning; for a PNG with useless metadata, a copy in memory without it.
 
-    Those are colour profiles, texts that say nothing of EXIF's orientation, and whatever has a wrong checksum. Pillow refuses a
-    picture for a note that is damaged or unpacks to more than a megabyte; other readers pass over it, as the pixels are whole.
+    Useless are colour profiles, texts without EXIF's orientation, and metadata with a wrong checksum. Pillow refuses a
+    picture if its metadata is damaged or unpacks to more than a megabyte; other readers skip it, as the pixels are
+    intact.
     """
     file.seek(0)
     useless = _useless(file) if file.read(8) == _SIGNATURE else []
@@ -37,7 +35,7 @@ def without_notes(file: BinaryIO) -> BinaryIO:
 
 
 def _useless(file: BinaryIO) -> list[tuple[int, int]]:
-    """Where notes begin and end that are left out."""
+    """(begin, end) of the chunks to leave out, in bytes."""
     found, at = [], 8
     for _ in range(_STEPS):
         head = file.read(8)
@@ -45,7 +43,7 @@ def _useless(file: BinaryIO) -> list[tuple[int, int]]:
             break
         length, name = struct.unpack(">I4s", head)
         end = at + 12 + length
-        # Ancillary, says the case of the first letter; tRNS is, too, but says which pixels are transparent.
+        # A lower-case first letter means ancillary. tRNS is ancillary too, but says which pixels are transparent.
         if name.isalpha() and name[:1].islower() and name != b"tRNS":
             rest = file.read(length + 4) if length <= _LONGEST else b""
             if name == b"iCCP" or (name in _TEXTS and not rest.startswith(_OF_ORIENTATION)) or not _whole(name, rest):

@@ -1,110 +1,142 @@
 """From a photograph to the model's input, and from the model's output back to the photograph's size.
 
-Training, evaluation and prediction all call these functions with the same ``PreprocessConfig``, so that what the
-model saw in training is what it sees in use. numpy and PIL only.
+Training, evaluation, prediction and export all use the model's own ``Framing`` (``ModelConfig.framing``), so that the
+model sees in use what it saw in training. numpy and PIL only.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 from PIL import Image
 
-from restr.config import PreprocessConfig
 from restr.errors import ConfigError, ImageError
+from restr.fields import at_least, one_of
 
 ImageSize = tuple[int, int]  # (height, width), in pixels
+Fit = Literal["longest", "letterbox", "square"]
 
 
-def input_size(size: ImageSize, config: PreprocessConfig, patch: int) -> ImageSize:
-    """The (height, width) that the model gets for a photograph of ``size`` = (height, width).
+@dataclass(frozen=True, kw_only=True)
+class Framing:
+    """How photographs of any size fit the model's input, and how its output is laid back over them.
 
-    Both are multiples of ``patch``. Raises ``ImageError`` for a photograph without pixels.
+    Raises ``ConfigError`` where ``size`` is not a multiple of ``patch``.
     """
-    _check(size, config, patch)
-    if config.fit in ("letterbox", "square"):
-        return config.size, config.size
-    longest = max(size)
-    height, width = (max(1, _half_up(side * config.size / longest / patch)) * patch for side in size)
-    return height, width
 
+    size: int
+    """The longest side of the input, in pixels."""
+    fit: Fit
+    """"longest" scales the longest side and rounds the other to whole patches; "letterbox" pads to a square with the
+    mean colour, at the right and at the bottom; "square" stretches both sides."""
+    mean: tuple[float, float, float]
+    """Subtracted from each channel, in [0, 1]."""
+    std: tuple[float, float, float]
+    """Divides each channel."""
+    threshold: float
+    """The least probability of a pixel in the mask."""
+    patch: int
+    """The side of the model's patches, in pixels; both sides of an input are multiples of it."""
 
-def content_size(size: ImageSize, config: PreprocessConfig, patch: int) -> ImageSize:
-    """The top-left (height, width) of the model's input that shows the photograph; the rest is padding."""
-    if config.fit != "letterbox":
-        return input_size(size, config, patch)
-    _check(size, config, patch)
-    longest = max(size)
-    height, width = (max(1, _half_up(side * config.size / longest)) for side in size)
-    return height, width
+    def __post_init__(self) -> None:
+        at_least(self, "size", 1)
+        at_least(self, "patch", 1)
+        one_of(self, "fit")
+        if self.size % self.patch:
+            raise ConfigError(
+                f"preprocess size {self.size} is not a multiple of patch {self.patch}; choose one that is"
+            )
+        if not 0.0 < self.threshold < 1.0:
+            raise ConfigError(f"threshold is {self.threshold}; it must be between 0 and 1")
 
+    def input_size(self, size: ImageSize) -> ImageSize:
+        """The (height, width) of the model's input for a photograph of ``size`` = (height, width).
 
-def prepare(image: np.ndarray, config: PreprocessConfig, patch: int) -> np.ndarray:
-    """A photograph, uint8 (H W 3), as the model's input: normalised float32 (3 H' W'), contiguous.
+        Both are multiples of ``patch``. Raises ``ImageError`` for a photograph without pixels.
+        """
+        _check_pixels(size)
+        if self.fit != "longest":
+            return self.size, self.size
+        longest = max(size)
+        height, width = (max(1, _half_up(side * self.size / longest / self.patch)) * self.patch for side in size)
+        return height, width
 
-    (H', W') is ``input_size``. Padding is the mean colour, which is 0 after normalisation.
-    """
-    return normalise(fit_image(image, config, patch), config)
+    def content_size(self, size: ImageSize) -> ImageSize:
+        """The top-left (height, width) of the model's input that shows the photograph; the rest is padding."""
+        if self.fit != "letterbox":
+            return self.input_size(size)
+        _check_pixels(size)
+        longest = max(size)
+        height, width = (max(1, _half_up(side * self.size / longest)) for side in size)
+        return height, width
 
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """A photograph, uint8 (H W 3), as the model's input: normalised float32 (3 H' W'), contiguous.
 
-def fit_image(image: np.ndarray, config: PreprocessConfig, patch: int) -> np.ndarray:
-    """A photograph, uint8 (H W 3), resized and padded to ``input_size``, still uint8 (H' W' 3)."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ImageError(f"got an image of {image.dtype} {image.shape}; expected uint8 (H W 3)")
-    original = (image.shape[0], image.shape[1])
-    height, width = input_size(original, config, patch)
-    inner_height, inner_width = content_size(original, config, patch)
-    if (inner_height, inner_width) != original:
-        picture = Image.fromarray(image).resize((inner_width, inner_height), Image.Resampling.BICUBIC)
-        image = np.asarray(picture)
-    if (inner_height, inner_width) == (height, width):
-        return image
-    mean = np.rint(np.asarray(config.mean) * 255).astype(np.uint8)
-    padded = np.empty((height, width, 3), np.uint8)
-    padded[inner_height:] = mean  # the rest alone: filling in three values a pixel takes as long as decoding does
-    padded[:inner_height, inner_width:] = mean
-    padded[:inner_height, :inner_width] = image
-    return padded
+        (H', W') is ``input_size``. Padding is the mean colour, which is 0 after normalisation.
+        """
+        return self.normalise(self.fit_image(image))
 
+    def fit_image(self, image: np.ndarray) -> np.ndarray:
+        """A photograph, uint8 (H W 3), resized and padded to ``input_size``, still uint8 (H' W' 3)."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ImageError(f"got an image of {image.dtype} {image.shape}; expected uint8 (H W 3)")
+        original = (image.shape[0], image.shape[1])
+        height, width = self.input_size(original)
+        inner_height, inner_width = self.content_size(original)
+        if (inner_height, inner_width) != original:
+            picture = Image.fromarray(image).resize((inner_width, inner_height), Image.Resampling.BICUBIC)
+            image = np.asarray(picture)
+        if (inner_height, inner_width) == (height, width):
+            return image
+        mean = np.rint(np.asarray(self.mean) * 255).astype(np.uint8)
+        padded = np.empty((height, width, 3), np.uint8)
+        padded[inner_height:] = mean  # the padding only: to fill all with three values a pixel is as slow as decoding
+        padded[:inner_height, inner_width:] = mean
+        padded[:inner_height, :inner_width] = image
+        return padded
 
-def normalise(image: np.ndarray, config: PreprocessConfig, out: np.ndarray | None = None) -> np.ndarray:
-    """uint8 (H W 3) to float32 (3 H W), minus the config's mean and divided by its std; contiguous.
+    def normalise(self, image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """uint8 (H W 3) to float32 (3 H W), minus the mean and divided by the std; contiguous.
 
-    out: where to write it, such as a row of a batch.
-    """
-    if out is None:
-        out = np.empty((3, *image.shape[:2]), np.float32)
-    mean, std = (np.asarray(values, np.float32)[:, None, None] for values in (config.mean, config.std))
-    out[...] = image.transpose(2, 0, 1)
-    out *= 1 / (255 * std)
-    out -= mean / std
-    return out
+        out: where to write it, such as a row of a batch.
+        """
+        if out is None:
+            out = np.empty((3, *image.shape[:2]), np.float32)
+        mean, std = (np.asarray(values, np.float32)[:, None, None] for values in (self.mean, self.std))
+        out[...] = image.transpose(2, 0, 1)
+        out *= 1 / (255 * std)
+        out -= mean / std
+        return out
 
+    def fit_mask(self, mask: np.ndarray) -> np.ndarray:
+        """A mask, bool (H W), laid over ``fit_image``'s output: bool (H' W'), padding False.
 
-def fit_mask(mask: np.ndarray, config: PreprocessConfig, patch: int) -> np.ndarray:
-    """A mask, bool (H W), laid over ``fit_image``'s output: float32 (H' W') in [0, 1], padding 0.
+        A pixel belongs to it where the mask covers at least half of the pixel. Computed in bytes: that is precise
+        enough for a half, and training reads many masks.
+        """
+        size = (mask.shape[0], mask.shape[1])
+        height, width = self.content_size(size)
+        picture = Image.fromarray(mask.view(np.uint8) * np.uint8(255))
+        fitted = np.zeros(self.input_size(size), bool)
+        fitted[:height, :width] = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)) >= 128
+        return fitted
 
-    A value is the share of the pixel that the mask covers; threshold it at 0.5 (``> 0`` would dilate the mask).
-    """
-    original = (mask.shape[0], mask.shape[1])
-    inner = content_size(original, config, patch)
-    fitted = np.zeros(input_size(original, config, patch), np.float32)
-    fitted[: inner[0], : inner[1]] = resize(mask.astype(np.float32), inner)
-    return fitted
+    def restore(self, values: np.ndarray, size: ImageSize) -> np.ndarray:
+        """The model's probabilities or logits, (H' W'), at the photograph's own ``size`` = (H, W): float32 (H W).
 
-
-def restore(values: np.ndarray, size: ImageSize, config: PreprocessConfig, patch: int) -> np.ndarray:
-    """The model's probabilities or logits, (H' W'), at the photograph's own ``size`` = (H, W): float32 (H W).
-
-    Cuts the padding off, then resizes (bilinear, antialiased where it shrinks).
-    """
-    expected = input_size(size, config, patch)
-    if values.shape != expected:
-        raise ImageError(
-            f"got a map of {values.shape} for a photograph of {size}; expected {expected}, "
-            "the input size of that photograph under this config"
-        )
-    height, width = content_size(size, config, patch)
-    return resize(values[:height, :width], size)
+        Cuts off the padding, then resizes (bilinear, antialiased where it shrinks).
+        """
+        expected = self.input_size(size)
+        if values.shape != expected:
+            raise ImageError(
+                f"got a map of {values.shape} for a photograph of {size}; expected {expected}, "
+                "the input size of that photograph under this config"
+            )
+        height, width = self.content_size(size)
+        return resize(values[:height, :width], size)
 
 
 def resize(values: np.ndarray, size: ImageSize) -> np.ndarray:
@@ -116,18 +148,16 @@ def resize(values: np.ndarray, size: ImageSize) -> np.ndarray:
     return np.array(picture, dtype=np.float32)
 
 
-def _half_up(value: float) -> int:
-    """Rounded to the nearest whole number, halves up (Python's ``round`` takes them to the even one)."""
-    return int(value + 0.5)
-
-
-def _check(size: ImageSize, config: PreprocessConfig, patch: int) -> None:
-    if min(size) < 1:
-        raise ImageError(f"the image is {size[1]} x {size[0]} pixels; it needs at least one pixel each way")
-    if config.size % patch:
-        raise ConfigError(f"preprocess size {config.size} is not a multiple of patch {patch}; choose one that is")
-
-
 def sigmoid(logits: np.ndarray) -> np.ndarray:
     """Probabilities, float32; beyond 80 float32 has no nearer number to 0 and 1."""
     return 1 / (1 + np.exp(-logits.clip(-80, 80)))
+
+
+def _half_up(value: float) -> int:
+    """Rounded to the nearest whole number, halves up (Python's ``round`` rounds halves to even)."""
+    return int(value + 0.5)
+
+
+def _check_pixels(size: ImageSize) -> None:
+    if min(size) < 1:
+        raise ImageError(f"the image is {size[1]} x {size[0]} pixels; it needs at least one pixel each way")

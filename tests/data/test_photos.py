@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restr.data.photos import has_shard, join_shards, load_photos, with_wearer, write_photos, write_shard
+from restr.data.photos import load_photos, with_wearer
 from restr.errors import DataError
 from restr.grammar.scene import PARTLY, Instance, Scene
+from written_photos import write_photos
 
 
 def block(shape: tuple[int, int], y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
@@ -71,42 +72,6 @@ def test_a_street_photograph_has_a_person_who_wears_the_garments_but_is_not_the_
 def test_a_street_photograph_written_and_read_again_has_one_person_only(tmp_path: Path) -> None:
     write_photos([example(source="ccp")], tmp_path)
     assert [i.category for i in load_photos(tmp_path)[0].instances].count("person") == 1
-
-
-def test_shards_join_whatever_the_order_and_owners_stay_with_their_people(tmp_path: Path) -> None:
-    write_shard([example("b.jpg")], tmp_path, "1")
-    assert has_shard(tmp_path, "1") and not has_shard(tmp_path, "0")
-    write_shard([example("a.jpg")], tmp_path, "0")
-    assert join_shards(tmp_path) == 2
-    assert [scene.instances[2].owner for scene in load_photos(tmp_path)] == [1, 1]
-
-
-def test_a_photograph_in_two_shards_is_refused(tmp_path: Path) -> None:
-    write_shard([example()], tmp_path, "0")
-    write_shard([example()], tmp_path, "1")
-    with pytest.raises(DataError, match=r"one\.jpg"):
-        join_shards(tmp_path)
-    assert join_shards(tmp_path, ["1"]) == 1
-    with pytest.raises(DataError, match=r"2\.json is missing"):
-        join_shards(tmp_path, ["1", "2"])
-
-
-def test_an_interrupted_shard_does_not_count(tmp_path: Path) -> None:
-    def stopped():
-        yield example("a.jpg")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_shard(stopped(), tmp_path, "0")
-    assert not has_shard(tmp_path, "0")
-    with pytest.raises(DataError, match="no shards"):
-        join_shards(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["a.png", "../a.jpg", "a"])
-def test_an_id_that_cannot_name_the_image_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match=r"\.jpg"):
-        write_photos([example(name)], tmp_path)
 
 
 def test_damage_is_named(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oracles import Answer
-from restr.config import PreprocessConfig, PresenceConfig
+from oracles import Answer, Framed
+from restr.config import PresenceConfig
 from restr.data.generated import vocabulary
 from restr.data.sample import Sample
 from restr.errors import ConfigError, DataError
@@ -43,7 +43,7 @@ def half(which: str) -> np.ndarray:
     return mask
 
 
-class Doubter:
+class Doubter(Framed):
     """Answers as ``ANSWERS`` says; what is less likely to be there than ``presence``, by default 0.5, it calls absent."""
 
     def __call__(
@@ -63,7 +63,6 @@ def evaluated(name: str = "own", presence: float | None = None) -> EvaluationRes
     return evaluate(
         Doubter(),
         samples,
-        preprocess=PreprocessConfig(),
         presence=PresenceConfig(kind="region"),
         protocol=replace(protocol(name), presence=presence),
     )

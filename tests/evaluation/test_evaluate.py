@@ -12,8 +12,8 @@ from oracles import Oracle, make_samples, run
 from restr import masks
 from restr.errors import DataError, DatasetError
 from restr.evaluation import datasets
-from restr.evaluation.datasets import PhotoExpressions, choose, drawn_scenes
-from restr.evaluation.evaluate import other_targets
+from restr.evaluation.datasets import PhotoExpressions, choose_expressions, drawn_scenes
+from restr.evaluation.grouping import other_targets
 from restr.evaluation.report import markdown
 from restr.grammar.meaning.description import Description, Reference
 from restr.grammar.scene import Instance, Scene
@@ -87,7 +87,7 @@ def candidates(images=30):
 
 
 def test_choice_is_balanced_over_kinds_images_and_targets():
-    chosen = choose(candidates(), 60, np.random.default_rng(0))
+    chosen = choose_expressions(candidates(), 60, np.random.default_rng(0))
     kinds = [each.reference.kind for each in chosen]
     assert 60 * datasets.SHARES["relation"] <= kinds.count("relation") <= 30  # its share, and of what others lack
     per_image = np.bincount([each.image for each in chosen], minlength=30)
@@ -96,7 +96,7 @@ def test_choice_is_balanced_over_kinds_images_and_targets():
 
 
 def test_choice_takes_more_of_an_image_only_when_it_must_and_never_twice_the_same():
-    chosen = choose(candidates(images=5), 1000, np.random.default_rng(0))
+    chosen = choose_expressions(candidates(images=5), 1000, np.random.default_rng(0))
     assert len(chosen) == 40
     assert len({(each.image, each.reference.text) for each in chosen}) == 40
 

@@ -16,7 +16,7 @@ import pytest
 from restr.data.generated import vocabulary
 from restr.errors import ConfigError, DataError, DatasetError
 from restr.evaluation.datasets import drawn_scenes
-from restr.evaluation.journal import NAME, Journal
+from restr.evaluation.journal import JOURNAL_FILE, Journal
 from restr.evaluation.protocol import PROTOCOLS
 from restr.evaluation.run import EvalSetup, measure_all
 from restr.model.build import build_model
@@ -76,8 +76,8 @@ def test_a_journal_is_gone_on_with_after_half_a_line(model: Path, tmp_path: Path
     journal = Journal(tmp_path, facts)
     measure_all(setup_of(model), journal=journal)
     journal.close()
-    lines = (tmp_path / NAME).read_text().splitlines(keepends=True)
-    (tmp_path / NAME).write_text("".join(lines[:2]) + lines[2][:40])
+    lines = (tmp_path / JOURNAL_FILE).read_text().splitlines(keepends=True)
+    (tmp_path / JOURNAL_FILE).write_text("".join(lines[:2]) + lines[2][:40])
     again = Journal(tmp_path, facts)
     assert sorted(again.done) == [0] and again.done[0] == whole[: len(again.done[0])]
     assert measure_all(setup_of(model), journal=again) == whole
@@ -89,7 +89,7 @@ def test_a_journal_of_other_settings_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path, {"seed": 0, "data": "generated"}).close()
     with pytest.raises(DataError, match=r"unfinished evaluation with seed 0, not 1; give the same settings"):
         Journal(tmp_path, {"seed": 1, "data": "generated"})
-    (tmp_path / NAME).write_text("{}\n[1]\n")
+    (tmp_path / JOURNAL_FILE).write_text("{}\n[1]\n")
     with pytest.raises(DataError, match="damaged"):
         Journal(tmp_path, {})
 
@@ -107,7 +107,7 @@ def test_a_killed_evaluation_gives_the_report_of_an_undisturbed_one(
     quiet = {"cwd": tmp_path, "env": environment, "stdout": subprocess.DEVNULL}
     subprocess.run(command("whole"), check=True, **quiet)
     process = subprocess.Popen(command("killed"), **quiet)
-    journal = tmp_path / "killed" / NAME
+    journal = tmp_path / "killed" / JOURNAL_FILE
     deadline = time.monotonic() + 120
     while not (journal.exists() and journal.read_bytes().count(b"\n") > 5):
         assert process.poll() is None and time.monotonic() < deadline, "it finished before it could be killed"

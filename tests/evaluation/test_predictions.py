@@ -13,7 +13,7 @@ import layouts
 from layouts import LEFT
 from restr.cli.main import main
 from restr.errors import DataError, DatasetError
-from restr.evaluation.comparison import compare
+from restr.evaluation.comparison import compare_records
 from restr.evaluation.predictions import read_predictions, read_records, score
 from restr.evaluation.protocol import protocol
 from restr.evaluation.report import write_report
@@ -70,7 +70,7 @@ def test_two_runs_are_compared(data: Path, capsys: pytest.CaptureFixture[str]) -
         path = write(data / f"{name}.jsonl", {"1/101": LEFT, "1/102": second})
         facts = {"data": "refcoco:train", "root": str(data)}
         write_report(score(samples, read_predictions(path), protocol("own")), data / name, title=name, facts=facts)
-    found = compare(read_records(data / "old"), read_records(data / "new"))
+    found = compare_records(read_records(data / "old"), read_records(data / "new"))
     assert (found.n, found.better, found.worse, found.left_out) == (2, 1, 0, 0)
     assert found.miou == pytest.approx(0.5) and found.oiou == pytest.approx(0.5)
     assert found.order == ("1/102", "1/101")
@@ -83,4 +83,4 @@ def test_two_runs_are_compared(data: Path, capsys: pytest.CaptureFixture[str]) -
         colours = {colour for _, colour in sheet.convert("RGB").getcolors(1 << 20) or []}
         assert TRUTH in colours and sheet.height < 500  # one gain, and no block of losses
     with pytest.raises(DataError, match="no sample in common"):
-        compare(read_records(data / "old"), {})
+        compare_records(read_records(data / "old"), {})

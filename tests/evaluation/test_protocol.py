@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from restr.config import PreprocessConfig
+from oracles import Framed
+from restr import Segmenter
 from restr.data.sample import Sample
 from restr.errors import ConfigError
 from restr.evaluation.evaluate import evaluate
 from restr.evaluation.protocol import PROTOCOLS, EvalProtocol, protocol
-
-OWN = PreprocessConfig(size=480)
+from small_exports import WORDS, shallow_model
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Answer:
         return self.prob >= self.threshold
 
 
-class Painter:
+class Painter(Framed):
     """Answers with the probabilities that the image itself holds: red / 200."""
 
     def __call__(
@@ -48,7 +48,7 @@ def painted(
 
 
 def scores(name: str, samples: list[Sample]) -> dict[str, float]:
-    return evaluate(Painter(), samples, preprocess=OWN, protocol=protocol(name), control=False).overall
+    return evaluate(Painter(), samples, protocol=protocol(name), control=False).overall
 
 
 def test_the_worked_example_of_the_documentation() -> None:
@@ -81,14 +81,23 @@ def test_joined_sentences_are_one_sample() -> None:
     joined = EvalProtocol(name="joined", joined=True)
     one = painted([[200, 0]], [[1, 0]], text="left")
     two = Sample(id="b", image=one.image, text="red one", mask=one.mask, image_id=one.image_id)
-    result = evaluate(Painter(), [one, two], preprocess=OWN, protocol=joined, control=False)
+    result = evaluate(Painter(), [one, two], protocol=joined, control=False)
     assert [record.text for record in result.records] == ["left. red one"]
     assert "one sample = one region, its sentences joined" in result.protocol
 
 
+def test_a_protocol_frames_the_segmenter_in_its_own_patches() -> None:
+    """20 pixels are five patches of this model, and none of a model with patches of 16."""
+    segmenter = Segmenter(shallow_model(), WORDS, device="cpu")
+    small = EvalProtocol(name="small", size=20, fit="square", measured_at="model")
+    result = evaluate(segmenter, [painted([[200, 0]], [[1, 0]], scale=16, text="left")], small)
+    assert result.records[0].prediction["size"] == [20, 20] and result.protocol.startswith("small: input 20 ")
+    assert segmenter.framing.size == 64 and segmenter.framing.patch == 4
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_its_name_comes_first(name: str) -> None:
-    assert protocol(name).describe(OWN).startswith(f"{name}: input ")
+    assert protocol(name).describe(Framed.framing).startswith(f"{name}: input ")
 
 
 def test_wrong_settings_are_refused() -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from restr import Segmenter
-from restr.inference.cache import FeatureCache, size_of
+from restr.inference.cache import FeatureCache, feature_bytes
 from restr.presets import restr_small
 from small_exports import WORDS, shallow_model
 
@@ -24,19 +24,19 @@ KIB = np.zeros(1024, np.uint8)
 def test_the_least_recently_used_goes_first() -> None:
     cache = FeatureCache(3 * 1024)
     for name in (b"a", b"b", b"c"):
-        cache.put(name, (KIB, (3, 4)))
-    assert cache.get(b"a") is not None
-    cache.put(b"d", (KIB, (3, 4)))
-    assert [cache.get(name) is not None for name in (b"a", b"b", b"c", b"d")] == [True, False, True, True]
+        cache.keep_features(name, (KIB, (3, 4)))
+    assert cache.find(b"a") is not None
+    cache.keep_features(b"d", (KIB, (3, 4)))
+    assert [cache.find(name) is not None for name in (b"a", b"b", b"c", b"d")] == [True, False, True, True]
     assert cache.held == 3 * 1024 and len(cache) == 3
-    cache.put(b"d", KIB[:24])
+    cache.keep_features(b"d", KIB[:24])
     assert cache.held == 2 * 1024 + 24, "what is put again counts once"
-    cache.put(b"huge", np.zeros(4096, np.uint8))
-    assert cache.get(b"huge") is None and len(cache) == 3
+    cache.keep_features(b"huge", np.zeros(4096, np.uint8))
+    assert cache.find(b"huge") is None and len(cache) == 3
 
 
 def test_the_key_is_content_and_preprocessing() -> None:
-    cache, config = FeatureCache(1), restr_small(vocab=10).preprocess
+    cache, config = FeatureCache(1), restr_small(vocab=10).framing
     key = cache.key(IMAGE, config)
     assert key == cache.key(IMAGE.copy(), config) == cache.key(np.asfortranarray(IMAGE), config)
     other = IMAGE.copy()
@@ -62,7 +62,7 @@ def test_a_photograph_that_comes_again_is_not_encoded_again(
     assert (first.name, second.name) == ("one", "two")
     assert (first.prob == second.prob).all() and (first.prob == third.prob).all()
     assert len(calls) == (1 if most else 3)
-    segmenter.with_preprocess(replace(segmenter.config.preprocess, size=32))(IMAGE, "left")
+    segmenter.with_framing(replace(segmenter.framing, size=32))(IMAGE, "left")
     assert len(calls) == (2 if most else 4), "other preprocessing, other features"
 
 
@@ -81,9 +81,9 @@ def test_threads_share_it() -> None:
 
     def use(number: int) -> bool:
         key = bytes([number % 20])
-        cache.put(key, (KIB,))
-        found = cache.get(key)
-        return found is None or size_of(found) == 1024
+        cache.keep_features(key, (KIB,))
+        found = cache.find(key)
+        return found is None or feature_bytes(found) == 1024
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(use, range(2000)))

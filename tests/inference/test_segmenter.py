@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,11 @@ def test_threshold(segmenter):
     assert result.threshold == median and 0.4 < result.mask.mean() < 0.6
     with pytest.raises(ConfigError, match=r"1\.5"):
         segmenter(IMAGE, "left", threshold=1.5)
+
+
+def test_a_framing_of_other_patches_is_refused(segmenter):
+    with pytest.raises(ConfigError, match="the framing's patch is 8, the model's is 4"):
+        segmenter.with_framing(replace(segmenter.framing, patch=8))
 
 
 def test_results_are_ordinary_arrays_without_gradients(segmenter):

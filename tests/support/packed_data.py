@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from restr.config import PreprocessConfig
-from restr.data.photos import write_photos
 from restr.grammar.scene import Instance, Scene
 from restr.model.vision import VisionEncoder
 from restr.model.weights import quantise, write_tensors
 from restr.presets import restr_small
 from scripts import ROOT
+from written_photos import write_photos
 
 FOLDER = ROOT / "recipes/restr_small"
 WIDTH, PIECES = 384, ("[PAD]", "[UNK]", "[CLS]", "left", "right", "dog", "car", "the", "red", "blue", "##s", "'")

@@ -67,7 +67,7 @@ def test_pictures_are_opened_and_go_through_the_encoder_once(
     done: list[int] = []
     open_pictures(restr, samples, groups[:3], tmp_path / "features", progress=done.append)
     read: list[str] = []
-    monkeypatch.setattr(dataset, "read_picture", spied(dataset.read_picture, read))
+    monkeypatch.setattr(dataset, "entry_picture", spied(dataset.entry_picture, read))
     pictures, store = open_pictures(restr, samples, groups, tmp_path / "features", progress=done.append)
     assert len(store) == 4 and len(done) == 7 and len(read) == 4
     with torch.inference_mode():
@@ -84,7 +84,7 @@ def test_pictures_are_opened_and_go_through_the_encoder_once(
     read.clear()
     short = measured(segmenter, pictures, store)
     assert not read
-    usual = evaluate(segmenter, samples, preprocess=segmenter.config.preprocess, patch=4)
+    usual = evaluate(segmenter, samples)
     assert short.overall == pytest.approx(usual.overall, abs=2e-3, nan_ok=True)
     assert [r.id for r in short.records] == [r.id for r in usual.records]
     assert short.protocol == usual.protocol

@@ -16,7 +16,7 @@ from restr.data.fitted import FittedSamples
 from restr.errors import ConfigError, DataError
 from restr.formats.catalog import open_dataset
 from restr.model.weights import load_pretrained
-from restr.preprocess import fit_mask
+from restr.preprocess import resize
 from restr.presets import restr_tiny
 from restr.training.tasks import Start, on_dataset, spread, words_of
 
@@ -43,12 +43,10 @@ def test_a_dataset_is_fed_as_it_is_at_the_models_size(data: Path) -> None:
 
 
 def test_a_picture_is_fitted_once_for_all_of_its_sentences(data: Path) -> None:
-    fitted = FittedSamples(opened(data, "train"), restr_tiny())
+    fitted = FittedSamples(opened(data, "train"), restr_tiny().framing)
     assert fitted[0].image is fitted[1].image and fitted[0].image.shape == (64, 64, 3)
     for number in range(8):
-        exact = (
-            fit_mask(opened(data, "train")[number].mask, fitted.config.preprocess, fitted.config.vision.patch) >= 0.5
-        )
+        exact = resize(opened(data, "train")[number].mask.astype(np.float32), (64, 64)) >= 0.5
         assert np.count_nonzero(fitted[number].mask != exact) <= 2
     assert fitted[2].image is not fitted[1].image and len(fitted) == 8
 

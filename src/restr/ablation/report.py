@@ -9,7 +9,7 @@ from pathlib import Path
 from restr.ablation.run import RowResult
 from restr.errors import DataError
 from restr.files import written_whole
-from restr.metrics import LENGTHS, LONGEST
+from restr.metrics import LENGTHS, LONGEST_BIN
 
 SCORES = ("miou", "oiou")
 
@@ -27,7 +27,7 @@ def markdown(title: str, results: Sequence[RowResult]) -> str:
         cost = result.cost
         cells += [f"{cost.parameters / 1e6:.2f}", f"{cost.gmac:.3g}", f"{cost.milliseconds:.1f}"]
         lines.append(f"| {result.name} | {len(result.scores)} | {' | '.join(cells)} |")
-    bins = [name for name in (*LENGTHS, LONGEST) if any(f"miou_{name}" in s for r in results for s in r.scores)]
+    bins = [name for name in (*LENGTHS, LONGEST_BIN) if any(f"miou_{name}" in s for r in results for s in r.scores)]
     if bins:
         lines += ["", f"| mIoU by length | {' | '.join(bins)} |", "|---|" + "---:|" * len(bins)]
         for result in results:

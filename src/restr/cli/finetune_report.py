@@ -14,7 +14,7 @@ import torch
 from restr.cli.progress import progress_bar
 from restr.data.dataset import IndexedSamples
 from restr.errors import DataError
-from restr.evaluation.comparison import compare
+from restr.evaluation.comparison import compare_records
 from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
 from restr.evaluation.protocol import protocol
 from restr.evaluation.report import markdown, write_report
@@ -37,6 +37,7 @@ class EncodedPictures:
         patches = torch.from_numpy(store[name].copy())[None].float().to(segmenter.device)
         features = PatchFeatures(patches, store.entries[name].grid)
         self.segmenter, self.name = segmenter, name
+        self.framing = segmenter.framing
         self.features = cast("TorchBackend", segmenter.backend).project(features)
 
     def __call__(
@@ -58,16 +59,15 @@ def say_new_words(known: Vocabulary, vocabulary: Vocabulary) -> None:
 
 def measured(segmenter: Segmenter, pictures: Sequence[OwnPicture], store: FeatureStore) -> EvaluationResult:
     """The model as it is used: its own protocol, at the pictures' own size; on the patches that the encoder made once."""
-    own, preprocess = protocol("own"), segmenter.config.preprocess
-    config, patch = own.preprocess(preprocess), segmenter.config.vision.patch
+    own = protocol("own")
     records = []
     with progress_bar() as bar:
         task = bar.add_task("measuring", total=len(pictures))
         for picture in pictures:
             encoded = EncodedPictures(segmenter, picture, store)
-            records += measure_image(encoded, picture.samples(), own, config, patch, seed=0)
+            records += measure_image(encoded, picture.samples(), own, seed=0)
             bar.advance(task)
-    return summarise(records, own.describe(preprocess, segmenter.config.presence), own)
+    return summarise(records, own.describe(segmenter.framing, segmenter.config.presence), own)
 
 
 def report(
@@ -83,7 +83,7 @@ def report(
     title = f"{data}, held-out pictures, after fine-tuning"
     held_out = (samples[number] for number in numbers)
     write_report(after, out / "report", title=title, samples=held_out, command=command)
-    gain = compare(*({record.id: record for record in result.records} for result in (before, after)))
+    gain = compare_records(*({record.id: record for record in result.records} for result in (before, after)))
     write_whole(out / "gain.json", json.dumps(dataclasses.asdict(gain), indent=2) + "\n")
     try:
         plot_curves(out / "log.jsonl", out / "curves.png")

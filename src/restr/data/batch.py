@@ -1,4 +1,4 @@
-"""A batch for training and where batches come from: any object with ``batch(step) -> Batch``."""
+"""Batches for training, and their sources: any object with ``batch(step) -> Batch``."""
 
 from __future__ import annotations
 
@@ -15,28 +15,32 @@ from restr.config import ModelConfig
 from restr.data.order import Order, Uniform
 from restr.data.sample import Sample
 from restr.errors import DataError, ImageError, UnreachableError
-from restr.preprocess import normalise
 from restr.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """What one training step reads: an image or, for a frozen encoder, its cached patch features.
+    """The data of one training step: b sentences about u images, or about their cached patch features.
 
-    ids (b l), word_pad bool (b l) True = padding, mask float (b 1 H W) in [0, 1] at the logits' size, and either
-    image (u 3 H W), normalised, or patches (u n d_v) with grid = (h, w). ``image_of`` (b) says which of the u images
-    a sentence is about, so that an image with several sentences is encoded once; None: one image a sentence.
-    ``unreadable``: of samples that could not be read and were replaced by others of the batch, why.
+    Either ``image`` or, for a frozen encoder, ``patches`` and ``grid``.
     """
 
     ids: Tensor
+    """int64 (b l): the words' rows."""
     word_pad: Tensor
+    """bool (b l): True = padding."""
     mask: Tensor
+    """float (b 1 H W) in [0, 1], at the logits' size."""
     image: Tensor | None = None
+    """float (u 3 H W), normalised."""
     patches: Tensor | None = None
+    """float (u n d_v)."""
     grid: tuple[int, int] | None = None
+    """(h, w) of the n patches."""
     image_of: Tensor | None = None
+    """int64 (b): the row of each sentence's image, so that each image is encoded once. None: row i for sentence i."""
     unreadable: tuple[str, ...] = ()
+    """Reasons, one for each sample that could not be read; other samples of the batch replace it."""
 
     def __post_init__(self) -> None:
         if (self.image is None) == (self.patches is None or self.grid is None):
@@ -56,10 +60,14 @@ class Batch:
 
 
 class Batches(Protocol):
-    """Batches by step: ``batch(step)`` depends on nothing but the step and what it was built with (its seed), so
-    that a resumed run sees what the uninterrupted one would have seen, in any process."""
+    """Batches by step: ``batch(step)`` depends on the step and the constructor's arguments alone.
 
-    def batch(self, step: int) -> Batch: ...
+    So a resumed run sees the same batches as an uninterrupted one, in any process.
+    """
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0."""
+        ...
 
 
 class Samples(Protocol):
@@ -72,17 +80,19 @@ class Samples(Protocol):
 
 @runtime_checkable
 class Fetching(Protocol):
-    """Samples that lie far away, and are brought sooner if it is known which of them will be read."""
+    """Samples from a slow source, which can fetch them ahead."""
 
-    def fetch(self, numbers: Sequence[int]) -> None: ...
+    def fetch(self, numbers: Sequence[int]) -> None:
+        """Fetch the data of these samples, which are read next."""
+        ...
 
 
 class SampleBatches:
-    """Batches from samples whose images already have the model's input size (generated scenes).
+    """Batches of samples whose images already have the model's input size.
 
-    An epoch visits every sample once, in an order given by (seed, epoch); ``together`` neighbours (the sentences of
-    one scene) stay side by side, so that an image is drawn once and its contrasting sentences meet in a batch.
-    order: another one than uniformly at random, of those groups, such as suits samples that are streamed.
+    An epoch visits every sample once, in an order given by (seed, epoch). Groups of ``together`` neighbours (the
+    sentences of one scene) stay side by side, so that an image is drawn once and its contrasting sentences share a
+    batch. order: of the groups, such as one made for streamed samples; by default uniformly at random.
     """
 
     def __init__(
@@ -107,17 +117,20 @@ class SampleBatches:
         self.order = order or Uniform(len(samples) // together, seed)
         if len(self.order) != len(samples) // together:
             raise DataError(
-                f"the order is of {len(self.order)}, the samples make {len(samples) // together} groups of {together}; make it "
-                "of these samples"
+                f"the order is of {len(self.order)}, the samples make {len(samples) // together} groups of {together}; "
+                "make it of these samples"
             )
         self._known: tuple[int, np.ndarray] | None = None  # an epoch's order
 
     def __len__(self) -> int:
-        """Batches in an epoch, the last one filled up from the next epoch."""
+        """Batches in an epoch; samples of the next epoch fill the last one."""
         return (len(self.samples) + self.size - 1) // self.size
 
     def batch(self, step: int) -> Batch:
-        """The step-th batch, counted from 0 over all epochs. Raises ``DataError`` where none of its samples can be read."""
+        """The step-th batch, counted from 0 over all epochs.
+
+        Raises ``DataError`` if none of its samples can be read.
+        """
         samples: list[Sample] = []
         unreadable: list[str] = []
         indices = self._indices(step)
@@ -126,7 +139,7 @@ class SampleBatches:
         for index in indices:
             try:
                 samples.append(self.samples[index])
-            except UnreachableError:  # not the sample's fault; without it the batch would be another one
+            except UnreachableError:  # not the sample's fault: skipping it would change the batch
                 raise
             except (DataError, ImageError) as error:
                 unreadable.append(str(error))
@@ -154,26 +167,27 @@ class SampleBatches:
 def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig) -> Batch:
     """Samples of one size as a batch; samples that share an image (the same array) share its row.
 
-    Raises ``DataError`` where an image is not at the model's input size.
+    Raises ``DataError`` for an image that does not have the model's input size.
     """
-    size, patch = config.preprocess.size, config.vision.patch
+    framing = config.framing
+    size, patch = framing.size, framing.patch
     for sample in samples:
         height, width = sample.mask.shape
         if sample.mask.shape != samples[0].mask.shape:
             raise DataError(
-                f"sample {sample.id} is {sample.mask.shape}, {samples[0].id} is {samples[0].mask.shape}; the samples of a batch are of "
-                "one size: fit them to a square (preprocess.fit letterbox or square)"
+                f"sample {sample.id} is {sample.mask.shape}, {samples[0].id} is {samples[0].mask.shape}; the "
+                "samples of a batch are of one size: fit them to a square (preprocess.fit letterbox or square)"
             )
         if sample.image.shape != (height, width, 3) or max(height, width) != size or height % patch or width % patch:
             raise DataError(
-                f"sample {sample.id}: image {sample.image.shape} and mask {sample.mask.shape}; expected the input size, "
-                f"longest side {size} and both multiples of {patch}: prepare it with restr.preprocess first"
+                f"sample {sample.id}: image {sample.image.shape} and mask {sample.mask.shape}; expected the input "
+                f"size, longest side {size} and both multiples of {patch}: prepare it with restr.preprocess first"
             )
     images: dict[int, np.ndarray] = {id(sample.image): sample.image for sample in samples}
     rows = {key: row for row, key in enumerate(images)}
     pixels = np.empty((len(images), 3, *samples[0].mask.shape), np.float32)
     for row, image in enumerate(images.values()):
-        normalise(image, config.preprocess, out=pixels[row])
+        framing.normalise(image, out=pixels[row])
     ids, word_pad = tokenizer([sample.text for sample in samples])
     return Batch(
         ids=torch.from_numpy(ids),

@@ -1,4 +1,4 @@
-"""A dataset as samples: one sequence over whatever layout its files are in."""
+"""A dataset as samples: one sequence, whatever the layout of its files."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from restr.data.entries.left_out import LeftOut, Read
 from restr.data.entries.regions import mask_of
 from restr.data.opener import Folder, Opener
 from restr.data.order import Order
-from restr.data.pictures import read_picture
+from restr.data.pictures import entry_picture
 from restr.data.sample import Sample, runs
 from restr.errors import DatasetError
 
 
 class IndexedSamples(Sequence[Sample]):
-    """The samples of an index's split, opened one by one, an image's together; the last image is kept.
+    """The samples of one split of an index, opened one by one; samples of the same image are neighbours.
 
-    ``samples[i]`` reads the image and makes the mask; ``samples.entry(i)`` reads neither. Can be sent to other processes.
+    ``samples[i]`` reads the image and makes the mask; ``samples.entry(i)`` does neither. The last image is kept. Can be
+    sent to other processes.
     """
 
     def __init__(
         self, root: Path, index: Index, split: str | None = None, *, summed: bool = False, files: Opener | None = None
     ) -> None:
-        """files: where pictures and masks come from, if not from below ``root``. summed: with the REFER reader's bug for
-        overlapping polygons, see ``restr.data.entries.regions.mask_of``."""
+        """files: opens pictures and masks; by default those below ``root``. summed: reproduce the REFER reader's bug
+        for overlapping polygons, see ``restr.data.entries.regions.mask_of``."""
         self.root, self.entries, self.split, self.summed = root, index, split, summed
         self.files = files or Folder(root)
         self.rows = index.rows_of(split)
@@ -53,7 +54,7 @@ class IndexedSamples(Sequence[Sample]):
         return self.entries.column("text", self.split)
 
     def left_out(self) -> list[LeftOut]:
-        """What the files hold and no sample came of, in all splits."""
+        """Parts of the files that became no sample, in all splits."""
         return self.entries.left_out()
 
     def image_groups(self) -> list[range]:
@@ -61,7 +62,7 @@ class IndexedSamples(Sequence[Sample]):
         return runs(self.entries.column("image", self.split))
 
     def order(self, seed: int) -> Order | None:
-        """The order in which training had best visit the samples; None: any will do."""
+        """The best order for training; None if any will do."""
         return None
 
     def entry(self, number: int) -> Entry:
@@ -74,7 +75,7 @@ class IndexedSamples(Sequence[Sample]):
         """An entry with its image and its mask."""
         where = f"{entry.split or 'entry'} {entry.id}"
         if self._last is None or self._last[:2] != (entry.image, entry.size):
-            self._last = (entry.image, entry.size, read_picture(self.files, entry.image, entry.size, where))
+            self._last = (entry.image, entry.size, entry_picture(self.files, entry.image, entry.size, where))
         image = self._last[2]
         size = (image.shape[0], image.shape[1])
         return Sample(
@@ -95,10 +96,10 @@ def indexed(
     *,
     searched: Sequence[str] | None = None,
 ) -> Index:
-    """The index of a dataset: opened, or built first where its source files have changed.
+    """The index of a dataset; built first if there is none, or if the source files have changed.
 
-    searched: the folders in which the reader looks for pictures, if it does; it looks again when there are others, or when the
-    first picture is not where it was found.
+    searched: the folders in which the reader looks for pictures, if it does. If they change, or the first picture is no
+    longer there, the index is built again.
     """
     missing = [path for path in files if not path.exists()]
     if missing:

@@ -1,4 +1,4 @@
-"""Samples at the model's input size: what stands between a reader and a batch."""
+"""Samples at the model's input size, between a reader and a batch."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
 
-from restr.config import ModelConfig
 from restr.data.batch import Fetching, Samples
 from restr.data.sample import Sample
-from restr.preprocess import content_size, fit_image, input_size
+from restr.preprocess import Framing
 
 
 class FittedSamples(Sequence[Sample]):
-    """The same samples, image and mask resized and padded as the model's preprocessing says.
+    """The same samples with image and mask at the model's input size.
 
-    Neighbours that share an image share the fitted one too, so that it is prepared once. A pixel belongs to the fitted
-    mask where at least half of it did.
+    Neighbours that share an image share the fitted one too, so that it is prepared once.
     """
 
-    def __init__(self, samples: Samples, config: ModelConfig) -> None:
-        self.samples, self.config = samples, config
+    def __init__(self, samples: Samples, framing: Framing) -> None:
+        self.samples, self.framing = samples, framing
         self._last: tuple[np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
@@ -30,21 +27,11 @@ class FittedSamples(Sequence[Sample]):
 
     def __getitem__(self, number: int) -> Sample:  # type: ignore[override]
         sample = self.samples[number]
-        preprocess, patch = self.config.preprocess, self.config.vision.patch
         if self._last is None or self._last[0] is not sample.image:
-            self._last = (sample.image, fit_image(sample.image, preprocess, patch))
-        return replace(sample, image=self._last[1], mask=self._fitted(sample.mask))
+            self._last = (sample.image, self.framing.fit_image(sample.image))
+        return replace(sample, image=self._last[1], mask=self.framing.fit_mask(sample.mask))
 
     def fetch(self, numbers: Sequence[int]) -> None:
-        """Have these brought sooner, where that can be."""
+        """Fetch these samples ahead, if their source can."""
         if isinstance(self.samples, Fetching):
             self.samples.fetch(numbers)
-
-    def _fitted(self, mask: np.ndarray) -> np.ndarray:
-        """``restr.preprocess.fit_mask`` at 0.5; in bytes, as so little precision is needed and reading is to be fast."""
-        size, preprocess, patch = (mask.shape[0], mask.shape[1]), self.config.preprocess, self.config.vision.patch
-        height, width = content_size(size, preprocess, patch)
-        picture = Image.fromarray(mask.view(np.uint8) * np.uint8(255))
-        fitted = np.zeros(input_size(size, preprocess, patch), bool)
-        fitted[:height, :width] = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)) >= 128
-        return fitted

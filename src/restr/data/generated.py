@@ -1,4 +1,4 @@
-"""Generated scenes: a dataset of drawn shapes and sentences that needs no file, for tests and first training runs."""
+"""Generated scenes: a dataset of drawn shapes and sentences that needs no files, for tests and first training runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from restr.text.vocabulary import Vocabulary
 
 Grammar = Literal["plain", "everyday"]
-UNSEEN_SEED = 1_000_003  # and above: scenes to measure on, as long as training draws with smaller seeds
+UNSEEN_SEED = 1_000_003  # from here on seeds are for evaluation; training uses smaller ones
 
 
 class GeneratedScenes:
@@ -29,8 +29,8 @@ class GeneratedScenes:
     Sample ``i`` belongs to scene ``i // per_scene``; sentences of one scene often differ in one word ("left circle",
     "right circle"). Different seeds give different scenes: train on one, test on another.
 
-    grammar: "plain" speaks about 70 words, so that a tiny model spends nothing on synonyms and typos; "everyday" is
-    the photographs' grammar with all its ways of typing, on the same scenes.
+    grammar: "plain" has about 70 words, so that a tiny model need not learn synonyms and typos; "everyday" is the
+    grammar of the photographs, typos included, on the same scenes.
     """
 
     def __init__(
@@ -70,10 +70,11 @@ class GeneratedScenes:
         return self._sample(scene, references[index % self.per_scene], f"{scene.id}/{index % self.per_scene}")
 
     def swapped(self, index: int) -> Sample | None:
-        """Sample ``index`` with left and right (above and below) exchanged in its sentence, that word alone, and the
-        mask that it then means; None where the sentence names no side or the exchange leaves a doubt.
+        """Sample ``index`` with left and right (or above and below) exchanged in its sentence, and the mask of the new
+        one.
 
-        Of the plain grammar only, whose words have one opposite each.
+        No other word changes. None if the sentence names no side, or if the new sentence is ambiguous or has the same
+        mask. For the plain grammar only: its words have one opposite each.
         """
         if self.grammar != "plain":
             raise DataError(f"swapped() needs grammar 'plain', this dataset has {self.grammar!r}")
@@ -88,7 +89,7 @@ class GeneratedScenes:
 
     def _draw(self, index: int) -> tuple[Scene, list[Reference]]:
         rng = np.random.default_rng([self.seed, index])
-        while True:  # a scene of two equal shapes, level with each other, offers nothing to say: draw another
+        while True:  # nothing sets apart two equal shapes at the same height: draw another scene
             scene = draw_scene(rng, id=f"generated-{self.seed}-{index}", size=self.size, most=self.most)
             if self.grammar == "plain":
                 references = choose(scene, rng, self.per_scene)
@@ -113,7 +114,7 @@ class GeneratedScenes:
 def vocabulary(grammar: Grammar = "plain") -> Vocabulary:
     """The words of the generated sentences, as the tokenizer splits them ("leftmost" -> left most).
 
-    Plain sentences have no other; everyday ones hold typos besides, which the vocabulary's own fallback reads.
+    These are all words of plain sentences. Everyday sentences also have typos, which the vocabulary corrects itself.
     """
     from restr.grammar.words import lexicon
     from restr.text.tokenizer import Tokenizer

@@ -1,4 +1,4 @@
-"""Where the pictures and masks of a dataset come from: a folder, or anything else that opens them by name."""
+"""Opening the pictures and masks of a dataset by name: from a folder, or from anything else."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ class Opener(Protocol):
     """Opens the files that a dataset's entries name. Can be sent to other processes."""
 
     def open(self, name: str, /) -> BinaryIO:
-        """The file, at its beginning. Raises ``FileNotFoundError`` where there is none, ``OSError`` where it cannot be read,
-        ``DatasetError`` where what holds it cannot be had: then nothing of the dataset may be."""
+        """The file, at its beginning.
+
+        Raises ``FileNotFoundError`` for a missing file, ``OSError`` for an unreadable one, and ``DatasetError`` if its
+        container is unavailable, which may hold the rest of the dataset as well.
+        """
         ...
 
     def where(self, name: str, /) -> str:
-        """The file for people, as errors name it."""
+        """The file's name in error messages."""
         ...
 
 
 class Folder:
-    """Files below a folder; a name that is a ``data:`` URI or an image in base64 is its own file."""
+    """Files below a folder. A ``data:`` URI, or an image in base64, may stand in place of a name."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -35,14 +38,15 @@ class Folder:
             return io.BytesIO(content)
         path = self.root / name
         if not path.exists():
-            path = self._spelt_otherwise(name)
-        if not path.is_file():  # a pipe would be empty, or hang, when it is opened again
+            path = self._in_other_form(name)
+        if not path.is_file():  # opened a second time, a pipe is empty or blocks
             kind = "a folder" if path.is_dir() else "a pipe or a device"
             raise OSError(f"it is {kind}; the files of a dataset are read more than once, and must be files")
         return open(path, "rb")
 
-    def _spelt_otherwise(self, name: str) -> Path:
-        """The file whose name differs only in how its accents are written: file systems and annotations may disagree."""
+    def _in_other_form(self, name: str) -> Path:
+        """The file whose name differs only in the Unicode form of its accents: file systems and annotations may
+        disagree."""
         for form in ("NFC", "NFD"):
             path = self.root / unicodedata.normalize(form, name)
             if path.is_file():

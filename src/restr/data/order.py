@@ -1,4 +1,4 @@
-"""The order in which an epoch visits samples: by place, so that a run resumes without having kept anything."""
+"""The order in which an epoch visits samples, computed anew when a run resumes: there is no state to save."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 
 
 class Order(Protocol):
-    """A permutation for every epoch, which depends on nothing but the epoch and what the order was built with: not on how
-    many processes there are, nor on what was visited before."""
+    """A permutation for every epoch.
+
+    It depends on the epoch and the constructor's arguments alone, not on the number of processes or on earlier epochs.
+    """
 
     def __len__(self) -> int: ...
 
@@ -19,7 +21,7 @@ class Order(Protocol):
 
 
 class Uniform:
-    """Any permutation as likely as any other."""
+    """A uniformly random permutation."""
 
     def __init__(self, count: int, seed: int) -> None:
         self.count, self.seed = count, seed
@@ -32,13 +34,12 @@ class Uniform:
 
 
 class BlockOrder:
-    """At random, but so that neighbours come from few blocks, which are read whole.
+    """A random order in which neighbours come from few blocks, so that each block is fetched once.
 
-    A block is what one request fetches: samples beside each other in one file. Each epoch takes the files in another order, a
-    ``window`` of them at a time; the window's blocks in a random order, as many at a time as ``mixed`` bytes hold; and the samples
-    of those at random. So a process that visits all samples, and keeps ``mixed`` bytes and a block more, fetches every block once an
-    epoch. Of several that take the batches in turn each fetches what its batches hold a part of: the more samples are mixed than a
-    batch has, the more often a block is fetched.
+    A block is a run of samples in one file, fetched by one request. Each epoch shuffles the files and takes ``window``
+    of them at a time. It shuffles the window's blocks and takes ``mixed`` bytes of them at a time. It visits the
+    samples of these blocks at random. A process that visits all samples and keeps ``mixed`` bytes plus one block
+    fetches every block once an epoch. With several processes, each fetches every block that its own batches touch.
     """
 
     def __init__(
@@ -51,7 +52,8 @@ class BlockOrder:
         window: int = 8,
         mixed: int = 4 << 20,
     ) -> None:
-        """files, blocks, sizes: int64 (samples) each: a sample's file, the number of its block there, the block's bytes."""
+        """files, blocks, sizes: int64 (samples) each: a sample's file, its block within the file, and the block's
+        bytes."""
         changes = (np.diff(files, prepend=-1) != 0) | (np.diff(blocks, prepend=-1) != 0)
         starts = np.flatnonzero(changes)
         self.block_of = np.cumsum(changes) - 1

@@ -1,34 +1,28 @@
 """Photographs with instance masks on disk: ``images/`` and an ``instances.json`` in COCO's form, read as scenes.
 
 Beside COCO's fields an image has ``split``, ``source`` ("coco", "ccp", "composite") and ``complete`` (every object of
-the known categories has a mask), and an annotation may have ``owner``, the id of the annotation of the person who
-wears it, and ``partly_visible`` (so little of it shows that it is a rival, but no good target). An annotation whose
-``segmentation`` is null has a box alone, and is such a rival.
-
-``write_photos`` writes the same layout, in shards, so that several processes can share the work and a stopped one
-loses at most its shard: a shard's masks appear only after all of its images.
+the known categories has a mask). An annotation may have ``owner``, the annotation's id of the person who wears it, and
+``partly_visible``: too little of it shows for a target, but a sentence must not mean it by accident. The same goes for
+an annotation whose ``segmentation`` is null: it has a box alone.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from restr.errors import DataError, ImageError
-from restr.files import read_text, write_whole, written_whole
+from restr.files import read_text
 from restr.grammar.meaning.facts import CARRIED
 from restr.grammar.scene import PARTLY, Instance, Scene
-from restr.masks import box_of, box_xywh, rle_decode, rle_encode
+from restr.masks import rle_decode
 from restr.pictures import read_picture
 
-ANNOTATIONS, IMAGES, SHARDS = "instances.json", "images", "shards"
-_QUALITY = 92  # of the JPEGs
+ANNOTATIONS, IMAGES = "instances.json", "images"
 
 
 class PhotoSet:
@@ -58,7 +52,7 @@ class PhotoSet:
 
     @property
     def ids(self) -> list[str]:
-        """File names: what a scene is called."""
+        """The scenes' ids: their file names."""
         return [image["file_name"] for image in self.images]
 
     def __len__(self) -> int:
@@ -101,7 +95,10 @@ class PhotoSet:
 
 
 def _boxed(annotation: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
-    """The box of an annotation without a mask, as a mask: enough for a rival, too little for a target."""
+    """The box of an annotation without a mask, as a mask.
+
+    The instance can be confused with a target, and be none itself.
+    """
     x, y, width, height = annotation["bbox"]
     mask = np.zeros(shape, bool)
     mask[int(y) : int(np.ceil(y + height)), int(x) : int(np.ceil(x + width))] = True
@@ -109,14 +106,14 @@ def _boxed(annotation: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
 
 
 def load_photos(root: str | Path, split: str | None = None) -> PhotoSet:
-    """The photographs of a folder. Raises ``DataError`` where it is not in the layout of this module."""
+    """The photographs of a folder. Raises ``DataError`` if it is not in this module's layout."""
     return PhotoSet(root, split)
 
 
 def with_wearer(instances: list[Instance]) -> list[Instance]:
-    """A street photograph's garments, behind the person who wears them: the union of all masks but the bags'.
+    """A person and the garments: the person's mask is the union of all masks except those of bags.
 
-    Clothing Co-Parsing labels pixels by garment and shows one person a photograph, whom no mask names.
+    For Clothing Co-Parsing, which shows one person in each photograph and labels the garments alone.
     """
     worn = [instance.mask for instance in instances if instance.category not in CARRIED]
     if not worn:
@@ -124,88 +121,3 @@ def with_wearer(instances: list[Instance]) -> list[Instance]:
     person = Instance(mask=np.logical_or.reduce(worn), category="person")
     garments = [Instance(mask=i.mask, category=i.category, stuff=i.stuff, owner=0) for i in instances]
     return [person, *garments]
-
-
-def write_photos(scenes: Iterable[Scene], root: str | Path, *, split: str = "train") -> int:
-    """Write scenes as a split of a folder of photographs, instead of those it had; returns how many all splits have."""
-    write_shard(scenes, root, split, split=split)
-    return join_shards(root)
-
-
-def has_shard(root: str | Path, name: str) -> bool:
-    """Whether a shard is complete."""
-    return (Path(root) / SHARDS / f"{name}.json").is_file()
-
-
-def write_shard(scenes: Iterable[Scene], root: str | Path, name: str, *, split: str = "train") -> int:
-    """Write some of a folder's scenes: their images, then in one step their masks. Returns how many.
-
-    A scene's id is its file name and must end in .jpg. ``join_shards`` makes the folder readable.
-    """
-    root = Path(root)
-    (root / IMAGES).mkdir(parents=True, exist_ok=True)
-    (root / SHARDS).mkdir(exist_ok=True)
-    entries = []
-    for scene in scenes:
-        if not scene.id.endswith(".jpg") or "/" in scene.id:
-            raise DataError(f"scene id {scene.id!r} must be a file name that ends in .jpg, as it names the image")
-        with written_whole(root / IMAGES / scene.id) as partial:
-            Image.fromarray(scene.image).save(partial, format="JPEG", quality=_QUALITY)
-        height, width = scene.image.shape[:2]
-        image = {"file_name": scene.id, "width": width, "height": height, "split": split}
-        image |= {"source": scene.source, "complete": int(scene.complete)}
-        entries.append({"image": image, "instances": [_entry(instance) for instance in scene.instances]})
-    write_whole(root / SHARDS / f"{name}.json", json.dumps(entries))
-    return len(entries)
-
-
-def join_shards(root: str | Path, names: Sequence[str] | None = None) -> int:
-    """Write ``instances.json`` from these shards (all, if None), in order; returns the number of photographs.
-
-    Other shards in the folder, say of a larger run, are left out. ``DataError`` if one is missing or there is none, or if
-    two hold the same photograph.
-    """
-    root = Path(root)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    categories: dict[str, dict[str, Any]] = {}
-    seen: set[str] = set()
-    if names is None:
-        names = sorted(path.stem for path in (root / SHARDS).glob("*.json"))
-    if not names:
-        raise DataError(f"{root / SHARDS} has no shards; write some with write_shard first")
-    for path in (root / SHARDS / f"{name}.json" for name in names):
-        if not path.is_file():
-            raise DataError(f"{path} is missing; write it with write_shard before the shards are joined")
-        for entry in json.loads(path.read_text(encoding="utf-8")):
-            name = entry["image"]["file_name"]
-            if name in seen:
-                raise DataError(f"{path} has {name}, which another shard has too; delete the shard that is wrong")
-            seen.add(name)
-            images.append({"id": len(images) + 1, **entry["image"]})
-            first = len(annotations) + 1
-            for instance in entry["instances"]:
-                known = {"id": len(categories) + 1, "name": instance["category"], "isthing": instance["isthing"]}
-                category = categories.setdefault(instance["category"], known)
-                kept = {k: v for k, v in instance.items() if k not in ("category", "isthing", "owner")}
-                owner = {} if instance["owner"] is None else {"owner": first + instance["owner"]}
-                ids = {"id": len(annotations) + 1, "image_id": len(images), "category_id": category["id"]}
-                annotations.append({**ids, **kept, **owner})
-    content = {"images": images, "categories": list(categories.values()), "annotations": annotations}
-    write_whole(root / ANNOTATIONS, json.dumps(content))
-    return len(images)
-
-
-def _entry(instance: Instance) -> dict[str, Any]:
-    """An instance in COCO's form, its category by name and its owner by position: a shard knows no ids."""
-    box = box_of(instance.mask)
-    return {
-        "category": instance.category,
-        "isthing": int(not instance.stuff),
-        "bbox": box_xywh(box) if box else [0, 0, 0, 0],
-        "area": int(instance.mask.sum()),
-        "iscrowd": 0,
-        "segmentation": rle_encode(instance.mask),
-        "owner": instance.owner,
-        PARTLY: int(PARTLY in instance.attributes),
-    }

@@ -1,23 +1,23 @@
-"""A dataset's pictures as arrays, read as all pictures are: see ``restr.pictures``."""
+"""The pictures of a dataset's entries, read by ``restr.pictures`` like all others."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from restr import pictures
 from restr.data.opener import Opener
 from restr.errors import DatasetError, ImageError
+from restr.pictures import read_picture
 
 
-def read_picture(files: Opener, name: str, size: tuple[int, int] | None, where: str) -> np.ndarray:
-    """A picture as uint8 (H W 3). Raises ``DatasetError`` naming the entry and the file.
+def entry_picture(files: Opener, name: str, size: tuple[int, int] | None, where: str) -> np.ndarray:
+    """An entry's picture as uint8 (H W 3). Raises ``DatasetError`` naming the entry and the file.
 
-    size: (H, W) as the annotations say; see ``Picture.sized`` for what it decides.
+    size: (H, W) as the annotations say; see ``DecodedPicture.sized``. where: the entry, for errors.
     """
     path = files.where(name)
     try:
         with files.open(name) as file:
-            return pictures.read_picture(file, "it").sized(size)
+            return read_picture(file, "it").sized(size)
     except FileNotFoundError as error:
         raise DatasetError(f"{where}: there is no picture {path}; is the dataset complete?") from error
     except DatasetError as error:

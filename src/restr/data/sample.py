@@ -1,4 +1,4 @@
-"""One referring-segmentation sample, the type every reader gives."""
+"""One sample of referring segmentation, and sequences of them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,24 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:
-    """An image, an expression and the pixels that it means.
-
-    image: uint8 (H W 3). mask: bool (H W), all False when the expression names nothing in the image.
-    kind: what the sentence relies on ("category", "position", "colour", "relation", "clothing", ...), for
-    breakdowns. id: unique within its dataset.
-    """
+    """An image, an expression and the pixels that it means."""
 
     id: str
+    """Unique within its dataset."""
     image: np.ndarray
+    """uint8 (H W 3)."""
     text: str
+    """The expression."""
     mask: np.ndarray
+    """bool (H W); all False if the expression names nothing in the image."""
     kind: str = "other"
+    """The clue of the sentence, for breakdowns: "category", "position", "colour", "relation", "clothing", ..."""
     image_id: str = ""
+    """Shared by all samples of the image; empty if unknown."""
 
 
 class SampleSource(Protocol):
-    """Samples by number, an image's together, of which a process can open some without touching the others.
-
-    ids: of all samples, read without opening an image. image_groups: the numbers of each image's samples, in order.
-    """
+    """Samples by number, each opened on its own; samples of the same image are neighbours."""
 
     def __len__(self) -> int: ...
 
@@ -38,13 +36,17 @@ class SampleSource(Protocol):
 
     def __iter__(self) -> Iterator[Sample]: ...
 
-    def ids(self) -> Sequence[str]: ...
+    def ids(self) -> Sequence[str]:
+        """Every sample's id; opens no image."""
+        ...
 
-    def image_groups(self) -> Sequence[Sequence[int]]: ...
+    def image_groups(self) -> Sequence[Sequence[int]]:
+        """The numbers of each image's samples, in order."""
+        ...
 
 
 class SampleList(list[Sample]):
-    """Samples that are in memory, as a ``SampleSource``."""
+    """Samples in memory, as a ``SampleSource``."""
 
     def ids(self) -> list[str]:
         """Every sample's id."""
@@ -56,7 +58,7 @@ class SampleList(list[Sample]):
 
 
 def runs(names: Iterable[str]) -> list[range]:
-    """The ranges in which neighbours have one name."""
+    """The ranges of neighbours with equal names."""
     found: list[range] = []
     last = None
     for number, name in enumerate(names):

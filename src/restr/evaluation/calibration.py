@@ -1,4 +1,4 @@
-"""How sure to be of the answers: whether a score is the probability that its mask is right, and presence tells what is there."""
+"""Calibration: is a score the probability that its mask is right, and does presence separate present from absent?"""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from restr.metrics import CalibrationBin, area_under_curve, calibration_bins, expected_calibration_error
 
-_RIGHT = 0.5  # the IoU from which a mask is right
+_RIGHT = 0.5  # the least IoU of a right mask
 
 
 class HasPresence(Protocol):
-    """The part of an evaluation's record that is looked at."""
+    """The part of an evaluation's record that calibration needs."""
 
     @property
     def area(self) -> int: ...
@@ -34,9 +34,10 @@ class HasPresence(Protocol):
 
 
 def scored(records: Sequence[HasPresence]) -> tuple[list[float], list[bool]]:
-    """(score, whether the mask is right) of every sentence that has a score; nothing where no mask came with one.
+    """The scores, and whether each one's mask is right: IoU >= 0.5. Both empty if no mask has a score.
 
-    Right is an IoU of at least 0.5. A sentence that means nothing is wrongly answered by a mask, and has no score without.
+    A sentence that means nothing counts if it got a mask, which is wrong then; without a mask there is no score to
+    judge.
     """
     if not any(record.score for record in records):
         return [], []
@@ -46,8 +47,8 @@ def scored(records: Sequence[HasPresence]) -> tuple[list[float], list[bool]]:
 
 
 def sureness(records: Sequence[HasPresence]) -> dict[str, float]:
-    """ece, the expected calibration error of the scores; presence_auc, how well presence tells sentences that mean something
-    from those that mean nothing. Each only where it is known."""
+    """ece, the expected calibration error of the scores, and presence_auc, how well presence separates sentences that
+    mean something from those that mean nothing; each only if known."""
     scores, right = scored(records)
     found = {"ece": expected_calibration_error(scores, right)} if scores else {}
     known = [(record.area > 0, record.presence) for record in records if record.presence is not None]
@@ -56,7 +57,7 @@ def sureness(records: Sequence[HasPresence]) -> dict[str, float]:
 
 
 def draw_reliability(records: Sequence[HasPresence], *, title: str) -> bytes | None:
-    """Share of right masks against their score as a PNG, with how many there are; None without matplotlib, or scores."""
+    """Share of right masks by score, and the number of masks, as a PNG; None without matplotlib or scores."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -78,7 +79,8 @@ def draw_reliability(records: Sequence[HasPresence], *, title: str) -> bytes | N
     upper.set_ylabel("share of right masks")
     upper.legend(loc="upper left", frameon=False, fontsize=9)
     upper.set_title(
-        f"{textwrap.shorten(title, 60, placeholder=' ...')}\nexpected calibration error {expected_calibration_error(scores, right):.3f}",
+        f"{textwrap.shorten(title, 60, placeholder=' ...')}\n"
+        f"expected calibration error {expected_calibration_error(scores, right):.3f}",
         fontsize=11,
         loc="left",
     )

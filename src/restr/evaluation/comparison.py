@@ -1,4 +1,4 @@
-"""Two evaluations of the same samples against each other: what the second does better, how surely, and where."""
+"""Two evaluations of the same samples compared: what the second does better, with intervals, and on which samples."""
 
 from __future__ import annotations
 
@@ -18,30 +18,38 @@ from restr.report.overlay import INK, PAPER, legend
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What B does better than A on the samples that both have: differences in [-1, 1] with 95% intervals (bootstrap over
-    images, paired). better, worse: samples whose IoU changed by more than a tenth. order: ids, the largest gain first."""
+    """The second evaluation minus the first, on the samples of both. Intervals: 95%, paired bootstrap over images."""
 
     n: int
+    """Samples in both."""
     oiou: float
+    """Difference of oIoU, in [-1, 1]."""
     oiou_interval: tuple[float, float]
+    """Its interval."""
     miou: float
+    """Difference of mIoU, in [-1, 1]."""
     miou_interval: tuple[float, float]
+    """Its interval."""
     better: int
+    """Samples whose IoU grew by more than 0.1."""
     worse: int
+    """Samples whose IoU fell by more than 0.1."""
     order: tuple[str, ...]
+    """Ids of the samples, the largest gain first."""
     left_out: int
+    """Samples in only one of the two."""
 
 
-def compare(one: Mapping[str, Record], two: Mapping[str, Record]) -> Comparison:
-    """Compare two evaluations of the same samples. Raises ``DataError`` where they share none, or differ in a sentence."""
+def compare_records(one: Mapping[str, Record], two: Mapping[str, Record]) -> Comparison:
+    """Compare two evaluations of the same samples. Raises ``DataError`` if they share none, or a sentence differs."""
     shared = [identity for identity in one if identity in two]
     if not shared:
         raise DataError("the two evaluations have no sample in common; compare runs on the same data, split and seed")
     for identity in shared:
         if one[identity].text != two[identity].text:
             raise DataError(
-                f"the sample {identity!r} is {one[identity].text!r} in one and {two[identity].text!r} in the other; compare runs on "
-                "the same sentences"
+                f"the sample {identity!r} is {one[identity].text!r} in one and {two[identity].text!r} in the other; "
+                "compare runs on the same sentences"
             )
     a, b = [one[i] for i in shared], [two[i] for i in shared]
     groups = [record.image_id for record in a]
@@ -67,7 +75,7 @@ def draw_comparison(
     *,
     each: int = 8,
 ) -> Image.Image:
-    """A sheet of the ``each`` largest gains and losses: the first evaluation's mask at the left, the second's beside it."""
+    """A sheet of the ``each`` largest gains and losses, each with the first evaluation's mask beside the second's."""
     gains = [i for i in found.order[:each] if two[i].iou > one[i].iou]
     losses = [i for i in found.order[::-1][:each] if two[i].iou < one[i].iou]
     blocks = {"the second is better": gains, "the second is worse": losses}
@@ -98,6 +106,6 @@ def _oiou(records: Sequence[Record]) -> float:
 
 
 def _paired(one: Sequence[Record], two: Sequence[Record], groups: Sequence[str]) -> tuple[float, float]:
-    """The interval of the difference of two oIoU, each resample drawing the same images for both."""
+    """The interval of the difference of two oIoU; a resample takes the same images for both."""
     columns = [[getattr(r, name) for r in records] for records in (one, two) for name in ("intersection", "union")]
     return bootstrap_interval(lambda i1, u1, i2, u2: i2 / u2 - i1 / u1, columns, groups)

@@ -1,10 +1,11 @@
-"""Evaluation: a segmenter against samples, each image encoded once, with the shuffled-sentence control beside it."""
+"""Evaluation of a segmenter on samples; each image is encoded once.
+
+With a control that swaps the sentences of an image.
+"""
 
 from __future__ import annotations
 
-import itertools
 import math
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
@@ -12,147 +13,184 @@ from typing import Any, Protocol
 import numpy as np
 
 from restr import masks
-from restr.config import PreprocessConfig, PresenceConfig
+from restr.config import PresenceConfig
 from restr.data.sample import Sample
 from restr.evaluation.calibration import sureness
+from restr.evaluation.grouping import by_image, image_generator, join_sentences, other_targets
 from restr.evaluation.protocol import PROTOCOLS, EvalProtocol
 from restr.fields import seed_of
 from restr.metrics import (
     LENGTHS,
-    LONGEST,
+    LONGEST_BIN,
     SegmentationMetrics,
     boundary_intersection_and_union,
     intersection_and_union,
     length_bin,
     ratio_interval,
 )
-
-MOST_OVERLAP = 0.1  # of the smaller region: up to here two targets of an image are different things
+from restr.preprocess import Framing
 
 
 class Segmented(Protocol):
-    """The part of ``restr.Result`` that is measured: prob, float (H W), score, presence and whether that is enough."""
+    """The part of ``restr.Result`` that is measured."""
 
     @property  # Any: type checkers do not take Result's cached properties for plain ones in a protocol
-    def prob(self) -> Any: ...
+    def prob(self) -> Any:
+        """Probabilities, float (H W)."""
+        ...
 
     @property
-    def score(self) -> Any: ...
+    def score(self) -> Any:
+        """The probability that the mask is right."""
+        ...
 
     @property
-    def presence(self) -> float | None: ...
+    def presence(self) -> float | None:
+        """The probability that the sentence means anything; None if unknown."""
+        ...
 
     @property
-    def present(self) -> bool: ...
+    def present(self) -> bool:
+        """Whether the presence suffices; if not, the mask is empty."""
+        ...
 
 
 class Segments(Protocol):
     """The part of ``restr.Segmenter`` that is measured: an image and its sentences in, a result for each out."""
+
+    @property
+    def framing(self) -> Framing:
+        """How it frames images."""
+        ...
 
     def __call__(
         self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
     ) -> Sequence[Segmented]: ...
 
 
+class Reframable(Segments, Protocol):
+    """A segmenter that any protocol can measure, such as ``restr.Segmenter``."""
+
+    def with_framing(self, framing: Framing, /) -> Segments:
+        """The same segmenter with another framing."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One sample and how it went. prediction: the predicted mask as COCO run lengths. control_intersection and
-    control_union: this sample's region against the mask of ``control_text``, a sentence for another target of the
-    same image; None where the image offers none."""
+    """One measured sample."""
 
     id: str
+    """The sample's id."""
     image_id: str
+    """The image's id, or the sample's if it has none."""
     text: str
+    """The sentence."""
     kind: str
+    """The sample's kind."""
     words: int
-    area: int  # pixels of the true region
+    """Words of the sentence, between spaces."""
+    area: int
+    """Pixels of the true mask."""
     intersection: int
+    """Pixels in both masks."""
     union: int
+    """Pixels in either mask."""
     iou: float
+    """Their ratio; the protocol's ``empty_iou`` if both masks are empty."""
     score: float
+    """The segmenter's probability that its mask is right."""
     prediction: dict[str, Any]
+    """The predicted mask as COCO run lengths."""
     boundary_iou: float = math.nan
+    """IoU of the masks' borders."""
     control_text: str | None = None
+    """A sentence for another target of the same image; None if the image has none."""
     control_intersection: int | None = None
+    """Pixels in both the mask of ``control_text`` and this sample's true mask."""
     control_union: int | None = None
-    presence: float | None = None  # None from a model that does not say
+    """Pixels in either of the two."""
+    presence: float | None = None
+    """Probability that the sentence means anything; None from a model without presence."""
 
     @property
     def marked(self) -> bool:
-        """Whether the predicted mask has any pixel."""
+        """Whether the predicted mask has any pixels."""
         return self.intersection > 0 or self.union > self.area
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationResult:
-    """Measures in [0, 1] (see ``restr.metrics``), the protocol that they belong to, and every sample's record.
-
-    overall: besides, boundary_iou, and how sure to be of the answers (``calibration.sureness``).
-    intervals: 95% bootstrap over images of oiou and miou, and of each kind's oiou as "oiou/<kind>". control: the
-    measures with each sentence replaced by one for another target of its image; control_paired: the right sentences'
-    measures on those same samples. Both None where the control was not asked for or no image has two targets.
-    """
+    """Measures in [0, 1] (see ``restr.metrics``), their protocol, and every sample's record."""
 
     protocol: str
+    """The protocol's sentence; quote it with every number."""
     overall: dict[str, float]
+    """Measures of all samples, boundary_iou and those of ``calibration.sureness`` included."""
     by_kind: dict[str, dict[str, float]]
+    """Measures of each kind of sentence, the most frequent first."""
     by_length: dict[str, dict[str, float]]
+    """Measures by the sentences' number of words."""
     intervals: dict[str, tuple[float, float]]
+    """95% intervals (bootstrap over images) of oiou and miou, and of each kind's oiou as "oiou/<kind>"."""
     images: int
+    """The number of images."""
     control: dict[str, float] | None
+    """Measures with each sentence replaced by one for another target of its image; None if the control is off, or if no
+    image has two targets."""
     control_paired: dict[str, float] | None
+    """Measures of the right sentences on the samples of ``control``."""
     records: tuple[Record, ...]
+    """One for each sample."""
 
     def summary(self) -> dict[str, Any]:
-        """Everything but the records, in JSON's types (NaN becomes None)."""
+        """Everything except the records, in JSON's types (NaN becomes None)."""
         values = {name: value for name, value in vars(self).items() if name != "records"}
-        return plain(values)
+        return rounded_json(values)
 
 
 def evaluate(
-    segmenter: Segments,
+    segmenter: Reframable,
     samples: Iterable[Sample],
-    *,
-    preprocess: PreprocessConfig,
-    presence: PresenceConfig | None = None,
     protocol: EvalProtocol = PROTOCOLS["own"],
-    patch: int = 16,
+    *,
+    presence: PresenceConfig | None = None,
     control: bool = True,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> EvaluationResult:
     """Measure ``segmenter`` on ``samples`` as ``protocol`` says.
 
-    samples: those of one image must follow each other, so that it is encoded once. preprocess, presence, patch: of the
-    segmenter, which has to prepare its images as ``protocol.preprocess`` says. control: also match each region with a sentence drawn
-    (by seed) for another target of its image; it costs no further prediction. progress: called with the number of samples
-    after each image.
+    samples: those of one image must follow each other, so that it is encoded once. presence: the segmenter's. control:
+    also match each region with a sentence drawn (by seed) for another target of its image; it costs no further
+    prediction. progress: called after each image with its number of samples.
     """
-    config, seed = protocol.preprocess(preprocess), seed_of(seed)
+    framing, seed = protocol.framing(segmenter.framing), seed_of(seed)
+    framed = segmenter.with_framing(framing)
     records: list[Record] = []
     for group in by_image(samples):
-        records += measure_image(segmenter, group, protocol, config, patch, seed if control else None)
+        records += measure_image(framed, group, protocol, seed if control else None)
         if progress:
             progress(len(group))
-    return summarise(records, protocol.describe(preprocess, presence), protocol)
+    return summarise(records, protocol.describe(framing, presence), protocol)
 
 
 def measure_image(
-    segmenter: Segments,
-    group: Sequence[Sample],
-    protocol: EvalProtocol,
-    config: PreprocessConfig,
-    patch: int,
-    seed: int | None,
+    segmenter: Segments, group: Sequence[Sample], protocol: EvalProtocol, seed: int | None
 ) -> list[Record]:
-    """The records of one image's samples. seed: draws the control's sentences, whatever came before; None for no control."""
+    """The records of one image's samples.
+
+    segmenter: framed as the protocol demands (``EvalProtocol.framing``). seed: of the control's sentences; None for no
+    control.
+    """
+    framing = segmenter.framing
     if protocol.joined:
-        group = joined(group)
-    image, targets = protocol.frame(group[0].image, [sample.mask for sample in group], config, patch)
+        group = join_sentences(group)
+    image, targets = protocol.frame(group[0].image, [sample.mask for sample in group], framing)
     results = segmenter(
-        image, [sample.text for sample in group], threshold=config.threshold, presence=protocol.presence
+        image, [sample.text for sample in group], threshold=framing.threshold, presence=protocol.presence
     )
-    found = [protocol.mask(result.prob, config.threshold) & result.present for result in results]
+    found = [protocol.mask(result.prob, framing.threshold) & result.present for result in results]
     others = [None] * len(group) if seed is None else other_targets(group, image_generator(seed, group[0]))
     records = []
     for sample, target, result, mask, other in zip(group, targets, results, found, others, strict=True):
@@ -172,7 +210,7 @@ def judged(
     protocol: EvalProtocol,
     presence: float | None = None,
 ) -> Record:
-    """The record of one predicted mask. target: the sample's mask at the size at which masks are compared."""
+    """The record of one predicted mask. target: the true mask at the size at which masks are compared."""
     shared, union = intersection_and_union(mask, target)
     border = boundary_intersection_and_union(mask, target)
     return Record(
@@ -192,19 +230,8 @@ def judged(
     )
 
 
-def joined(group: Sequence[Sample]) -> list[Sample]:
-    """An image's samples with the sentences of one region, which follow each other, joined to one text."""
-    regions: list[list[Sample]] = []
-    for sample in group:
-        if regions and np.array_equal(regions[-1][0].mask, sample.mask):
-            regions[-1].append(sample)
-        else:
-            regions.append([sample])
-    return [replace(region[0], text=". ".join(sample.text for sample in region)) for region in regions]
-
-
 def summarise(records: Sequence[Record], conditions: str, protocol: EvalProtocol) -> EvaluationResult:
-    """The result of records, new or read from a file. conditions: the protocol's sentence."""
+    """The result of records. conditions: the protocol's sentence."""
     kinds, lengths, wrong, paired = (
         SegmentationMetrics(empty_iou=protocol.empty_iou, above=protocol.precision_rule == ">") for _ in range(4)
     )
@@ -225,7 +252,7 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvalProtocol
         | {"boundary_iou": _mean([record.boundary_iou for record in records])}
         | sureness(records),
         by_kind=dict(sorted(by_kind.items(), key=lambda item: -item[1]["n"])),
-        by_length={name: by_length[name] for name in (*LENGTHS, LONGEST) if name in by_length},
+        by_length={name: by_length[name] for name in (*LENGTHS, LONGEST_BIN) if name in by_length},
         intervals=intervals,
         images=len({record.image_id for record in records}),
         control=wrong.compute() if wrong.compute()["n"] else None,
@@ -234,44 +261,10 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvalProtocol
     )
 
 
-def by_image(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
-    """Runs of samples of the same image; a sample without an image_id stands alone, and one id with other pixels is another image."""
-    for _, group in itertools.groupby(samples, key=lambda sample: sample.image_id or f"sample {sample.id}"):
-        run: list[Sample] = []
-        for sample in group:
-            if run and sample.image is not run[0].image and not np.array_equal(sample.image, run[0].image):
-                yield run
-                run = []
-            run.append(sample)
-        yield run
-
-
-def image_generator(seed: int, sample: Sample) -> np.random.Generator:
-    """The random numbers of a sample's image: the same whichever process measures it, and when."""
-    return np.random.default_rng((seed, zlib.crc32((sample.image_id or sample.id).encode())))
-
-
-def other_targets(group: Sequence[Sample], rng: np.random.Generator) -> list[int | None]:
-    """For each sample of an image, another sample (its index) that names a different region; None if there is none.
-
-    Different means nearly disjoint: for a man and his hat, a mask of the man would rightly meet the hat's.
-    """
-    found: list[int | None] = []
-    for sample in group:
-        choices = [index for index, other in enumerate(group) if _different(sample.mask, other.mask)]
-        found.append(int(rng.choice(choices)) if choices else None)
-    return found
-
-
 def record_lines(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
     """Records in JSON's types, one object each."""
     for record in records:
         yield asdict(record)
-
-
-def _different(mask: np.ndarray, other: np.ndarray) -> bool:
-    smaller = min(np.count_nonzero(mask), np.count_nonzero(other))
-    return bool(smaller) and bool(np.count_nonzero(mask & other) <= MOST_OVERLAP * smaller)
 
 
 def _oiou_interval(records: Sequence[Record]) -> tuple[float, float]:
@@ -288,12 +281,12 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else math.nan
 
 
-def plain(value: Any) -> Any:
-    """In JSON's types, six decimals, NaN as None."""
+def rounded_json(value: Any) -> Any:
+    """A value in JSON's types, with six decimals, NaN as None."""
     if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
+        return {key: rounded_json(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
+        return [rounded_json(each) for each in value]
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 6)
     return value

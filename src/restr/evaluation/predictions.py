@@ -1,9 +1,9 @@
-"""Masks that any program predicted, and records that an evaluation wrote: read and judged."""
+"""Predictions of any program, read and measured; and records that an evaluation wrote, read back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +17,10 @@ from restr.formats.readers.own import json_lines
 from restr.masks import rle_decode
 
 
-@dataclass(frozen=True, kw_only=True)
-class Predicted:
-    """A mask, bool (H W), and how sure its program was of it."""
-
-    mask: np.ndarray
-    score: float
-
-
 def read_predictions(path: Path) -> dict[str, JsonRecord]:
-    """Lines {"id": of the sample, "prediction": COCO run lengths, "score": ...}, by id; masks are decoded when used.
+    """Lines {"id": of the sample, "prediction": COCO run lengths, "score": ...}, by id; masks are decoded later.
 
-    What ``restr eval`` writes as records.jsonl is of that form. Raises ``DatasetError`` naming the line.
+    The records.jsonl of ``restr eval`` has that form. Raises ``DatasetError`` naming the line.
     """
     found: dict[str, JsonRecord] = {}
     for record in json_lines(path):
@@ -46,9 +38,9 @@ def score(
     *,
     missing_is_empty: bool = False,
 ) -> EvaluationResult:
-    """Judge predicted masks, at the photographs' own size, by a protocol's rules.
+    """Measure predicted masks, at the photographs' own size, by a protocol's rules.
 
-    missing_is_empty: a sample without a prediction counts as an empty mask; else it is a ``DataError``.
+    missing_is_empty: take a missing prediction as an empty mask, instead of raising ``DataError``.
     """
     records = []
     for sample in samples:
@@ -56,8 +48,8 @@ def score(
         if record is None:
             if not missing_is_empty:
                 raise DataError(
-                    f"there is no prediction for the sample {sample.id!r} ({sample.text!r}); predict it, or let missing ones count as "
-                    "empty masks"
+                    f"there is no prediction for the sample {sample.id!r} ({sample.text!r}); predict it, or let "
+                    "missing ones count as empty masks"
                 )
             records.append(judged(sample, sample.mask, np.zeros_like(sample.mask), 0.0, protocol))
             continue
@@ -69,13 +61,15 @@ def score(
             ) from error
         if mask.shape != sample.mask.shape:
             raise DatasetError(
-                f"{record.where}: the mask is {mask.shape}, the photograph {sample.mask.shape}; bring it to the photograph's size"
+                f"{record.where}: the mask is {mask.shape}, the photograph {sample.mask.shape}; bring it to the "
+                "photograph's size"
             )
         value = record.values.get("score", 0.0)
         records.append(
             judged(sample, sample.mask, mask, float(value) if isinstance(value, (int, float)) else 0.0, protocol)
         )
-    conditions = f"{protocol.name}'s rules for given masks: IoU at the original size, Pr@X counts IoU {protocol.precision_rule} X"
+    conditions = f"{protocol.name}'s rules for given masks: IoU at the original size"
+    conditions += f", Pr@X counts IoU {protocol.precision_rule} X"
     return summarise(records, f"{conditions}, both masks empty: IoU {protocol.empty_iou:g}", protocol)
 
 
@@ -89,6 +83,6 @@ def read_records(folder: Path) -> dict[str, Record]:
             found[line.text("id")] = Record(**{name: value for name, value in line.values.items() if name in names})
         except TypeError as error:
             raise DatasetError(
-                f"{line.where} is no record of restr eval ({error}); name a folder that it wrote"
+                f"{line.where} is not a record written by restr eval ({error}); name a folder that it wrote"
             ) from error
     return found

@@ -1,8 +1,9 @@
-"""How a number was measured: without it, no two numbers of this field can be compared.
+"""Evaluation protocols: the choices without which no two numbers of this field can be compared.
 
-Two evaluations of the same predictions differ by points through nothing but the input's shape, the size at which masks are
-compared, the threshold, and what two empty masks count. A ``EvalProtocol`` holds these choices; its name and its sentence go with
-every number. The presets are what the named projects do (the paper's section on evaluation; their published programs).
+Evaluations of the same model differ by points in the input's shape, the size at which masks are compared, the
+threshold, and the IoU of two empty masks alone. An ``EvalProtocol`` holds these choices; its name and its sentence go
+with every number. The presets do as the named projects do (according to the papers' sections on evaluation, and the
+published programs).
 """
 
 from __future__ import annotations
@@ -13,31 +14,36 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from restr.config import PreprocessConfig, PresenceConfig
+from restr.config import PresenceConfig
 from restr.errors import ConfigError
 from restr.fields import at_least, one_of
-from restr.preprocess import content_size, fit_image, input_size
+from restr.preprocess import Fit, Framing
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalProtocol:
-    """size, fit: of the model's input; None leaves the model's own. measured_at: masks are compared at the photograph's
-    size, or at the model's input, the true mask resized to it. threshold, mask_rule: of the mask's pixels; None, the
-    model's own. presence: least probability that anything is meant, below which the mask is empty; None, the model's own.
-    precision_rule: how Pr@X compares. empty_iou: the IoU of two empty masks. joined: the sentences of a
-    region are one sample, in one text, instead of a sample each.
-    """
+    """How masks are made and compared."""
 
     name: str
+    """Its name in reports."""
     size: int | None = None
-    fit: Literal["longest", "letterbox", "square"] | None = None
+    """The longest side of the model's input; None keeps the model's own."""
+    fit: Fit | None = None
+    """How a photograph fits the input; None keeps the model's own."""
     measured_at: Literal["original", "model"] = "original"
+    """Compare masks at the photograph's size, or at the model's input size, with the true mask resized."""
     threshold: float | None = 0.5
+    """The least probability of a mask's pixel; None keeps the model's own."""
     mask_rule: Literal[">=", ">"] = ">="
+    """How probabilities are compared with the threshold."""
     presence: float | None = None
+    """Masks are empty if the presence is less; None keeps the model's own."""
     precision_rule: Literal[">=", ">"] = ">="
+    """How Pr@X compares an IoU with X."""
     empty_iou: float = 1.0
+    """The IoU of two empty masks."""
     joined: bool = False
+    """Join the sentences of a region to one text and one sample, instead of a sample each."""
 
     def __post_init__(self) -> None:
         if self.size is not None:
@@ -52,8 +58,8 @@ class EvalProtocol:
         if self.empty_iou not in (0.0, 1.0):
             raise ConfigError(f"empty_iou is {self.empty_iou}; two empty masks agree wholly (1) or not at all (0)")
 
-    def preprocess(self, own: PreprocessConfig) -> PreprocessConfig:
-        """The model's preprocessing with what the protocol asks for."""
+    def framing(self, own: Framing) -> Framing:
+        """The model's own framing, changed as the protocol demands."""
         return replace(
             own,
             size=self.size or own.size,
@@ -62,47 +68,47 @@ class EvalProtocol:
         )
 
     def frame(
-        self, image: np.ndarray, masks: list[np.ndarray], config: PreprocessConfig, patch: int
+        self, image: np.ndarray, masks: list[np.ndarray], framing: Framing
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """The image and the true masks at the size at which masks are compared.
 
-        At the model's size masks are resized by nearest neighbour, as LAVT's and ReLA's are. config: ``preprocess``'s.
+        At the model's size, masks are resized by nearest neighbour, as LAVT and ReLA do. framing: from ``framing``.
         """
         if self.measured_at == "original":
             return image, masks
         size = (image.shape[0], image.shape[1])
-        height, width = input_size(size, config, patch)
-        inner = content_size(size, config, patch)
+        height, width = framing.input_size(size)
+        inner = framing.content_size(size)
         framed = []
         for mask in masks:
             picture = Image.fromarray(mask).resize((inner[1], inner[0]), Image.Resampling.NEAREST)
             whole = np.zeros((height, width), bool)
             whole[: inner[0], : inner[1]] = np.asarray(picture)
             framed.append(whole)
-        return fit_image(image, config, patch), framed
+        return framing.fit_image(image), framed
 
     def mask(self, prob: np.ndarray, threshold: float) -> np.ndarray:
         """The mask, bool, of probabilities."""
         return prob >= threshold if self.mask_rule == ">=" else prob > threshold
 
     def least_presence(self, own: PresenceConfig | None) -> float | None:
-        """The presence below which a mask is empty; None of a model that does not say."""
+        """The presence below which a mask is empty; None for a model without presence."""
         if own is None or own.kind == "none":
             return None
         return own.threshold if self.presence is None else self.presence
 
-    def describe(self, own: PreprocessConfig, presence: PresenceConfig | None = None) -> str:
-        """The conditions without which the numbers mean nothing, in one sentence that begins with the name."""
-        config = self.preprocess(own)
-        fit = {"longest": "longest side", "letterbox": "letterbox", "square": "stretched to a square"}[config.fit]
+    def describe(self, own: Framing, presence: PresenceConfig | None = None) -> str:
+        """The conditions of a number, in one sentence that begins with the name."""
+        framing = self.framing(own)
+        fit = {"longest": "longest side", "letterbox": "letterbox", "square": "stretched to a square"}[framing.fit]
         where = "the original size" if self.measured_at == "original" else "the model's size"
         least = self.least_presence(presence)
         empty = "" if least is None else f", empty where presence < {least:g}"
         sample = "region, its sentences joined" if self.joined else "(region, sentence) pair"
         return (
-            f"{self.name}: input {config.size} ({fit}), IoU at {where}, mask = probability {self.mask_rule} "
-            f"{config.threshold:g}{empty}, Pr@X counts IoU {self.precision_rule} X, one sample = one {sample}, both masks empty: "
-            f"IoU {self.empty_iou:g}"
+            f"{self.name}: input {framing.size} ({fit}), IoU at {where}, mask = probability {self.mask_rule} "
+            f"{framing.threshold:g}{empty}, Pr@X counts IoU {self.precision_rule} X, one sample = one {sample}, "
+            f"both masks empty: IoU {self.empty_iou:g}"
         )
 
 

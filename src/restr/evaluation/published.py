@@ -1,4 +1,4 @@
-"""An evaluation as the row of a paper's table, beside the rows that were published for the same split."""
+"""An evaluation as a row of the papers' table, with the published rows for the same split."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ _SPLITS: dict[str, str] = {  # a dataset's name here: its name in the papers
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedRow:
-    """A method's oIoU in percent, in the order of ``SPLITS``; None where its authors give none."""
+    """A published method."""
 
     method: str
+    """Its name."""
     scores: tuple[float | None, ...]
+    """oIoU in percent, in the order of ``_SPLITS``; None for splits without a published number."""
 
     def score(self, data: str) -> float | None:
-        """The score of a split of ``SPLITS``."""
+        """The score on a split of ``_SPLITS``."""
         return dict(zip(_SPLITS, self.scores, strict=True))[data]
 
 
@@ -41,16 +43,16 @@ PUBLISHED: tuple[PublishedRow, ...] = (
     PublishedRow(method="DeRIS-L", scores=(85.41, 86.49, 82.87, 79.01, 82.34, 74.41, None)),
 )
 CAUTION = (
-    "Published rows are as their authors give them, each trained on the benchmark's own training split and measured by its "
-    "own protocol; they differ by points for that alone."
+    "Published rows are as their authors give them, each trained on the benchmark's own training split and measured by "
+    "its own protocol; they differ by points for that alone."
 )
 
 
 def beside(data: str) -> dict[str, float]:
-    """The published oIoU, in percent, of a dataset's split, by method; empty where none is known."""
+    """The published oIoU, in percent, of a dataset's split, by method; empty if none is known."""
     name, *rest = data.split(":")
     if len(rest) == 1 and name in LAYOUTS:
-        rest = [*LAYOUTS[name].splitters[:1], *rest]  # the splitter that is meant where none is named
+        rest = [*LAYOUTS[name].splitters[:1], *rest]  # the default splitter
     split = ":".join([name, *rest])
     if split not in _SPLITS:
         return {}
@@ -59,7 +61,7 @@ def beside(data: str) -> dict[str, float]:
 
 
 def markdown_rows(result: EvaluationResult, data: str, *, method: str = "this model") -> str:
-    """The row "Pr@0.5 ... Pr@0.9, oIoU" of the paper's tables in Markdown, published rows above, the protocol below."""
+    """The row "Pr@0.5 ... Pr@0.9, oIoU" in Markdown, with the published rows above it and the protocol below."""
     heads = [f"Pr@{least:g}" for least in PRECISION_AT]
     known = beside(data)
     lines = [f"| {data or 'method'} | {' | '.join(heads)} | oIoU |", "|---|" + "---:|" * (len(heads) + 1)]
@@ -73,7 +75,7 @@ def markdown_rows(result: EvaluationResult, data: str, *, method: str = "this mo
 
 
 def latex_rows(result: EvaluationResult, data: str, *, method: str = "this model") -> str:
-    """The same as rows of a LaTeX tabular, what must be said of them in comments."""
+    """The same as rows of a LaTeX tabular, with the conditions in comments."""
     heads = [f"Pr@{least:g}" for least in PRECISION_AT]
     known = beside(data)
     lines = [f"% {data}: {result.overall['n']} samples", f"% {result.protocol}", *([f"% {CAUTION}"] if known else [])]

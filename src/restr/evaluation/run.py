@@ -1,4 +1,5 @@
-"""A long evaluation: images shared among processes, and noted one by one, so that it can be stopped and gone on with."""
+"""A long evaluation: images are shared among processes and written down one by one, so that it can be interrupted and
+resumed."""
 
 from __future__ import annotations
 
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from os import PathLike
 
-from restr.config import PreprocessConfig
 from restr.data.sample import SampleSource
 from restr.errors import ConfigError, DataError
 from restr.evaluation.evaluate import Record, measure_image
@@ -21,54 +21,57 @@ from restr.evaluation.journal import Journal
 from restr.evaluation.protocol import EvalProtocol
 from restr.inference.segmenter import Segmenter
 
-_AHEAD = 3  # images a process that wait for it
+_AHEAD = 3  # images queued for each process
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurer:
-    """Everything that measuring an image needs. seed: of the control; None for no control."""
+    """Everything that measuring an image needs."""
 
     segmenter: Segmenter
+    """Framed as the protocol demands."""
     samples: SampleSource
+    """All of them, of which ``records`` opens some."""
     protocol: EvalProtocol
-    preprocess: PreprocessConfig
+    """How masks are compared."""
     seed: int | None
+    """Of the control's sentences; None for no control."""
 
     def records(self, numbers: Sequence[int]) -> list[Record]:
         """The records of one image's samples."""
         group = [self.samples[number] for number in numbers]
-        patch = self.segmenter.config.vision.patch
-        return measure_image(self.segmenter, group, self.protocol, self.preprocess, patch, self.seed)
+        return measure_image(self.segmenter, group, self.protocol, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalSetup:
-    """How a process comes to its ``Measurer``; sent to each. backend, precision: ``Segmenter.from_pretrained``'s.
-    threads: in all; 0 leaves the choice to the runtime."""
+    """All that a process needs to make its ``Measurer``; sent to each process."""
 
     samples: SampleSource
+    """All samples."""
     model: str | PathLike[str] | None
+    """As ``Segmenter.from_pretrained`` takes it; so are device, backend and precision."""
     protocol: EvalProtocol
+    """How masks are compared."""
     seed: int | None = 0
+    """Of the control's sentences; None for no control."""
     device: str = "auto"
+    """Where the model runs."""
     backend: str = "auto"
+    """What runs the model."""
     precision: str = "auto"
+    """The model's number format."""
     threads: int = 0
+    """CPU threads of all processes together; 0 lets the runtime choose."""
 
     def open(self, processes: int = 1) -> Measurer:
-        """Load the model, for one of so many processes."""
+        """Load the model, for one of ``processes`` workers."""
         threads = self.threads if processes == 1 else max(1, (self.threads or os.cpu_count() or 1) // processes)
         segmenter = Segmenter.from_pretrained(
             self.model, device=self.device, backend=self.backend, precision=self.precision, threads=threads
         )
-        preprocess = self.protocol.preprocess(segmenter.config.preprocess)
-        return Measurer(
-            segmenter=segmenter.with_preprocess(preprocess),
-            samples=self.samples,
-            protocol=self.protocol,
-            preprocess=preprocess,
-            seed=self.seed,
-        )
+        framed = segmenter.with_framing(self.protocol.framing(segmenter.framing))
+        return Measurer(segmenter=framed, samples=self.samples, protocol=self.protocol, seed=self.seed)
 
 
 def measure_all(
@@ -78,10 +81,10 @@ def measure_all(
     journal: Journal | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Record]:
-    """The records of all samples, in their order, however many processes measured them.
+    """The records of all samples, in the samples' order.
 
-    journal: what it holds already is not measured again. progress: called with the number of samples after each
-    image. Raises ``ConfigError``, and ``DataError`` where a process dies.
+    journal: its images are not measured again. progress: called after each image with its number of samples. Raises
+    ``ConfigError``, and ``DataError`` if a process dies.
     """
     if processes < 1:
         raise ConfigError(f"processes is {processes}; it must be at least 1")
@@ -102,7 +105,7 @@ def measure_all(
 def _measured(
     setup: EvalSetup, groups: Sequence[Sequence[int]], left: Sequence[int], processes: int
 ) -> Iterator[tuple[int, list[Record]]]:
-    """(image, its records) of the images that are left, in the order in which they are done."""
+    """(image, its records) of the images in ``left``, as they are done."""
     if processes == 1:
         if left:
             measurer = setup.open()
@@ -130,11 +133,11 @@ def _measured(
         pool.shutdown(cancel_futures=True)
 
 
-_measurer: Measurer | None = None  # a pool's process has one
+_measurer: Measurer | None = None  # of a worker process
 
 
 def _begin(setup: EvalSetup, processes: int) -> None:
-    """Make a process of the pool ready; it leaves Ctrl-C to the parent and dies with it, however that dies."""
+    """Initialise a worker; it leaves Ctrl-C to the parent, and ends with the parent in any case."""
     global _measurer
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -1,4 +1,4 @@
-"""The measures of ``restr.metrics`` as a torchmetrics metric, for training loops that speak torchmetrics.
+"""The measures of ``restr.metrics`` as a torchmetrics metric, for training loops that use torchmetrics.
 
 Needs torchmetrics (extra ``metrics``). Sums only: synchronising processes and merging states is exact.
 """
@@ -11,23 +11,23 @@ import torch
 from torch import Tensor
 
 from restr.errors import ConfigError, DataError
-from restr.metrics import PRECISION_AT, Counts
+from restr.metrics import PRECISION_AT, Counts, intersections_and_unions
 
 try:
     from torchmetrics import Metric
 except ImportError as error:
     raise ConfigError("torchmetrics is not installed; run: pip install 'restr[metrics]'") from error
 
-OTHER = "other"  # the kind of a sample whose kind is not told
-# Columns of the state, one row a kind; the last ones are the hits of Pr@X. empty: both masks are.
-N, INTERSECTION, UNION, NO_TARGET, EMPTY, FOUND, HITS = range(7)
+_OTHER = "other"  # the kind of samples without one
+# Columns of the state; it has a row for each kind. _EMPTY: both masks are empty. From _HITS on: the hits of each Pr@X.
+_N, _INTERSECTION, _UNION, _NO_TARGET, _EMPTY, _FOUND, _HITS = range(7)
 
 
 class ReferringSegmentationMetrics(Metric):
-    """oIoU, mIoU and Pr@X over batches, to the last digit those of ``restr.metrics.SegmentationMetrics``.
+    """oIoU, mIoU and Pr@X over batches, equal to ``restr.metrics.SegmentationMetrics`` to the last digit.
 
-    ``compute`` gives float64 scalars by name: n, oiou, miou, pr@0.5 ... (see ``Counts.measures``), and "oiou/left" and so
-    on for each of ``kinds``. In a ``MetricCollection``, give two that differ in ``threshold`` or ``above``
+    ``compute`` gives float64 scalars by name: n, oiou, miou, pr@0.5 ... (see ``Counts.measures``), and "oiou/left" and
+    so on for each of ``kinds``. In a ``MetricCollection``, give two that differ in ``threshold`` or ``above``
     ``compute_groups=False``, as torchmetrics shares the state of metrics that agree on the first batch.
     """
 
@@ -35,7 +35,7 @@ class ReferringSegmentationMetrics(Metric):
     higher_is_better = True
     full_state_update = False
     counts: Tensor  # int64 (kinds columns)
-    iou_sum: Tensor  # float64 (kinds), without the samples of which both masks are empty
+    iou_sum: Tensor  # float64 (kinds), without samples whose masks are both empty
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class ReferringSegmentationMetrics(Metric):
         kinds: Sequence[str] = (),
         **options: object,
     ) -> None:
-        """threshold: the least probability of a pixel of the mask. logits: predictions that are not bool are logits, not
-        probabilities. empty_iou, above: as in ``SegmentationMetrics``. kinds: of sentences, to break down by; states need
-        to know them beforehand. options: torchmetrics' own. Raises ``ConfigError``."""
+        """threshold: the least probability of a pixel of the mask. logits: take float predictions as logits, not as
+        probabilities. empty_iou, above: as in ``SegmentationMetrics``. kinds: all kinds of sentences to break down by,
+        as the state has a fixed size. options: torchmetrics' own. Raises ``ConfigError``."""
         super().__init__(**options)
         if not 0.0 < threshold < 1.0:
             raise ConfigError(f"threshold is {threshold}; it must be between 0 and 1")
@@ -61,29 +61,29 @@ class ReferringSegmentationMetrics(Metric):
             )
         self.threshold, self.logits, self.empty_iou, self.above = threshold, logits, float(empty_iou), above
         self.kinds = tuple(kinds)
-        self._rows = {kind: row for row, kind in enumerate(dict.fromkeys((*kinds, OTHER)))}
-        columns = HITS + len(PRECISION_AT)
+        self._rows = {kind: row for row, kind in enumerate(dict.fromkeys((*kinds, _OTHER)))}
+        columns = _HITS + len(PRECISION_AT)
         self.add_state("counts", torch.zeros(len(self._rows), columns, dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("iou_sum", torch.zeros(len(self._rows), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, preds: Tensor, target: Tensor, kinds: Sequence[str] | None = None) -> None:
         """Count a batch.
 
-        preds: bool, or float probabilities or logits; (b H W), (b 1 H W), or (H W) for one sample. target: bool, or numbers
-        0 and 1, of the same shape but for the 1. kinds: of each sentence, where a breakdown is wanted. Raises ``DataError``.
+        preds: bool, or float probabilities or logits; (b H W), (b 1 H W), or (H W) for one sample. target: bool, or
+        numbers 0 and 1, of the same shape but for the 1. kinds: of each sentence, for the breakdown. Raises
+        ``DataError``.
         """
         found, truth = self._masks(preds), _truth(target)
         if found.shape != truth.shape:
             raise DataError(
-                f"preds are {tuple(preds.shape)} but target is {tuple(target.shape)}; bring both to (b H W) of one size, "
-                "best the photographs' own"
+                f"preds are {tuple(preds.shape)} but target is {tuple(target.shape)}; bring both to (b H W) of one "
+                "size, best the photographs' own"
             )
         rows = self._rows_of(kinds, len(found)).to(found.device)
-        intersection = (found & truth).flatten(1).sum(1)
-        union = (found | truth).flatten(1).sum(1)
+        intersection, union = intersections_and_unions(found, truth)
         area, marked = truth.flatten(1).any(1), found.flatten(1).any(1)
         empty = union == 0
-        iou = intersection.double() / union.clamp(min=1).double()  # 0 of both-empty samples, which compute accounts for
+        iou = intersection.double() / union.clamp(min=1).double()  # 0 if both masks are empty; compute adds empty_iou
         least = torch.tensor(PRECISION_AT, dtype=torch.float64, device=iou.device)
         hits = iou[:, None] > least if self.above else iou[:, None] >= least
         one = [torch.ones_like(union), intersection, union, ~area, empty, area & marked]
@@ -92,7 +92,7 @@ class ReferringSegmentationMetrics(Metric):
         self.iou_sum.index_add_(0, rows, iou)
 
     def compute(self) -> dict[str, Tensor]:
-        """The measures over all samples, and of each kind of ``kinds`` as "<measure>/<kind>"; NaN where there is none."""
+        """The measures over all samples, and of each of ``kinds`` as "<measure>/<kind>"; NaN without samples."""
         found = self._measures(self.counts.sum(0), self.iou_sum.sum())
         for kind in self.kinds:
             row = self._rows[kind]
@@ -101,18 +101,18 @@ class ReferringSegmentationMetrics(Metric):
         return {name: torch.tensor(value, dtype=torch.float64, device=self.device) for name, value in found.items()}
 
     def _measures(self, counts: Tensor, iou_sum: Tensor) -> dict[str, float]:
-        """Of one row of the state. The empty rule enters only here, so that states do not depend on it."""
+        """The measures of one row of the state. Only here ``empty_iou`` is used, so that states do not depend on it."""
         row = [int(value) for value in counts.tolist()]
-        of_empty = int(self.empty_iou) * row[EMPTY]
+        of_empty = int(self.empty_iou) * row[_EMPTY]
         return Counts(
-            n=row[N],
-            intersection=row[INTERSECTION],
-            union=row[UNION],
+            n=row[_N],
+            intersection=row[_INTERSECTION],
+            union=row[_UNION],
             iou_sum=float(iou_sum) + of_empty,
-            hits=[hits + of_empty for hits in row[HITS:]],
-            no_target=row[NO_TARGET],
-            rightly_empty=row[EMPTY],
-            found=row[FOUND],
+            hits=[hits + of_empty for hits in row[_HITS:]],
+            no_target=row[_NO_TARGET],
+            rightly_empty=row[_EMPTY],
+            found=row[_FOUND],
         ).measures(self.empty_iou)
 
     def _masks(self, preds: Tensor) -> Tensor:
@@ -123,21 +123,21 @@ class ReferringSegmentationMetrics(Metric):
         prob = preds.float().sigmoid() if self.logits else preds
         if not self.logits and preds.numel() and not bool(((preds >= 0) & (preds <= 1)).all()):
             raise DataError(
-                f"preds reach from {float(preds.min()):g} to {float(preds.max()):g}; expected probabilities in [0, 1], or "
-                "say logits=True"
+                f"preds reach from {float(preds.min()):g} to {float(preds.max()):g}; expected probabilities in [0, 1], "
+                "or say logits=True"
             )
         return _batched(prob >= self.threshold, "preds")
 
     def _rows_of(self, kinds: Sequence[str] | None, count: int) -> Tensor:
         """The state's row of each sample."""
         if kinds is None:
-            kinds = [OTHER] * count
+            kinds = [_OTHER] * count
         if len(kinds) != count or isinstance(kinds, str):
             raise DataError(f"kinds is {kinds!r} for {count} samples; give one kind a sample")
         if unknown := [kind for kind in kinds if kind not in self._rows]:
             raise DataError(
-                f"the kind {unknown[0]!r} was not announced; name it in kinds, which is {list(self.kinds)}, when making the "
-                "metric"
+                f"the kind {unknown[0]!r} was not announced; name it in kinds, which is {list(self.kinds)}, when "
+                "making the metric"
             )
         return torch.tensor([self._rows[kind] for kind in kinds], dtype=torch.int64)
 

@@ -11,7 +11,6 @@ from restr.config import ModelConfig
 from restr.errors import ConfigError
 from restr.export.graphs import Graph
 from restr.export.parity import sentences
-from restr.preprocess import prepare
 from restr.text.tokenizer import fills_up
 
 _LEAST = 8  # photographs
@@ -33,7 +32,7 @@ def examples(
     rng = np.random.default_rng(0)
     found = []
     for picture in photographs:
-        inputs = {"image": prepare(picture, config.preprocess, config.vision.patch)[None]}
+        inputs = {"image": config.framing.prepare(picture)[None]}
         if "patches" in graph.inputs:
             with torch.inference_mode():
                 inputs["patches"] = encoder.module(torch.from_numpy(inputs["image"])).numpy()

@@ -13,7 +13,6 @@ import numpy as np
 
 from restr.config import ModelConfig
 from restr.inference.backends.base import Backend, ExportedBackend, Segmentation
-from restr.preprocess import prepare
 from restr.text.tokenizer import fills_up
 from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN
 
@@ -119,7 +118,7 @@ def measure_parity(
         counts = [config.language.max_words]
     cases = []
     for number, picture in enumerate(pictures):
-        image = prepare(picture, config.preprocess, config.vision.patch)[None]
+        image = config.framing.prepare(picture)[None]
         theirs, ours = reference.encode_image(image), exported.encode_image(image)
         for t in EXPRESSIONS:
             for count in counts:
@@ -129,7 +128,7 @@ def measure_parity(
                 if number == 0 and count == counts[-1] and "whole" in exported.facts.files:
                     found = exported.whole(np.repeat(image, t, 0), ids)
                     cases.append(compared("whole", expected, found, image, ids))
-    image = prepare(pictures[-1], config.preprocess, config.vision.patch)[None]
+    image = config.framing.prepare(pictures[-1])[None]
     return Parity(
         target=exported.name,
         precision=exported.precision,

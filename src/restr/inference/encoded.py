@@ -1,4 +1,4 @@
-"""An image that met the vision encoder."""
+"""An image after the vision encoder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EncodedImage:
-    """An image that met the vision encoder and now waits for sentences.
-
-    pixels: uint8 (H W 3). features: what the segmenter's backend made of them (``CachedImage`` with PyTorch).
-    """
+    """An image that the vision encoder has read, ready for any number of sentences."""
 
     pixels: np.ndarray
+    """uint8 (H W 3), as read."""
     features: Any
+    """The output of the segmenter's backend, in the backend's own form."""
     name: str
+    """For files made from this image."""

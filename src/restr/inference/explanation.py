@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from restr.config import ModelConfig
 from restr.inference.backends.base import AttentionOutput
-from restr.preprocess import content_size
-from restr.text.tokenizer import Tokenizer
+from restr.preprocess import Framing, ImageSize
 from restr.text.vocabulary import PADDING
 
 
@@ -18,18 +16,18 @@ from restr.text.vocabulary import PADDING
 class WordAttention:
     """Attention inside the fusion encoder for one sentence; means over heads and blocks.
 
-    words: l words as the model read them. seed: float32 (l), how much the class seed
-    listened to each; the weights that made the classifier. patches: float32 (l h w), how much each word looked at each
-    patch of the photograph (the visual-linguistic encoder). Attention is where the model looks, not proof of why it
-    decides (Jain and Wallace 2019).
+    Attention is where the model looks, not proof of why it decides (Jain and Wallace 2019).
     """
 
     words: tuple[str, ...]
+    """The l words as the model read them."""
     seed: np.ndarray
+    """float32 (l): the class seed's attention to each word; the classifier is made with these weights."""
     patches: np.ndarray
+    """float32 (l h w): each word's attention to each patch of the photograph (the visual-linguistic encoder)."""
 
     def strongest(self) -> str:
-        """The word that the class seed listened to most."""
+        """The word with most of the class seed's attention."""
         return self.words[int(self.seed.argmax())]
 
     def to_dict(self) -> dict[str, list[float] | list[str]]:
@@ -38,21 +36,16 @@ class WordAttention:
 
 
 def explanations(
-    watched: AttentionOutput,
-    texts: Sequence[str],
-    ids: np.ndarray,
-    size: tuple[int, ...],
-    config: ModelConfig,
-    tokenizer: Tokenizer,
+    watched: AttentionOutput, sentences: Sequence[Sequence[str]], ids: np.ndarray, size: ImageSize, framing: Framing
 ) -> list[WordAttention]:
-    """The recorded attention of each sentence, without its padding and without the picture's; size: the image's (H, W)."""
-    height, width = (
-        -(-side // config.vision.patch)
-        for side in content_size((size[0], size[1]), config.preprocess, config.vision.patch)
-    )
+    """The recorded attention of each sentence, without padding of words and picture.
+
+    sentences: the words of each. size: the photograph's (H, W).
+    """
+    height, width = (-(-side // framing.patch) for side in framing.content_size(size))
     found = []
-    for text, row, words, seed in zip(texts, ids, watched.words, watched.seed, strict=True):
-        read = tuple(tokenizer.words(text)[: tokenizer.max_words])
-        patches = words[row != PADDING].reshape(-1, *watched.grid)[:, :height, :width]
-        found.append(WordAttention(words=read, seed=seed[row != PADDING], patches=patches))
+    for sentence, row, words, seed in zip(sentences, ids, watched.words, watched.seed, strict=True):
+        read = row != PADDING  # the end of a long sentence is not read
+        patches = words[read].reshape(-1, *watched.grid)[:, :height, :width]
+        found.append(WordAttention(words=tuple(sentence[: read.sum()]), seed=seed[read], patches=patches))
     return found

@@ -1,13 +1,13 @@
-"""Segmenter: a loaded model with everything between a photograph and a sentence, and a mask."""
+"""Segmenter: a loaded model, and all that leads from a photograph and a sentence to a mask."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 from os import PathLike
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
@@ -15,16 +15,13 @@ from restr.config import PreprocessConfig
 from restr.errors import ConfigError, ImageError, TextError
 from restr.fields import whole
 from restr.inference.backends.base import Backend
-from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.cache import FeatureCache
 from restr.inference.encoded import EncodedImage
 from restr.inference.explanation import WordAttention, explanations
-from restr.inference.exported import FACTS, ExportManifest
-from restr.inference.locate import model_folder
+from restr.inference.loading import load_runnable
 from restr.inference.result import Result, thresholds
 from restr.inference.sources import ImageSource, image_name, read_image
-from restr.model.folder import VOCABULARY
-from restr.preprocess import input_size, prepare, restore, sigmoid
+from restr.preprocess import Framing, sigmoid
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import UNKNOWN, Vocabulary
 
@@ -33,10 +30,18 @@ if TYPE_CHECKING:
 
     from restr.model.restr import ReSTR
 
-logger = logging.getLogger("restr")
+_logger = logging.getLogger("restr")
 
-KEPT_FEATURES = 2**26  # bytes; a photograph's at 480 pixels are about five million
+KEPT_FEATURES = 2**26  # bytes; a photograph at 480 pixels takes about five million
+Texts = list[str] | tuple[str, ...]
 TEXTS_AT_ONCE = 4  # more would only cost memory: the decoder's maps are as large as the image
+
+
+class _Sentence(NamedTuple):
+    """A text and its words, split once."""
+
+    text: str
+    words: list[str]
 
 
 class Segmenter:
@@ -56,9 +61,9 @@ class Segmenter:
         precision: str = "auto",
         cache_bytes: int = 0,
     ) -> None:
-        """model and vocabulary belong together; ``from_pretrained`` loads both. A backend has chosen the rest itself.
+        """model and vocabulary belong together; ``from_pretrained`` loads both. A backend has its own device.
 
-        cache_bytes: how much of encoded images is kept for when they come again; none of a model that may still change.
+        cache_bytes: memory for encoded images, in case they come again; leave it at 0 while the model may change.
         """
         if not isinstance(model, Backend):
             from restr.inference.backends.torch_backend import TorchBackend  # torch loads here
@@ -81,50 +86,28 @@ class Segmenter:
         threads: int = 0,
         cache_bytes: int = KEPT_FEATURES,
     ) -> Segmenter:
-        """A segmenter from a model folder or an export's, or a file in one; without a path, the bundled model.
+        """A segmenter from a model folder, an export's folder, or a file in either; without a path, the bundled model.
 
-        "hf:user/model" fetches a folder from the Hugging Face hub (extra ``hub``). What ``restr export`` wrote runs in
-        the runtime that it was made for; torch is then needed only by torch's own.
+        "hf:user/model" fetches a folder from the Hugging Face hub (extra ``hub``). An export runs in the runtime that
+        it was made for, and needs torch only if that runtime is torch.
 
-        device: "auto" takes a GPU where there is one. backend: "auto", "torch", "onnx", "openvino", "torch-export",
-        "aoti"; only an ONNX export leaves a choice, the second and third. precision: "fp32" or "bf16" for a model
-        folder; an export has its own. threads: of the processor, for PyTorch those of the whole process; 0 leaves the choice
-        to the runtime. cache_bytes: how much of encoded images is kept for when they come again. Raises ``WeightsError``
-        and ``ConfigError``.
+        device: "auto" takes a GPU if there is one. backend: "auto", "torch", "onnx", "openvino", "torch-export" or
+        "aoti"; only an ONNX export leaves a choice: "onnx" or "openvino". precision: "fp32" or "bf16" for a model
+        folder; an export has its own. threads: CPU threads, for PyTorch those of the whole process; 0 lets the runtime
+        choose. cache_bytes: memory for encoded images, in case they come again. Raises ``WeightsError`` and
+        ``ConfigError``.
         """
-        if backend not in BACKENDS:
-            raise ConfigError(f"backend is {backend!r}; choose one of {', '.join(BACKENDS)}")
         for name, value in (("threads", threads), ("cache_bytes", cache_bytes)):
             if whole(value) is None or value < 0:
                 raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least 0")
-        folder = model_folder(path)
-        if (folder / FACTS).is_file():
-            facts = ExportManifest.read(folder)
-            runtime = open_exported(facts, device=str(device), backend=backend, precision=precision, threads=threads)
-            return cls(runtime, Vocabulary.from_file(folder / VOCABULARY), cache_bytes=cache_bytes)
-        if backend not in ("auto", "torch"):
-            raise ConfigError(
-                f"backend is {backend!r}, but {folder} is a model folder, which torch runs; export it first: "
-                f"restr export {folder} --to {backend}"
-            )
-        try:
-            import torch
-
-            from restr.model.weights import load_pretrained
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"{error.name} is not installed, and {folder} is a model folder; install torch, or pass what "
-                "restr export wrote"
-            ) from error
-
-        if threads:
-            torch.set_num_threads(threads)
-        model, vocabulary = load_pretrained(folder)
+        model, vocabulary = load_runnable(
+            path, device=str(device), backend=backend, precision=precision, threads=threads
+        )
         return cls(model, vocabulary, device=device, precision=precision, cache_bytes=cache_bytes)
 
     @property
     def model(self) -> ReSTR:
-        """The PyTorch model. Raises ``ConfigError`` where an export takes its place."""
+        """The PyTorch model. Raises ``ConfigError`` for an export."""
         model = getattr(self.backend, "model", None)
         if model is None:
             raise ConfigError(
@@ -134,11 +117,19 @@ class Segmenter:
 
     @property
     def device(self) -> torch.device:
-        """Where the backend computes (a string, but for PyTorch)."""
+        """Where the backend computes: a ``torch.device`` for PyTorch, else a string."""
         return self.backend.device
 
-    def with_preprocess(self, preprocess: PreprocessConfig) -> Segmenter:
-        """The same model behind other preprocessing, for an evaluation's protocol."""
+    @property
+    def framing(self) -> Framing:
+        """How images become the model's input, and masks return to their size."""
+        return self.config.framing
+
+    def with_framing(self, framing: Framing) -> Segmenter:
+        """The same model with another framing, such as an evaluation's. Raises ``ConfigError`` for another patch."""
+        if framing.patch != self.config.vision.patch:
+            raise ConfigError(f"the framing's patch is {framing.patch}, the model's is {self.config.vision.patch}")
+        preprocess = PreprocessConfig(**{each.name: getattr(framing, each.name) for each in fields(PreprocessConfig)})
         other = copy(self)
         other.config, other._image = replace(self.config, preprocess=preprocess), None
         return other
@@ -158,7 +149,7 @@ class Segmenter:
     def __call__(
         self,
         image: ImageSource,
-        text: list[str] | tuple[str, ...],
+        text: Texts,
         *,
         threshold: float | None = None,
         presence: float | None = None,
@@ -168,20 +159,21 @@ class Segmenter:
     def __call__(
         self,
         image: ImageSource,
-        text: str | list[str] | tuple[str, ...],
+        text: str | Texts,
         *,
         threshold: float | None = None,
         presence: float | None = None,
         attention: bool = False,
     ) -> Result | list[Result]:
-        """What ``text`` names in ``image``: one text, one ``Result``; a list of texts, a list.
+        """Segment what ``text`` names in ``image``: a ``Result`` for one text, a list for a list of texts.
 
-        threshold: least probability of the mask's pixels; the model's own (0.5) if not given. presence: least probability
-        that anything is meant, below which the mask is empty; the model's own if not given, 0 always draws a mask.
-        attention: also record which words made the mask (``Result.attention``). Raises ``ImageError`` and ``TextError``.
+        threshold: least probability of the mask's pixels; the model's own (0.5) if not given. presence: least
+        probability that the text means anything in the image; below it the mask is empty. The model's own if not given;
+        0 always draws a mask. attention: also record which words made the mask (``Result.attention``). Raises
+        ``ImageError`` and ``TextError``.
         """
-        texts = self._texts(text)
-        results = self._predict(self.encode(image), texts, threshold, presence, attention)
+        sentences = self._sentences(text)
+        results = self._predict(self.encode(image), sentences, threshold, presence, attention)
         return results[0] if isinstance(text, str) else results
 
     def set_image(self, image: ImageSource) -> None:
@@ -195,50 +187,45 @@ class Segmenter:
 
     @overload
     def predict(
-        self,
-        text: list[str] | tuple[str, ...],
-        *,
-        threshold: float | None = None,
-        presence: float | None = None,
-        attention: bool = False,
+        self, text: Texts, *, threshold: float | None = None, presence: float | None = None, attention: bool = False
     ) -> list[Result]: ...
 
     def predict(
         self,
-        text: str | list[str] | tuple[str, ...],
+        text: str | Texts,
         *,
         threshold: float | None = None,
         presence: float | None = None,
         attention: bool = False,
     ) -> Result | list[Result]:
-        """What ``text`` names in the image of ``set_image``; one text, one result, as when called."""
+        """Segment what ``text`` names in the image of ``set_image``; arguments and results as when called."""
         if self._image is None:
             raise ImageError("predict has no image yet; call set_image(image) first, or segmenter(image, text)")
-        results = self._predict(self._image, self._texts(text), threshold, presence, attention)
+        results = self._predict(self._image, self._sentences(text), threshold, presence, attention)
         return results[0] if isinstance(text, str) else results
 
     def encode(self, image: ImageSource) -> EncodedImage:
-        """The image's half of the work, for ``predict_encoded``."""
+        """Run the image encoder, for ``predict_encoded``."""
         return self.encode_several([image])[0]
 
     def encode_several(self, images: Sequence[ImageSource]) -> list[EncodedImage]:
-        """As ``encode`` for each; those that the model gets in the same size are computed together."""
+        """As ``encode`` for each; images with the same input size are computed together."""
         self.backend.enter()
-        preprocess, patch = self.config.preprocess, self.config.vision.patch
+        framing = self.framing
         read = [read_image(image) for image in images]
-        keys = [self._cache.key(pixels, preprocess) for pixels in read]
-        found = [self._cache.get(key) for key in keys]
+        keys = [self._cache.key(pixels, framing) for pixels in read]
+        found = [self._cache.find(key) for key in keys]
         together: dict[tuple[int, int], list[int]] = {}
         for number, pixels in enumerate(read):
             if found[number] is None:
-                together.setdefault(input_size(pixels.shape[:2], preprocess, patch), []).append(number)
+                together.setdefault(framing.input_size(pixels.shape[:2]), []).append(number)
         for numbers in together.values():
-            batch = np.stack([prepare(read[number], preprocess, patch) for number in numbers])
+            batch = np.stack([framing.prepare(read[number]) for number in numbers])
             for number, found[number] in zip(numbers, self.backend.encode_images(batch), strict=True):
-                self._cache.put(keys[number], found[number])
+                self._cache.keep_features(keys[number], found[number])
         return [
-            EncodedImage(pixels=pixels, features=kept, name=image_name(image))
-            for image, pixels, kept in zip(images, read, found, strict=True)
+            EncodedImage(pixels=pixels, features=features, name=image_name(image))
+            for image, pixels, features in zip(images, read, found, strict=True)
         ]
 
     def predict_encoded(
@@ -250,51 +237,61 @@ class Segmenter:
         presence: float | None = None,
         attention: bool = False,
     ) -> list[Result]:
-        """What each of ``texts`` names in an image from ``encode``; keeps no state, so many images can be open."""
-        return self._predict(image, self._texts(texts), threshold, presence, attention)
+        """Segment what each of ``texts`` names in an image from ``encode``; keeps no state for the next call."""
+        return self._predict(image, self._sentences(texts), threshold, presence, attention)
 
     def _predict(
-        self, image: EncodedImage, texts: list[str], threshold: float | None, presence: float | None, attention: bool
+        self,
+        image: EncodedImage,
+        sentences: list[_Sentence],
+        threshold: float | None,
+        presence: float | None,
+        attention: bool,
     ) -> list[Result]:
         self.backend.enter()
-        preprocess, patch = self.config.preprocess, self.config.vision.patch
-        threshold, least_presence = thresholds(self.config, threshold, presence)
-        results, (height, width) = [], image.pixels.shape[:2]
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            some = texts[start : start + TEXTS_AT_ONCE]
-            ids, _ = self.tokenizer(some)
-            explained: Sequence[WordAttention | None] = [None] * len(some)
-            if attention:
-                seen = self.backend.segment_with_attention(image.features, ids)
-                said = seen.segmentation
-                explained = explanations(seen, some, ids, image.pixels.shape, self.config, self.tokenizer)
-            else:
-                said = self.backend.segment(image.features, ids)
-            there = [None] * len(some) if said.presence is None else sigmoid(said.presence).tolist()
-            for text, row, prob, present, why in zip(some, ids, sigmoid(said.logits), there, explained, strict=True):
-                if not (row > UNKNOWN).any():
-                    logger.warning("the model knows none of the words of %r; the mask is a guess", text)
-                result = Result(
-                    image=image.pixels,
-                    text=text,
-                    prob=restore(prob[0], (height, width), preprocess, patch),
-                    threshold=threshold,
-                    name=image.name,
-                    attention=why,
-                    presence=present,
-                    least_presence=least_presence,
-                    scoring=self.config.score,
-                )
-                results.append(result)
+        limits = thresholds(self.config, threshold, presence)
+        parts = (sentences[start : start + TEXTS_AT_ONCE] for start in range(0, len(sentences), TEXTS_AT_ONCE))
+        return [result for part in parts for result in self._predict_batch(image, part, limits, attention)]
+
+    def _predict_batch(
+        self, image: EncodedImage, sentences: list[_Sentence], limits: tuple[float, float], attention: bool
+    ) -> list[Result]:
+        framing, size = self.framing, (image.pixels.shape[0], image.pixels.shape[1])
+        words = [sentence.words for sentence in sentences]
+        ids, _ = self.tokenizer.rows(words)
+        explained: Sequence[WordAttention | None] = [None] * len(sentences)
+        if attention:
+            watched = self.backend.segment_with_attention(image.features, ids)
+            output = watched.segmentation
+            explained = explanations(watched, words, ids, size, framing)
+        else:
+            output = self.backend.segment(image.features, ids)
+        presences = [None] * len(sentences) if output.presence is None else sigmoid(output.presence).tolist()
+        results = []
+        for (text, _), row, prob, presence, why in zip(
+            sentences, ids, sigmoid(output.logits), presences, explained, strict=True
+        ):
+            if not (row > UNKNOWN).any():
+                _logger.warning("the model knows none of the words of %r; the mask is a guess", text)
+            result = Result(
+                image=image.pixels,
+                text=text,
+                prob=framing.restore(prob[0], size),
+                threshold=limits[0],
+                name=image.name,
+                attention=why,
+                presence=presence,
+                least_presence=limits[1],
+                scoring=self.config.score,
+            )
+            results.append(result)
         return results
 
-    def _texts(self, text: str | Sequence[str]) -> list[str]:
-        """The texts as a list, all checked before any work is done."""
+    def _sentences(self, text: str | Sequence[str]) -> list[_Sentence]:
+        """The texts and their words, all checked before any work is done."""
         if not isinstance(text, (str, Sequence)) or isinstance(text, (bytes, bytearray, memoryview)):
             raise TextError(f"the text is {type(text).__name__} {text!r}; expected a string, or a list of strings")
         texts = [text] if isinstance(text, str) else list(text)
         if not texts:
             raise TextError("got no text; say what to segment, for example 'the dog on the left'")
-        for each in texts:
-            self.tokenizer.words(each)
-        return texts
+        return [_Sentence(each, self.tokenizer.words(each)) for each in texts]

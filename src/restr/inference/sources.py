@@ -1,6 +1,6 @@
-"""Whatever an image comes in - path, pipe, bytes, text of base64, PIL image, array - as one thing: uint8 RGB, upright.
+"""Images from every source - path, pipe, bytes, base64 text, PIL image, array - as upright uint8 RGB.
 
-What a file's pixels are is decided in ``restr.pictures``, for training and evaluation as for prediction.
+Files are read by ``restr.pictures``, in prediction as in training and evaluation.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from restr.errors import ImageError
 from restr.pictures import from_array, from_pil, read_picture
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif",
-                      ".jp2", ".j2k", ".dds", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"})  # fmt: skip
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif",
+                      ".tiff", ".avif", ".jp2", ".j2k", ".dds", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"})  # fmt: skip
 
 
 def read_image(source: ImageSource) -> np.ndarray:
-    """An image from anywhere as uint8 (H W 3), contiguous. Raises ``ImageError`` saying what is wrong with it.
+    """An image from any source as uint8 (H W 3), contiguous. Raises ``ImageError`` with the reason.
 
-    Text is a path, a ``data:`` URI or the base64 of a file. An open file is read from where it is.
+    A string is a path, a ``data:`` URI or the base64 of a file. An open file is read from its current position.
     """
     if isinstance(source, np.ndarray):
         return from_array(source)
@@ -47,7 +47,7 @@ def read_image(source: ImageSource) -> np.ndarray:
 
 
 def image_name(source: ImageSource, default: str = "image") -> str:
-    """A name for files made from this image: its file's stem where it has one."""
+    """A name for files made from this image: its file's stem, if it has one."""
     if isinstance(source, (str, os.PathLike)):
         written_out = isinstance(source, str) and embedded(source) is not None
         return default if written_out else Path(source).stem or default
@@ -62,7 +62,7 @@ def _from_bytes(content: bytes) -> np.ndarray:
 
 
 def _from_file(file: BinaryIO) -> np.ndarray:
-    """What is left of an open file."""
+    """An open file, from its current position."""
     try:
         content = file.read()
     except (OSError, ValueError) as error:
@@ -90,6 +90,6 @@ def _from_path(source: str | os.PathLike[str]) -> np.ndarray:
         raise ImageError(f"there is no file {name}; check the path (the current folder is {Path.cwd()})") from error
     except ImageError:
         raise
-    except (OSError, ValueError) as error:  # no permission, no name for a file
+    except (OSError, ValueError) as error:  # no permission, or an invalid file name
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ImageError(f"{name} cannot be opened: {reason}; check the path and who may read it") from error

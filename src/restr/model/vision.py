@@ -76,7 +76,7 @@ class VisionEncoder(Transformer):
         if height % patch or width % patch or not height or not width:
             raise ImageError(
                 f"the input is {height} x {width}; both sides must be multiples of the patch, {patch}: "
-                "use restr.preprocess.prepare"
+                "use ModelConfig.framing.prepare"
             )
         return height // patch, width // patch
 

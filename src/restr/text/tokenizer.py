@@ -70,7 +70,11 @@ class Tokenizer:
         """
         if isinstance(texts, str):
             raise TextError(f"got the single string {texts!r}; expected a list of expressions: [{texts!r}]")
-        sentences = [self.words(text)[: self.max_words] for text in texts]
+        return self.rows([self.words(text) for text in texts])
+
+    def rows(self, sentences: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
+        """The same for sentences that ``words`` has split already."""
+        sentences = [words[: self.max_words] for words in sentences]
         longest = self.max_words if self.full else max((len(words) for words in sentences), default=0)
         ids = np.full((len(sentences), longest), PADDING, dtype=np.int64)
         for row, words in zip(ids, sentences, strict=True):

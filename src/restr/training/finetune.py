@@ -17,7 +17,6 @@ from restr.errors import DataError
 from restr.losses import segmentation_loss
 from restr.masks import rle_decode, rle_encode
 from restr.model.restr import ReSTR
-from restr.preprocess import prepare
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary
 from restr.training.cached.features import FeatureStore, cache_features, fingerprint_of
@@ -123,7 +122,7 @@ def open_pictures(
             progress(1)
 
     def encode(name: str) -> tuple[np.ndarray, tuple[int, int]]:
-        values = prepare(image, config.preprocess, config.vision.patch)
+        values = config.framing.prepare(image)
         patches, grid = vision(torch.from_numpy(values)[None].to(device))
         return patches[0].float().cpu().numpy(), grid
 

@@ -90,13 +90,13 @@ def on_dataset(
     config = model.config
     square = replace(config, preprocess=replace(config.preprocess, fit="letterbox"))
     tokenizer = Tokenizer.of(words, config)
-    fitted: Any = FittedSamples(val, square)  # any sequence will do, though Subset is typed for torch's own
+    fitted: Any = FittedSamples(val, square.framing)  # any sequence will do, though Subset is typed for torch's own
     some: Any = Subset(fitted, spread(len(val), measured))
     return Setup(
         model=model,
         words=words,
         batches=SampleBatches(
-            FittedSamples(train, square), tokenizer, square, size=batch, seed=seed, order=train.order(seed)
+            FittedSamples(train, square.framing), tokenizer, square, size=batch, seed=seed, order=train.order(seed)
         ),
         evaluate=partial(measure, samples=some, tokenizer=tokenizer),
         draw=partial(draw_sheet, samples=_shown(some), tokenizer=tokenizer),

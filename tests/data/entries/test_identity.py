@@ -13,7 +13,7 @@ import pytest
 
 import mixed_pictures
 from restr.data.entries.entry import Entry
-from restr.data.entries.identity import LONGEST, Names, digest_of_array, file_name, stamp_of, told_apart
+from restr.data.entries.identity import NAME_BYTES, Names, digest_of_array, file_name, stamp_of, told_apart
 from restr.data.entries.index import index_name
 
 
@@ -26,7 +26,7 @@ def test_names_are_unique_everywhere_and_can_be_written(seed: int, tmp_path: Pat
     assert given == [again.of(path) for path in paths] == [names.of(path) for path in paths], "they are stable"
     assert len({unicodedata.normalize("NFC", name).casefold() for name in given}) == len(paths)
     for name in given:
-        assert len(name.encode()) <= LONGEST and not name.startswith(".") and not set(name) & set('/\\:*?"<>|')
+        assert len(name.encode()) <= NAME_BYTES and not name.startswith(".") and not set(name) & set('/\\:*?"<>|')
         (tmp_path / name).touch()
     assert len(list(tmp_path.iterdir())) == len(paths)
 

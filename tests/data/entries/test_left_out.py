@@ -20,6 +20,10 @@ from restr.data.entries.regions import check_region
 from restr.errors import DatasetError
 from restr.formats.catalog import open_dataset
 from restr.masks import rle_encode
+from restr.model.build import build_model
+from restr.model.weights import save_pretrained
+from restr.presets import restr_tiny
+from restr.text.vocabulary import Vocabulary
 
 GOOD = {"image": "a.png", "text": "good", "bbox": [5, 6, 20, 20]}
 MARKED = area(5, 6, 25, 26)
@@ -29,6 +33,15 @@ MARKED = area(5, 6, 25, 26)
 def root(tmp_path: Path) -> Path:
     picture(tmp_path / "a.png")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny model's folder: what it says matters to no test here, and it loads at once."""
+    folder = tmp_path_factory.mktemp("model")
+    words = Vocabulary(["good", "nothing"])
+    save_pretrained(build_model(restr_tiny(vocab=len(words)), seed=0), words, folder)
+    return str(folder)
 
 
 def jsonl(root: Path, *rows: Any) -> str:
@@ -167,10 +180,10 @@ def test_an_older_index_is_made_again(root: Path) -> None:
     assert left(open_dataset(spec, root)) == {BAD: 1}
 
 
-def test_eval_and_convert_say_the_count_in_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_and_convert_say_the_count_in_one_line(root: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
     spec = jsonl(root, GOOD, {"image": "a.png"}, GOOD | {"bbox": "x"})
     line = f"{spec}: left out 2 bad annotations; restr data check says which and why\n"
-    assert main(["eval", "--data", spec, "--root", str(root)]) == 0
+    assert main(["eval", "--data", spec, "--root", str(root), "--model", model]) == 0
     printed = capsys.readouterr()
     assert line in printed.err and printed.out.startswith(f"**{spec}**") and "1 sentences" in printed.out
     assert main(["data", "convert", spec, "--root", str(root), "--to", "jsonl", "--out", str(root / "out")]) == 0
@@ -186,11 +199,11 @@ def test_train_and_finetune_say_the_count_in_one_line(root: Path, capsys: pytest
     assert line in capsys.readouterr().err
 
 
-def test_masks_that_are_all_empty_are_warned_of(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_masks_that_are_all_empty_are_warned_of(root: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("L", (60, 40)).save(root / "black.png")
     rows = [{"image": "a.png", "text": str(number), "mask": "black.png"} for number in range(3)]
     spec = jsonl(root, *rows, {"image": "a.png", "text": "nothing", "mask": "none"})
-    assert main(["eval", "--data", spec, "--root", str(root)]) == 0
+    assert main(["eval", "--data", spec, "--root", str(root), "--model", model]) == 0
     assert (
         f"{spec}: each mask that names a region is empty, so nothing can be learnt or measured"
         in capsys.readouterr().err

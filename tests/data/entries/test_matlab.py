@@ -50,7 +50,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(DataError, match="a.mat is no MATLAB file of version 5 to 7; save it with -v7"):
             read_matrices(path)
     savemat(path, {"m": np.zeros((40, 40))}, do_compression=True)
-    monkeypatch.setattr("restr.data.entries.matlab.MOST", 1000)
+    monkeypatch.setattr("restr.data.entries.matlab._MOST", 1000)
     with pytest.raises(DataError, match="a compressed part of more than 1,000 bytes"):
         read_matrices(path)
     header = path.read_bytes()[:HEADER]

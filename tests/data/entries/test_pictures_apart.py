@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mixed_pictures import BLUE, BOX, GREEN, RED, colours_fit, flat
-from restr.evaluation.evaluate import by_image
+from restr.evaluation.grouping import by_image
 from restr.formats.catalog import open_dataset
 
 

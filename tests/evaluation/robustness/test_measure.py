@@ -12,21 +12,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oracles import Answer
-from restr.config import PreprocessConfig
+from oracles import Answer, Framed
 from restr.data.sample import Sample, SampleList
 from restr.errors import DataError
 from restr.evaluation.protocol import PROTOCOLS
-from restr.evaluation.robustness.measure import SIDED, Measured, RobustnessResult, measure, passes, summarise
+from restr.evaluation.robustness.measure import (
+    SIDED,
+    RobustnessResult,
+    measure_robustness,
+    passes,
+    summarise_robustness,
+)
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, sentences_of_others
 from restr.evaluation.robustness.report import markdown, write_robustness
+from restr.evaluation.robustness.store import Measured
 from restr.evaluation.robustness.synonyms import named
 
 SIZE = (20, 30)
 SENTENCES = [name for name, each in PERTURBATIONS.items() if each.family == "sentence"]
 
 
-class Halves:
+class Halves(Framed):
     """Marks the half that the sentence names; of the image it sees nothing, but counts how often it is given one."""
 
     def __init__(self, *, deaf: bool = False, faithful: bool = False) -> None:
@@ -48,7 +54,7 @@ class Halves:
         return mask
 
 
-class Bright:
+class Bright(Framed):
     """Marks the bright pixels, whatever the sentence."""
 
     def __call__(self, image: np.ndarray, text: list[str], **limits: float | None) -> list[Answer]:
@@ -72,20 +78,15 @@ def make_samples(images: int = 6) -> SampleList:
 
 
 def run(segmenter: Any, samples: SampleList, names: list[str], *, seed: int = 0, **options: Any) -> dict[str, Any]:
-    return measure(
-        segmenter, samples, names, preprocess=PreprocessConfig(), protocol=PROTOCOLS["own"], seed=seed, **options
-    )
+    return measure_robustness(segmenter, samples, names, protocol=PROTOCOLS["own"], seed=seed, **options)
 
 
 def result_of(segmenter: Any, samples: SampleList, names: list[str], **options: Any) -> RobustnessResult:
-    return summarise(run(segmenter, samples, names, **options), "conditions", seed=0)
+    return summarise_robustness(run(segmenter, samples, names, **options), "conditions", seed=0)
 
 
 def retained(result: RobustnessResult) -> dict[str, float]:
     return {row.name: row.retained_oiou for row in result.retained}
-
-
-# --- what is left ----------------------------------------------------------------------------------------------------
 
 
 def test_who_ignores_the_words_keeps_everything_whatever_they_are() -> None:
@@ -147,7 +148,7 @@ def test_intervals_are_over_images_not_sentences() -> None:
         samples += [replace(first, id=f"{noun} {number}") for number in range(8)]
     records = run(Halves(), samples, ["typo"])
     lost = [replace(r, iou=0.0, intersection=0) if r.image_id == "kites" else r for r in records["typo"]]
-    row = summarise(records | {"typo": lost}, "conditions", seed=0).retained[0]
+    row = summarise_robustness(records | {"typo": lost}, "conditions", seed=0).retained[0]
     assert row.retained_oiou == row.retained_miou == 0.5
     assert row.retained_oiou_interval == row.retained_miou_interval == (0.0, 1.0)
 
@@ -252,7 +253,7 @@ def test_sentences_of_a_region_may_be_joined() -> None:
     samples = make_samples(4)[::2]  # a region an image, so that its changed sentences follow those as they are
     samples = SampleList(each for one in samples for each in (one, replace(one, id=one.id + "2")))
     joined = replace(PROTOCOLS["own"], joined=True)
-    found = measure(Halves(), samples, ["typo"], preprocess=PreprocessConfig(), protocol=joined)
+    found = measure_robustness(Halves(), samples, ["typo"], protocol=joined)
     assert [len(records) for records in found.values()] == [4, 4]
     assert found[CLEAN][0].text == "the dog on the left. the dog on the left"
 
@@ -261,7 +262,7 @@ def test_the_report_holds_every_row(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     samples, names = make_samples(), list(PERTURBATIONS)
     records = run(Halves(), samples, names)
-    result = summarise(records, "own: conditions", seed=0)
+    result = summarise_robustness(records, "own: conditions", seed=0)
     paths = write_robustness(result, records, tmp_path, title="halves", samples=samples, command="restr robustness")
     assert sorted(paths) == ["examples.png", "robustness.json", "robustness.png", "table.md"]
     table = paths["table.md"].read_text()

@@ -142,7 +142,7 @@ def test_the_usual_order_is_as_it_was() -> None:
 def batches_of(samples: Any, **more: Any) -> SampleBatches:
     config = restr_tiny(vocab=4)
     tokenizer = Tokenizer.of(Vocabulary(("the", "thing")), config)
-    return SampleBatches(FittedSamples(samples, config), tokenizer, config, size=8, seed=1, **more)
+    return SampleBatches(FittedSamples(samples, config.framing), tokenizer, config, size=8, seed=1, **more)
 
 
 def test_batches_are_the_same_for_any_number_of_processes_and_after_resuming(server: ShardServer) -> None:

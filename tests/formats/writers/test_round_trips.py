@@ -14,7 +14,7 @@ import mixed_pictures
 from mixed_pictures import BLUE, BOX, GREEN, OPENED, RED, colours_fit, contents, dataset, flat
 from restr.cli.main import main
 from restr.errors import DatasetError
-from restr.evaluation.evaluate import by_image
+from restr.evaluation.grouping import by_image
 from restr.formats import writers
 from restr.formats.catalog import open_dataset
 from restr.formats.writers import convert

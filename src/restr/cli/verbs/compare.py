@@ -45,11 +45,11 @@ class Compare:
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parsed(Compare, "restr compare", arguments)
-    from restr.evaluation.comparison import compare
+    from restr.evaluation.comparison import compare_records
     from restr.evaluation.predictions import read_records
 
     one, two = read_records(settings.first), read_records(settings.second)
-    found = compare(one, two)
+    found = compare_records(one, two)
     print(f"{settings.second} against {settings.first}: {found.n} samples", end="")
     print(f" ({found.left_out} that only one of them has are left out)" if found.left_out else "")
     for name, value, interval in (

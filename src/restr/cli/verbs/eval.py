@@ -13,10 +13,11 @@ from restr.cli.options import parsed
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from restr.config import PreprocessConfig, PresenceConfig
+    from restr.config import PresenceConfig
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import EvaluationResult
     from restr.evaluation.protocol import EvalProtocol
+    from restr.preprocess import Framing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,11 +96,11 @@ def main(arguments: Sequence[str]) -> int:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What the settings mean: a model's folder, preprocessing and presence threshold, how to measure, on what; facts: all that
+    """What the settings mean: a model's folder, framing and presence threshold, how to measure, on what; facts: all that
     a number depends on."""
 
     folder: Path
-    preprocess: PreprocessConfig
+    framing: Framing
     presence: PresenceConfig
     protocol: EvalProtocol
     samples: SampleSource
@@ -109,7 +110,7 @@ class Prepared:
     @property
     def conditions(self) -> str:
         """The protocol's sentence."""
-        return self.protocol.describe(self.preprocess, self.presence)
+        return self.protocol.describe(self.framing, self.presence)
 
 
 def prepared(settings: Eval) -> Prepared:
@@ -120,11 +121,11 @@ def prepared(settings: Eval) -> Prepared:
         raise ConfigError(f"n is {settings.n}; ask for at least one sentence")
     folder = model_folder(settings.model)
     found = described(folder)
-    preprocess, protocol = found.config.preprocess, chosen_protocol(settings)
-    samples = open_samples(settings, size=preprocess.size)
+    framing, protocol = found.config.framing, chosen_protocol(settings)
+    samples = open_samples(settings, size=framing.size)
     return Prepared(
         folder=folder,
-        preprocess=preprocess,
+        framing=framing,
         presence=found.config.presence,
         protocol=protocol,
         samples=samples,
@@ -137,10 +138,10 @@ def prepared(settings: Eval) -> Prepared:
             "n": settings.n,
             "seed": settings.seed,
             "samples": len(samples),
-            "size": preprocess.size,
+            "size": framing.size,
             "model": found.hash,
             "precision": found.precision or settings.precision.replace("auto", "fp32"),
-            "protocol": protocol.describe(preprocess, found.config.presence),
+            "protocol": protocol.describe(framing, found.config.presence),
         },
     )
 

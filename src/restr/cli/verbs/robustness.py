@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from restr.data.sample import SampleSource
     from restr.evaluation.evaluate import Record
     from restr.evaluation.protocol import EvalProtocol
-    from restr.evaluation.robustness.measure import Measured, RobustnessResult
+    from restr.evaluation.robustness.measure import RobustnessResult
+    from restr.evaluation.robustness.store import Measured
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,9 +76,10 @@ def main(arguments: Sequence[str]) -> int:
 def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     """Measure what the folder does not have yet, print the table and write the report."""
     from restr.cli.verbs.eval import Eval, prepared
-    from restr.evaluation.robustness.measure import Measured, summarise
+    from restr.evaluation.robustness.measure import summarise_robustness
     from restr.evaluation.robustness.perturbations import PERTURBATIONS, chosen
     from restr.evaluation.robustness.report import markdown, write_robustness
+    from restr.evaluation.robustness.store import Measured
 
     names = chosen(settings.only)
     shared = ("data", "root", "protocol", "split", "n", "seed", "model")
@@ -85,7 +87,7 @@ def _run(settings: Robustness, *, command: str = "") -> RobustnessResult:
     store = Measured(settings.out / "measured", ready.facts)
     names = [name for name in PERTURBATIONS if name in {*names, *store.names()}]
     records = _measured(settings, names, ready.samples, ready.protocol, store)
-    result = summarise(records, ready.conditions, seed=settings.seed)
+    result = summarise_robustness(records, ready.conditions, seed=settings.seed)
     written = write_robustness(
         result, records, settings.out, title=ready.title, samples=ready.samples, command=command, facts=ready.facts
     )
@@ -101,14 +103,13 @@ def _measured(
     import torch
 
     from restr.cli.progress import progress_bar
-    from restr.evaluation.robustness.measure import measure, passes
+    from restr.evaluation.robustness.measure import measure_robustness, passes
     from restr.evaluation.robustness.perturbations import CLEAN
     from restr.inference.segmenter import Segmenter
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
     segmenter = Segmenter.from_pretrained(settings.model, device=settings.device)
-    own = segmenter.config.preprocess
     left = passes(names, [name for name in (CLEAN, *names) if store.has(name)])
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(left) * len(samples.image_groups()))
@@ -117,13 +118,11 @@ def _measured(
             label = together[0] if len(together) == 1 else f"{together[0]} and {len(together) - 1} with it"
             progress.update(task, advance=1, description=label)
 
-        return measure(
-            segmenter.with_preprocess(protocol.preprocess(own)),
+        return measure_robustness(
+            segmenter,
             samples,
             names,
-            preprocess=own,
             protocol=protocol,
-            patch=segmenter.config.vision.patch,
             seed=settings.seed,
             store=store,
             progress=one_more,

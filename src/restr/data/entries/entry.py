@@ -1,4 +1,4 @@
-"""What every reader gives: one expression and where its image and its region are, without having opened either."""
+"""The output of every reader: an expression, and where its image and its regions are stored; neither is opened."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ _DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One (region, expression) pair, in JSON's types.
-
-    id: unique within its dataset and split. image: a path, relative to the dataset's root. regions: what the expression
-    means, each in one of the forms of ``restr.data.entries.regions``; their union is the mask, and none at all means that
-    nothing is meant. size: (H, W) of the image where the files say it. split, kind and image_id as in ``Sample``.
-    """
+    """One (region, expression) pair, in JSON's types."""
 
     id: str
+    """Unique within its dataset and split."""
     image: str
+    """The picture's path, relative to the dataset's root."""
     text: str
+    """The expression."""
     regions: tuple[dict[str, Any], ...]
+    """The regions that the expression means, in the forms of ``restr.data.entries.regions``; their union is the mask.
+    Empty if it means nothing in the image."""
     size: tuple[int, int] | None = None
+    """(H, W) of the image, if the files say it."""
     split: str = ""
+    """The dataset's split, such as "val"; empty if it has none."""
     kind: str = "other"
+    """As in ``Sample``."""
     image_id: str = ""
+    """As in ``Sample``."""
 
     def region_json(self) -> str:
         """``regions`` as the index stores them."""
@@ -41,10 +45,9 @@ class Entry:
 
 
 class JsonRecord:
-    """A JSON object of a file, whose fields are asked for by name and type.
+    """A JSON object of a file, with typed access to its fields.
 
-    Every question that the object cannot answer is a ``DatasetError`` that names file and record, so that a damaged
-    file never shows as a ``KeyError`` from somewhere inside.
+    A missing field or a wrong type is a ``DatasetError`` that names file and record, never a bare ``KeyError``.
     """
 
     def __init__(self, values: Any, where: str) -> None:
@@ -56,14 +59,14 @@ class JsonRecord:
         return self.values.get(name) is not None
 
     def text(self, *names: str, default: str | None = None) -> str:
-        """The first of the named fields that is there, as text; numbers are written out (ids)."""
+        """The first present field of ``names``, as text; numbers, such as ids, become text."""
         value = self._first(names, default)
         if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
             raise self.wrong(names[0], value, "text")
         return str(value)
 
     def integer(self, *names: str, default: int | None = None) -> int:
-        """The first of the named fields that is there, as a whole number; it may be written as text ("640") or as 640.0."""
+        """The first present field of ``names``, as a whole number; "640" and 640.0 are taken too."""
         value = self._first(names, default)
         number = _whole(value)
         if number is None:
@@ -71,7 +74,7 @@ class JsonRecord:
         return number
 
     def items(self, *names: str, default: list | None = None) -> list[Any]:
-        """The first of the named fields that is there, as a list."""
+        """The first present field of ``names``, as a list."""
         value = self._first(names, default)
         if not isinstance(value, (list, tuple)):
             raise self.wrong(names[0], value, "a list")
@@ -90,7 +93,7 @@ class JsonRecord:
         return [JsonRecord(each, f"{self.where}, {names[0]} {i}") for i, each in enumerate(self.items(*names))]
 
     def size(self) -> tuple[int, int] | None:
-        """(height, width), or None where they are not said."""
+        """(height, width), or None if either is missing."""
         if "height" not in self or "width" not in self:
             return None
         height, width = self.integer("height"), self.integer("width")
@@ -99,7 +102,7 @@ class JsonRecord:
         return height, width
 
     def wrong(self, name: str, value: Any, expected: str) -> DatasetError:
-        """The error for a field that is not what it should be."""
+        """The error for a field with a wrong value."""
         return DatasetError(f"{self.where}: {name} is {_short(value)}; expected {expected}")
 
     def _first(self, names: tuple[str, ...], default: Any) -> Any:
@@ -113,7 +116,7 @@ class JsonRecord:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises ``DatasetError`` naming the file where there is none or it is damaged."""
+    """The content of a JSON file. Raises ``DatasetError`` naming the file if it is missing or damaged."""
     try:
         return json.loads(read_text(path))
     except FileNotFoundError as error:
@@ -136,7 +139,7 @@ def _whole(value: Any) -> int | None:
         return int(value)
     if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
         number = float(value)
-        return int(number) if number.is_integer() else None  # which infinity and NaN are not
+        return int(number) if number.is_integer() else None  # False for infinity and NaN
     return whole(value)
 
 

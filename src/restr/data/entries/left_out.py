@@ -1,4 +1,4 @@
-"""What a reader could not make an expression of, and why: counted and named, never dropped in silence."""
+"""Parts of a dataset's files that became no expression: counted, with reasons, and never dropped silently."""
 
 from __future__ import annotations
 
@@ -16,38 +16,39 @@ BAD = "bad annotation"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeftOut:
-    """Something in a file that no entry came of.
-
-    what: its kind in a few words, as it is counted ("relation", "key point", ``BAD``). detail: file, record and reason, for
-    people. count: how many of one kind this stands for; ``BAD`` ones stand each for themselves.
-    """
+    """Something in a file that became no entry."""
 
     what: str
+    """Its kind in a few words, by which it is counted: "relation", "key point", ``BAD``."""
     detail: str = ""
+    """File, record and reason, for people."""
     count: int = 1
+    """The number of such things; always 1 for ``BAD``."""
 
     @property
     def bad(self) -> bool:
-        """Whether it is damaged, and not merely something that marks no region."""
+        """Whether it is damaged; else it is something that marks no region."""
         return self.what == BAD
 
 
-Read = Entry | LeftOut  # what readers give, in the order of the file
+Read = Entry | LeftOut  # the output of readers, in the order of the file
 
 
 def bad(error: DatasetError | str) -> LeftOut:
-    """An annotation that cannot be read."""
+    """A note for an annotation that cannot be read."""
     return LeftOut(what=BAD, detail=storable(str(error)))
 
 
 def storable(text: str) -> str:
-    """A text with half surrogate pairs, which JSON can hold and UTF-8 cannot, written out as ``\\ud800``."""
+    """The text with unpaired surrogates, which JSON allows and UTF-8 does not, written out as ``\\ud800``."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def each_record(values: Any, where: str) -> Iterator[JsonRecord | DatasetError]:
-    """The objects of a list, for ``one_by_one``; in the place of one that is none the error that says so. Raises ``DatasetError``
-    where there is no list at all."""
+    """The objects of a list, for ``one_by_one``; an error in the place of each value that is no object.
+
+    Raises ``DatasetError`` if ``values`` is no list.
+    """
     if not isinstance(values, (list, tuple)):
         raise DatasetError(f"{where} is {str(values)[:60]}; expected a list of records")
     for number, value in enumerate(values):
@@ -60,13 +61,13 @@ def each_record(values: Any, where: str) -> Iterator[JsonRecord | DatasetError]:
 def one_by_one(
     records: Iterable[JsonRecord | DatasetError], read: Callable[[JsonRecord], Iterable[Read]]
 ) -> Iterator[Read]:
-    """What ``read`` makes of each record; one that it refuses is left out as bad, beside the good ones."""
+    """The output of ``read`` for each record; a record that it refuses becomes a ``BAD`` note."""
     for record in records:
         if isinstance(record, DatasetError):
             yield bad(record)
             continue
         try:
-            found = list(read(record))  # whole or not at all: half a record's sentences would be a silent loss
+            found = list(read(record))  # all or nothing: half of a record's sentences would be a silent loss
             found += _flat_parts(found, record)
         except DatasetError as error:
             found = [bad(error)]
@@ -74,14 +75,14 @@ def one_by_one(
 
 
 def _flat_parts(found: list[Read], record: JsonRecord) -> list[LeftOut]:
-    """A note for the parts of a record's outlines that cover nothing, as they have one or two points."""
+    """A note for the parts of a record's outlines with one or two points, which cover nothing."""
     regions = {id(region): region for each in found if isinstance(each, Entry) for region in each.regions}
     flat = sum(len(part) < THREE_POINTS for region in regions.values() for part in region.get("polygons", ()))
     return [LeftOut(what="part of fewer than three points", detail=record.where, count=flat)] if flat else []
 
 
 def counted(notes: Iterable[Read]) -> Iterator[Read]:
-    """The same with what is not bad summed up by kind, at the end: a file may hold thousands of key points."""
+    """The same, but notes that are not bad are summed by kind, at the end: a file may have thousands of key points."""
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for each in notes:
@@ -95,7 +96,7 @@ def counted(notes: Iterable[Read]) -> Iterator[Read]:
 
 
 def summary(left_out: Iterable[LeftOut]) -> str:
-    """The counts in one line, bad ones first: "2 bad annotations, 1 relation"; nothing where nothing was left out."""
+    """The counts in one line, bad ones first: "2 bad annotations, 1 relation"; empty if nothing was left out."""
     counts: Counter[str] = Counter()
     for each in left_out:
         counts[each.what] += each.count

@@ -1,12 +1,12 @@
-"""The forms in which regions are stored, and the mask that they make.
+"""The forms in which regions are stored, and their masks.
 
 A region is a dict with one of these keys:
 
 ``rle``       COCO run lengths, compressed or not: {"size": [H, W], "counts": ...}
-``polygons``  COCO polygons [[x0, y0, x1, y1, ...], ...]; ``without`` may hold more, which are cut out again
+``polygons``  COCO polygons [[x0, y0, x1, y1, ...], ...]; those of ``without``, if any, are cut out
 ``box``       [x, y, width, height]
-``file``      the name of a picture of the mask, see ``restr.data.entries.mask_pictures``; in a picture of labels the pixels equal to
-              ``value`` belong to the region
+``file``      the name of a picture of the mask, see ``restr.data.entries.mask_pictures``; in a picture of labels the
+              pixels equal to ``value`` belong to the region
 ``mat``       a MATLAB file; ``zero`` says that the region is where its array is 0
 """
 
@@ -24,7 +24,7 @@ from restr.errors import DataError, DatasetError
 from restr.masks import rle_decode, rle_lengths
 from restr.pictures import open_picture
 
-FORMS = ("rle", "polygons", "box", "file", "mat")
+_FORMS = ("rle", "polygons", "box", "file", "mat")
 _DAMAGE = (DataError, KeyError, TypeError, ValueError, OverflowError, IndexError, OSError, MemoryError)
 THREE_POINTS = 6  # numbers
 
@@ -32,10 +32,10 @@ THREE_POINTS = 6  # numbers
 def mask_of(
     regions: Sequence[dict[str, Any]], size: tuple[int, int], files: Opener, where: str, *, summed: bool = False
 ) -> np.ndarray:
-    """The union of regions as bool (H W). Raises ``DatasetError`` naming ``where`` for what is damaged.
+    """The union of regions as bool (H W). Raises ``DatasetError`` naming ``where`` for a damaged region.
 
-    ``summed`` reproduces a bug of the field, for comparison only: the REFER reader adds the polygons of a region up
-    and callers keep what equals 1, so that pixels under two polygons are lost.
+    summed: reproduce a bug of the field, for comparison only. The REFER reader sums the polygons of a region and its
+    users keep pixels that equal 1, so that pixels under two polygons are lost.
     """
     mask = np.zeros(size, bool)
     for region in regions:
@@ -51,15 +51,15 @@ def mask_of(
             raise DatasetError(f"{where}: a region cannot be read ({error}); the annotation is damaged") from error
         if part.shape != size:
             raise DatasetError(
-                f"{where}: a region is of a picture of {part.shape}, the picture is {size}; mask and picture must be of one "
-                "size (is the picture turned by its EXIF data, or resized?)"
+                f"{where}: a region is of a picture of {part.shape}, the picture is {size}; mask and picture must "
+                "be of one size (is the picture turned by its EXIF data, or resized?)"
             )
         mask |= part
     return mask
 
 
 def one(region: dict[str, Any], size: tuple[int, int], files: Opener) -> np.ndarray:
-    """One region as bool (H W); of its own size where it has one."""
+    """One region as bool (H W), in its own size if it has one, else in ``size``."""
     if "rle" in region:
         return rle_decode(region["rle"])
     if "polygons" in region:
@@ -71,11 +71,11 @@ def one(region: dict[str, Any], size: tuple[int, int], files: Opener) -> np.ndar
         return _picture(files, region["file"], region.get("value"))
     if "mat" in region:
         return _matlab(files, region["mat"], bool(region.get("zero")))
-    raise DataError(f"its form is {sorted(region)}; expected one of {', '.join(FORMS)}")
+    raise DataError(f"its form is {sorted(region)}; expected one of {', '.join(_FORMS)}")
 
 
 def check_region(region: dict[str, Any], where: str) -> None:
-    """Whether a region's numbers can make a mask, without making it or opening a file. Raises ``DatasetError`` naming ``where``."""
+    """Check a region's numbers without making its mask or opening a file. Raises ``DatasetError`` naming ``where``."""
     try:
         if "rle" in region:
             rle_lengths(region["rle"])
@@ -88,7 +88,7 @@ def check_region(region: dict[str, Any], where: str) -> None:
 
 
 def _polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], *, summed: bool = False) -> np.ndarray:
-    """Filled as pycocotools fills them, so that masks are those of everybody else. A part of one or two points covers nothing."""
+    """Polygons filled by pycocotools, for the same masks as everyone's. A part of one or two points covers nothing."""
     try:
         from pycocotools import mask as coco
     except ImportError as error:
@@ -103,7 +103,7 @@ def _polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int], *, sum
 
 
 def _points(polygon: Sequence[float]) -> list[float]:
-    """A polygon's numbers. Raises ``DataError`` where they are no x, y of points in a picture."""
+    """A polygon's numbers. Raises ``DataError`` unless they are x, y of points in a picture."""
     points = np.asarray(polygon, np.float64).reshape(-1)
     if not len(points) or len(points) % 2:
         raise DataError(f"a polygon has {len(points)} numbers; expected x, y of three points at least")
@@ -137,7 +137,7 @@ def _picture(files: Opener, name: str, value: int | None) -> np.ndarray:
 
 
 def _matlab(files: Opener, name: str, zero: bool) -> np.ndarray:
-    """The one matrix of a .mat file (SAIAPR: ``segimg_t``, 0 inside the region)."""
+    """The only matrix of a .mat file (SAIAPR: ``segimg_t``, 0 inside the region)."""
     path = files.where(name)
     try:
         with files.open(name) as file:

@@ -1,1 +1,1 @@
-"""What is left of a model when sentences and pictures are changed."""
+"""Accuracy under changed sentences and pictures."""

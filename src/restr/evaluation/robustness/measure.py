@@ -1,159 +1,143 @@
-"""What is left of a model's accuracy when sentences or pictures are changed, and what it marks when nothing is named."""
+"""Robustness: how much accuracy remains when sentences or pictures change, and what is marked if nothing is named."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from restr.config import PreprocessConfig
 from restr.data.sample import Sample, SampleSource
-from restr.errors import DataError
-from restr.evaluation.evaluate import Record, Segments, by_image, joined, measure_image
-from restr.evaluation.journal import refuse_others
+from restr.evaluation.evaluate import Record, Reframable, measure_image
+from restr.evaluation.grouping import by_image, join_sentences
 from restr.evaluation.protocol import EvalProtocol
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS, Perturbation, sentences_of_others
-from restr.files import write_whole
+from restr.evaluation.robustness.store import Measured
 from restr.metrics import bootstrap_interval, ratio_interval
 
-_SHOWN = 4  # images of the picture sheet
-SIDED = "mirror, sides only"  # the row of mirror over the sentences that side-swap changes
+_SHOWN = 4  # images on the picture sheet
+SIDED = "mirror, sides only"  # a row: mirror, on the sentences that side-swap changes
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retained:
-    """Accuracy on the ``n`` sentences that a perturbation changes, in [0, 1], that on the same ones unchanged (clean),
-    and the one divided by the other, with 95% intervals (bootstrap over images, paired)."""
+    """Accuracy, in [0, 1], on the sentences that a perturbation changes, and before the change (clean)."""
 
     name: str
+    """The perturbation."""
     n: int
+    """Sentences that it changes."""
     images: int
+    """Their images."""
     oiou: float
+    """oIoU of the changed sentences."""
     miou: float
+    """mIoU of the changed sentences."""
     clean_oiou: float
+    """oIoU of the same sentences unchanged."""
     clean_miou: float
+    """mIoU of the same sentences unchanged."""
     retained_oiou: float
+    """``oiou`` / ``clean_oiou``."""
     retained_oiou_interval: Interval
+    """95% interval: paired bootstrap over images."""
     retained_miou: float
+    """``miou`` / ``clean_miou``."""
     retained_miou_interval: Interval
+    """95% interval: paired bootstrap over images."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MarkedNothing:
-    """What a model marks where nothing is named. empty: share of the masks that are empty; marked: mean share of the
-    picture in the mask; score: mean. clean_marked, clean_score: those of the right sentences of the same images."""
+    """The masks for sentences that name nothing in the image, and for the right sentences of its image (clean)."""
 
     name: str
+    """The perturbation."""
     n: int
+    """Sentences that name nothing."""
     images: int
+    """Their images."""
     empty: float
+    """Share of empty masks."""
     empty_interval: Interval
+    """95% interval: bootstrap over images."""
     marked: float
+    """Mean share of the picture in the mask."""
     clean_marked: float
+    """The same for the right sentences."""
     score: float
+    """Mean score."""
     clean_score: float
+    """The same for the right sentences."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RobustnessResult:
-    """clean: of all sentences as they are. retained and nothing: a row for each perturbation, of which there is one."""
+    """Accuracy without perturbation, and a row for each perturbation."""
 
     protocol: str
+    """The protocol's sentence."""
     seed: int
+    """Of the perturbations."""
     n: int
+    """All sentences."""
     images: int
+    """Their images."""
     clean_oiou: float
+    """oIoU of all sentences, unchanged."""
     clean_miou: float
+    """mIoU of all sentences, unchanged."""
     retained: tuple[Retained, ...]
+    """Rows of perturbations whose sentences still mean something."""
     nothing: tuple[MarkedNothing, ...]
-
-
-class Measured:
-    """A folder's finished perturbations, a file of records each, with the facts that all of them depend on."""
-
-    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        """Open or begin one. Raises ``DataError`` where other facts are written there."""
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        path, text = folder / "facts.json", json.dumps(dict(facts), indent=2, ensure_ascii=False) + "\n"
-        if path.exists():
-            refuse_others(_read(path), json.loads(text), f"{folder} holds measurements")
-        write_whole(path, text)
-
-    def names(self) -> list[str]:
-        """The perturbations that are done, in the order of ``PERTURBATIONS``; ``CLEAN`` is not among them."""
-        return [name for name in PERTURBATIONS if self.has(name)]
-
-    def has(self, name: str) -> bool:
-        """Whether a perturbation, or ``CLEAN``, is done."""
-        return self._path(name).exists()
-
-    def read(self, name: str) -> list[Record] | None:
-        """The records of a perturbation; None where it is not done."""
-        if not self.has(name):
-            return None
-        try:
-            return [Record(**record) for record in _read(self._path(name))["records"]]
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{self._path(name)} is damaged ({error}); delete it to measure it again") from error
-
-    def write(self, name: str, records: Sequence[Record]) -> None:
-        """Keep the records of a perturbation that is done."""
-        content = {"records": [asdict(record) for record in records]}
-        write_whole(self._path(name), json.dumps(content, ensure_ascii=False) + "\n")
-
-    def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.json"
+    """Rows of perturbations whose sentences name nothing."""
 
 
 def passes(names: Sequence[str], done: Collection[str] = ()) -> list[list[str]]:
-    """What is measured together: all that leaves the picture as it is, then each new picture by itself."""
+    """What to measure together: all perturbations that keep the picture, then each that changes it on its own."""
     left = [name for name in (CLEAN, *names) if name not in done]
-    same = [name for name in left if name == CLEAN or not PERTURBATIONS[name].new_picture]
-    return [same] * bool(same) + [[name] for name in left if name not in same]
+    same_picture = [name for name in left if name == CLEAN or not PERTURBATIONS[name].new_picture]
+    return ([same_picture] if same_picture else []) + [[name] for name in left if name not in same_picture]
 
 
-def measure(
-    segmenter: Segments,
+def measure_robustness(
+    segmenter: Reframable,
     samples: SampleSource,
     names: Sequence[str],
     *,
-    preprocess: PreprocessConfig,
     protocol: EvalProtocol,
-    patch: int = 16,
     seed: int = 0,
     store: Measured | None = None,
     progress: Callable[[Sequence[str]], None] | None = None,
 ) -> dict[str, list[Record]]:
-    """The records of the samples as they are (``CLEAN``) and under each perturbation of ``names``.
+    """The records of the samples unchanged (``CLEAN``) and under each perturbation of ``names``.
 
-    An image is encoded once for itself and all its sentences, and once for each other picture made of it. Only the images
-    of ``shown`` keep their predicted masks. store: what it holds is not measured again. progress: called after each image
-    with the names of the pass.
+    An image is encoded once for all its sentences, and once for each picture made from it. Only the samples of
+    ``sheet_samples`` keep their predicted masks. store: perturbations in it are not measured again. progress: called
+    after each image with the names of the pass.
     """
     found: dict[str, list[Record]] = {}
     for name in (CLEAN, *names):
         if store and (records := store.read(name)) is not None:
             found[name] = records
-    kept = shown(samples, seed)
-    config = protocol.preprocess(preprocess)
+    kept = sheet_samples(samples, seed)
+    framed = segmenter.with_framing(protocol.framing(segmenter.framing))
     strangers = sentences_of_others(samples, seed) if "unrelated" in names and "unrelated" not in found else []
     for together in passes(names, found):
         measured: dict[str, list[Record]] = {name: [] for name in together}
         for group in by_image(samples):
             if protocol.joined:
-                group = joined(group)
+                group = join_sentences(group)
             parts = {name: perturbed(name, group, seed, strangers) for name in together}
             asked = [sample for part in parts.values() for sample in part]
-            rule = replace(protocol, joined=False)  # done above, before sentences of several kinds stood side by side
-            records = iter(measure_image(segmenter, asked, rule, config, patch, None) if asked else ())
+            rule = replace(
+                protocol, joined=False
+            )  # done above, as ``asked`` mixes the sentences of several perturbations
+            records = iter(measure_image(framed, asked, rule, None) if asked else ())
             for name, part in parts.items():
                 some = islice(records, len(part))
                 measured[name] += [one if one.id in kept else replace(one, prediction=_size(one)) for one in some]
@@ -167,19 +151,19 @@ def measure(
 
 
 def perturbed(name: str, group: Sequence[Sample], seed: int, strangers: Sequence[tuple[str, str]] = ()) -> list[Sample]:
-    """An image's samples under a perturbation, or as they are."""
+    """An image's samples under a perturbation; unchanged for ``CLEAN``."""
     return list(group) if name == CLEAN else PERTURBATIONS[name](group, seed, strangers)
 
 
-def shown(samples: SampleSource, seed: int) -> frozenset[str]:
-    """The ids of the samples of the picture sheet: all those of a few images, drawn by seed."""
+def sheet_samples(samples: SampleSource, seed: int) -> frozenset[str]:
+    """The ids of the samples on the picture sheet: all samples of a few images, drawn by seed."""
     groups, ids = samples.image_groups(), samples.ids()
     drawn: list[int] = np.random.default_rng(seed).permutation(len(groups))[:_SHOWN].tolist()
     return frozenset(ids[number] for image in drawn for number in groups[image])
 
 
-def summarise(records: Mapping[str, Sequence[Record]], conditions: str, *, seed: int) -> RobustnessResult:
-    """The result of ``measure``'s records. conditions: the protocol's sentence."""
+def summarise_robustness(records: Mapping[str, Sequence[Record]], conditions: str, *, seed: int) -> RobustnessResult:
+    """The result of ``measure_robustness``'s records. conditions: the protocol's sentence."""
     clean = {record.id: record for record in records[CLEAN]}
     kinds: list[Perturbation] = [PERTURBATIONS[name] for name in records if name != CLEAN]
     retained = [retained_of(each.name, records[each.name], clean) for each in kinds if each.family != "nothing"]
@@ -202,11 +186,11 @@ def summarise(records: Mapping[str, Sequence[Record]], conditions: str, *, seed:
 
 
 def retained_of(name: str, changed: Sequence[Record], clean: Mapping[str, Record]) -> Retained:
-    """What is left on the sentences that were changed."""
+    """The row of a perturbation, from its records and those of the unchanged sentences by id."""
     before = [clean[record.id] for record in changed]
     groups = [record.image_id for record in changed]
     columns = [[getattr(r, field) for r in each] for each in (changed, before) for field in ("intersection", "union")]
-    nowhere = (math.nan, math.nan)  # of nothing, no share is left
+    unknown = (math.nan, math.nan)  # if the accuracy was 0 before
     ious, before_ious = [record.iou for record in changed], [record.iou for record in before]
     return Retained(
         name=name,
@@ -217,14 +201,14 @@ def retained_of(name: str, changed: Sequence[Record], clean: Mapping[str, Record
         clean_oiou=_oiou(before),
         clean_miou=_mean(before_ious),
         retained_oiou=_ratio(_oiou(changed), _oiou(before)),
-        retained_oiou_interval=bootstrap_interval(_share, columns, groups) if any(columns[2]) else nowhere,
+        retained_oiou_interval=bootstrap_interval(_share, columns, groups) if any(columns[2]) else unknown,
         retained_miou=_ratio(_mean(ious), _mean(before_ious)),
-        retained_miou_interval=ratio_interval(ious, before_ious, groups) if any(before_ious) else nowhere,
+        retained_miou_interval=ratio_interval(ious, before_ious, groups) if any(before_ious) else unknown,
     )
 
 
 def marked_of(name: str, changed: Sequence[Record], clean: Sequence[Record]) -> MarkedNothing:
-    """What is marked for the sentences that name nothing."""
+    """The row of a perturbation whose sentences name nothing."""
     groups = [record.image_id for record in changed]
     images = set(groups)
     before = [record for record in clean if record.image_id in images]
@@ -243,12 +227,12 @@ def marked_of(name: str, changed: Sequence[Record], clean: Sequence[Record]) -> 
 
 
 def _share(shared: np.ndarray, union: np.ndarray, shared_before: np.ndarray, union_before: np.ndarray) -> np.ndarray:
-    """oIoU by oIoU before."""
+    """oIoU divided by oIoU before."""
     return shared / union * union_before / shared_before
 
 
 def _pixels(record: Record) -> int:
-    """Of the predicted mask."""
+    """The predicted mask's number of pixels."""
     return record.union - record.area + record.intersection
 
 
@@ -258,7 +242,7 @@ def _marked(record: Record) -> float:
 
 
 def _size(record: Record) -> dict[str, Any]:
-    """A prediction's size without its pixels, which would fill a disk."""
+    """A prediction's size without its mask: all masks would take too much memory and disk."""
     return {"size": record.prediction["size"]}
 
 
@@ -273,10 +257,3 @@ def _mean(values: Sequence[float]) -> float:
 
 def _ratio(changed: float, before: float) -> float:
     return changed / before if before else math.nan
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is damaged ({error}); delete it to measure it again") from error

@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample, SampleSource
 from restr.evaluation.cases import GAP, case_picture
-from restr.evaluation.evaluate import Record, plain
-from restr.evaluation.robustness.measure import RobustnessResult, perturbed, shown
+from restr.evaluation.evaluate import Record, rounded_json
+from restr.evaluation.robustness.measure import RobustnessResult, perturbed, sheet_samples
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS
 from restr.files import write_whole
 from restr.report.overlay import INK, PAPER, QUIET, legend
@@ -50,7 +50,7 @@ def write_robustness(
     numbers = {"title": title, "command": command, "facts": dict(facts or {}), **dataclasses.asdict(result)}
     contents: dict[str, bytes] = {
         "table.md": markdown(result, title=title, command=command).encode(),
-        "robustness.json": json.dumps(plain(numbers), indent=2, ensure_ascii=False).encode() + b"\n",
+        "robustness.json": json.dumps(rounded_json(numbers), indent=2, ensure_ascii=False).encode() + b"\n",
     }
     if chart := _draw_chart(result, title=title):
         contents["robustness.png"] = chart
@@ -186,7 +186,7 @@ def _draw(sheet: Image.Image, corner: tuple[int, int], height: int, name: str, s
 
 def _drawn(samples: SampleSource, seed: int) -> list[list[Sample]]:
     """The samples of each image of the sheet."""
-    kept, ids = shown(samples, seed), samples.ids()
+    kept, ids = sheet_samples(samples, seed), samples.ids()
     return [[samples[number] for number in group] for group in samples.image_groups() if ids[group[0]] in kept]
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from restr.data.entries.entry import Entry
 from restr.data.entries.identity import Names, digest_of_array, file_name
 from restr.data.opener import Opener
-from restr.data.pictures import read_picture
+from restr.data.pictures import entry_picture
 from restr.data.sample import Sample
 from restr.errors import DatasetError
 from restr.files import write_whole
@@ -154,6 +154,6 @@ def _suffix_of(content: bytes) -> str:
 def _shows(content: bytes, image: np.ndarray) -> bool:
     """Whether a file reads as these pixels where its size is not told."""
     try:
-        return np.array_equal(read_picture(_Held(content), "picture", None, "picture"), image)
+        return np.array_equal(entry_picture(_Held(content), "picture", None, "picture"), image)
     except DatasetError:
         return False

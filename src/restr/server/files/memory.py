@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from restr.inference.cache import Bounded
+from restr.bounded import Bounded
 from restr.server.files.folder import Shelved
 
 

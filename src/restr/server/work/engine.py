@@ -15,7 +15,6 @@ import numpy as np
 
 from restr.inference.result import Result
 from restr.inference.segmenter import EncodedImage, Segmenter
-from restr.preprocess import input_size
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, draining
 
@@ -167,15 +166,11 @@ class InferenceEngine:
         return batch
 
     def _gather_images(self, first: EncodeJob, batch: list[EngineJob]) -> None:
-        config = self.segmenter.config
-        size = input_size(first.size, config.preprocess, config.vision.patch)
+        framing = self.segmenter.framing
+        size = framing.input_size(first.size)
         rest: deque[EngineJob] = deque()
         for job in self._jobs:
-            if (
-                len(batch) < self.batch_images
-                and isinstance(job, EncodeJob)
-                and input_size(job.size, config.preprocess, config.vision.patch) == size
-            ):
+            if len(batch) < self.batch_images and isinstance(job, EncodeJob) and framing.input_size(job.size) == size:
                 batch.append(job)
             else:
                 rest.append(job)

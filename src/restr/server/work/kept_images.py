@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from restr.inference.cache import Bounded, size_of
+from restr.bounded import Bounded
+from restr.inference.cache import feature_bytes
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, shown
 from restr.server.work.engine import EncodedImages
@@ -23,7 +24,7 @@ class Kept:
     @property
     def size(self) -> int:
         """Bytes of memory."""
-        return self.encoded.image.pixels.nbytes + size_of(self.encoded.image.features)
+        return self.encoded.image.pixels.nbytes + feature_bytes(self.encoded.image.features)
 
 
 class ImageStore(Bounded[str, Kept]):

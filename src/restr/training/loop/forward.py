@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from restr.data.batch import Batch
+from restr.metrics import iou
 from restr.model.restr import ReSTR, ReSTROutput
 from restr.model.vision import PatchFeatures
 
@@ -24,6 +25,4 @@ def forward_batch(model: ReSTR, batch: Batch) -> ReSTROutput:
 @torch.no_grad()
 def mean_iou(logits: Tensor, mask: Tensor) -> float:
     """The batch's mean IoU at the logits' size; 1 if both masks are empty, as in ``restr.metrics``."""
-    predicted, target = logits.flatten(1) > 0, mask.flatten(1) > 0.5
-    both, either = (predicted & target).sum(1), (predicted | target).sum(1)
-    return torch.where(either > 0, both / either.clamp(min=1), 1.0).mean().item()
+    return iou(logits > 0, mask > 0.5).mean().item()

@@ -10,7 +10,7 @@ import torch
 from restr.data.batch import Samples, collate
 from restr.data.generated import GeneratedScenes
 from restr.data.sample import Sample
-from restr.metrics import SegmentationMetrics
+from restr.metrics import SegmentationMetrics, intersections_and_unions, iou
 from restr.model.restr import ReSTR
 from restr.text.tokenizer import Tokenizer
 from restr.training.cached.loader import CachedBatches
@@ -29,13 +29,6 @@ def predict(model: ReSTR, samples: list[Sample], tokenizer: Tokenizer, *, batch:
         part = collate(samples[start : start + batch], tokenizer, model.config).to(device)
         masks.append((forward_batch(model, part).logits[:, 0] > 0).cpu().numpy())
     return np.concatenate(masks)
-
-
-def iou(masks: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Row by row, float (samples); both empty counts as 1."""
-    both = (masks & targets).sum((1, 2))
-    either = (masks | targets).sum((1, 2))
-    return np.where(either == 0, 1.0, both / np.maximum(either, 1))
 
 
 def measure(
@@ -69,9 +62,8 @@ def measure_cached(model: ReSTR, batches: CachedBatches) -> dict[str, float]:
     for step, counts in distributed.share(batches.per_epoch):
         batch = batches.batch(step).to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            predicted = forward_batch(model, batch).logits.flatten(1) > 0
-        target = batch.mask.flatten(1) > 0.5
-        both, either = (predicted & target).sum(1), (predicted | target).sum(1)
+            predicted = forward_batch(model, batch).logits > 0
+        both, either = intersections_and_unions(predicted, batch.mask > 0.5)
         for intersection, union in zip(both.tolist(), either.tolist(), strict=True):
             if counts:
                 metrics.update_counts(intersection, union)

@@ -11,10 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample
 from restr.files import written_whole
+from restr.metrics import iou
 from restr.model.restr import ReSTR
 from restr.report.overlay import INK, PAPER, QUIET, legend, overlay, resized
 from restr.text.tokenizer import Tokenizer
-from restr.training.loop.validate import iou, predict
+from restr.training.loop.validate import predict
 
 MOST = 8
 _COLUMNS = 2
