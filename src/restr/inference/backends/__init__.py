@@ -1,0 +1,1 @@
+"""The runtimes that compute a model; each takes and gives NumPy arrays."""
