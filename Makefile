@@ -17,15 +17,16 @@ DEMO_TEXT ?= the woman in the orange suit
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -qq
 
-.PHONY: help demo test test-slow lint format showcase clean
+.PHONY: help demo test test-slow lint format architecture showcase clean
 
 help:
-	@echo 'make demo       install into $(VENV) and segment an example photograph'
-	@echo 'make test       run the tests (under 10 minutes on two cores)'
-	@echo 'make test-slow  run the long tests too'
-	@echo 'make lint       ruff and pyright'
-	@echo 'make format     let ruff format the code'
-	@echo 'make showcase   draw docs/images/results.jpg with the bundled model'
+	@echo 'make demo          install into $(VENV) and segment an example photograph'
+	@echo 'make test          run the tests (under 10 minutes on two cores)'
+	@echo 'make test-slow     run the long tests too'
+	@echo 'make lint          ruff and pyright'
+	@echo 'make format        let ruff format the code'
+	@echo 'make architecture  write floors and glossary of docs/architecture.md anew'
+	@echo 'make showcase      draw docs/images/results.jpg with the bundled model'
 
 demo: $(VENV)/.restr
 	@$(BIN)/restr predict '$(DEMO_IMAGE)' '$(DEMO_TEXT)' --out out/demo
@@ -45,6 +46,9 @@ lint: $(VENV)/.restr-dev
 format: $(VENV)/.restr-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+architecture: $(VENV)/.restr-dev
+	$(BIN)/python tests/support/architecture_page.py
 
 showcase: $(VENV)/.restr-dev
 	$(BIN)/python recipes/restr_small/showcase.py

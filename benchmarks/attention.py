@@ -25,11 +25,12 @@ import torch
 
 from restr.ablation.cost import example_inputs, gmac_of
 from restr.config import ModelConfig
+from restr.export.rewriting import matmul_attention
 from restr.files import write_whole
 from restr.inference.backends.torch_backend import KEPT
 from restr.model.build import build_model
-from restr.model.memory import keep_freed_memory
-from restr.nn.attention import Attention, written_out
+from restr.model.device import keep_freed_memory
+from restr.nn.attention import Attention
 from restr.presets import preset
 
 SIZES = ((32, 480), (16, 480), (8, 480), (16, 960))  # patch, input
@@ -59,7 +60,7 @@ def measure(name: str, patch: int, size: int, kind: str, rounds: int) -> dict[st
     if kind == "written out":
         for module in model.modules():
             if isinstance(module, Attention):
-                module.mix = written_out
+                module.sdpa = matmul_attention
     inputs = example_inputs(config)
     before, taken = high_water(), []
     with torch.inference_mode():

@@ -33,7 +33,7 @@ from restr.data.dataset import IndexedSamples
 from restr.data.fitted import FittedSamples
 from restr.files import write_whole
 from restr.formats.catalog import open_dataset
-from restr.model.memory import keep_freed_memory
+from restr.model.device import keep_freed_memory
 from restr.presets import restr_base
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary

@@ -1,15 +1,15 @@
-"""Faults that are made for real, as a Markdown table of what was expected and what was seen."""
+"""Makes faults for real, and prints a Markdown table of expected and seen outcomes."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
 
-Fault = Callable[[], tuple[bool, str]]  # makes it: whether what was seen was expected, and what was seen
+Fault = Callable[[], tuple[bool, str]]  # makes the fault: (whether the outcome was expected, the outcome in words)
 
 
 def table(faults: Mapping[str, tuple[Fault, str]], description: str | None) -> int:
-    """The command line of a script: makes the faults that were asked for, prints a row each; 1 where one surprised."""
+    """The command line of a script: makes the chosen faults and prints a row for each. The exit status, 1 if one surprised."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=list(faults), nargs="+", default=list(faults))
     failed = False

@@ -1,9 +1,9 @@
-"""What happens to a training run when something around it breaks: each fault is made for real, and what is seen is compared.
+"""What happens to a training run when something around it breaks: each fault is made for real, and the outcome compared.
 
     python benchmarks/faults.py                   # a Markdown table; a full disk needs root (a small tmpfs is mounted)
     python benchmarks/faults.py --only SIGTERM
 
-Runs of ``restr_tiny``, some seconds each. The exit status is 1 where something else was seen than was expected.
+Runs of ``restr_tiny``, some seconds each. The exit status is 1 if an outcome was not expected.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ sys.exit(main())
 
 
 class Run:
-    """A run of the command, what it says, and how it ended."""
+    """A run of the command, its output and its end."""
 
     def __init__(self, folder: Path, *options: str, program: list[str] | None = None) -> None:
         self.folder, self.said = folder, folder.with_name(f"{folder.name}.said")
@@ -71,13 +71,13 @@ class Run:
         return [line["step"] for line in read(self.folder / "log.jsonl") if "loss" in line]
 
     def whole(self, steps: int) -> bool:
-        """Whether it has a finished model and every checkpoint that is there can be read."""
+        """Whether it has a finished model, and all its checkpoints can be read."""
         paths = checkpoint.saved(self.folder)
         return all(checkpoint.load(path) for path in paths) and paths[-1].name == f"step-{steps:08d}.pt"
 
 
 def same_model(run: Run, other: Run) -> bool:
-    """Whether two runs have come to the same bits."""
+    """Whether two runs ended with equal bits."""
     one, two = ((each.folder / "model/model.safetensors").read_bytes() for each in (run, other))
     return one == two
 
@@ -228,7 +228,7 @@ def drawn(folder: Path) -> Path:
 
 
 def in_a_folder(make: Callable[[Path], tuple[bool, str]]) -> Fault:
-    """A fault that is made in a folder of its own, which is gone afterwards."""
+    """A fault in a temporary folder of its own."""
 
     def made() -> tuple[bool, str]:
         with tempfile.TemporaryDirectory(prefix="restr-faults-") as root:

@@ -1,4 +1,4 @@
-"""What makes a call dearer, one thing at a time; how long a start takes; whether memory grows."""
+"""The cost of a call against one cause at a time; the time of a start; the growth of memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PREDICTIONS = 2000
 
 
 def curves(rounds: int) -> dict[str, Any]:
-    """Milliseconds and GMAC of the bundled architecture against what makes it dearer, one thing at a time."""
+    """Milliseconds and GMAC of the bundled architecture against one cause of cost at a time."""
     model = Segmenter.from_pretrained(device="cpu").model
     own = TorchBackend(model, device="cpu")
     found: dict[str, Any] = {}
@@ -62,7 +62,7 @@ def curves(rounds: int) -> dict[str, Any]:
     ])  # fmt: skip
     batches = (1, 2, 4, 8)
     line("images at once", "images", batches, [
-        lambda n=n: model(torch.randn(n, 3, 240, 240), torch.from_numpy(ids[:n]), torch.from_numpy(ids[:n] == 0)) for n in batches
+        lambda n=n: model(torch.randn(n, 3, 240, 240), torch.from_numpy(ids[:n])) for n in batches
     ])  # fmt: skip
     return found
 
@@ -90,7 +90,7 @@ def start(rounds: int) -> dict[str, Any]:
 
 
 def alone(part: str) -> dict[str, Any]:
-    """A part's numbers from a process that has done nothing else."""
+    """The numbers of a function of this module, from a fresh process."""
     code = f"import json, growth; print(json.dumps(growth.{part}()))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parent, check=True, capture_output=True, text=True
@@ -99,7 +99,7 @@ def alone(part: str) -> dict[str, Any]:
 
 
 def leak() -> dict[str, Any]:
-    """MiB of the process over many predictions: new pictures every time, many shapes, the cache of features in use."""
+    """MiB of the process over many predictions: a new picture every time, many shapes, with the cache of features."""
     segmenter = Segmenter.from_pretrained(device="cpu")
     segmenter = segmenter.with_framing(replace(segmenter.framing, size=160))
     rng = np.random.default_rng(0)

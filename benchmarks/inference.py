@@ -38,7 +38,6 @@ from workload import SIZE, TEN, WORDS, counted, inputs, shapes_of, ten
 
 from restr import Segmenter
 from restr.cli.jobs import image_files
-from restr.compat import released_code
 from restr.export.parity import drawn
 from restr.export.run import Plan, export
 from restr.files import write_whole
@@ -49,6 +48,7 @@ from restr.inference.sources import read_image
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.model.vision import VisionEncoder
+from restr.presets import restr_released
 from restr.text.vocabulary import Vocabulary
 
 CLIPSEG_SIZE = 352  # its own
@@ -130,7 +130,7 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
 
 def base(rounds: int, root: Path) -> dict[str, Any]:
     """``restr_base`` in the released setting beside a plain rendition, CLIPSeg and a ViT; random weights, one expression."""
-    config = released_code()
+    config = restr_released()
     config = replace(
         config, decoder=replace(config.decoder, order="project_first")
     )  # the same function, see the decoder
@@ -147,12 +147,11 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
     small_model = Segmenter.from_pretrained(device="cpu", cache_bytes=0)
     small_ids = inputs(small_model.config)[1]
     tensor, rows = torch.from_numpy(image), torch.from_numpy(ids)
-    padding = rows == 0
     vit = VisionEncoder(config.vision).eval()
     sides: dict[str, Callable[[], object]] = {
         name: lambda way=way: way.segment(way.encode_image(image), ids) for name, way in ways.items()
     }
-    sides["plain rendition of the released arithmetic"] = lambda: plain(tensor, rows, padding)
+    sides["plain rendition of the released arithmetic"] = lambda: plain(tensor, rows)
     sides["ViT-B/16 alone"] = lambda: vit(tensor)
     small_vocabulary = small_model.tokenizer.vocabulary
     small_ways: dict[str, Backend] = {
@@ -174,10 +173,10 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
             sides[f"CLIPSeg at {size}"] = lambda clip=clip, picture=picture, text=text: clip(picture, text)
     times = by_turns(sides, rounds, pause=PAUSE)
     with torch.inference_mode():
-        difference = float((plain(tensor, rows, padding).logits - model(tensor, rows, padding).logits).abs().max())
+        difference = float((plain(tensor, rows).logits - model(tensor, rows).logits).abs().max())
     cost, peak = counted(model, image, ids), gemm_peak(shapes_of(config))
     flops = 2 * (cost["image"] + cost["expression"])
-    plain_flops = 2 * gmac(lambda: plain(tensor, rows, padding))
+    plain_flops = 2 * gmac(lambda: plain(tensor, rows))
     plain_name = "plain rendition of the released arithmetic"
     return {
         "gmac": sum(cost.values()),

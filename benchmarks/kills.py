@@ -1,13 +1,13 @@
-"""Does a run that is killed again and again end as one that was not? SIGKILL at random moments, then resume, bit by bit.
+"""Does a run that is killed again and again end like an undisturbed one, bit by bit? SIGKILL at random moments, then resume.
 
     python benchmarks/kills.py                # 20 kills of one process, 20 of two that share each step (torchrun, gloo)
     python benchmarks/kills.py --kills 5 --seed 1
 
 A run of ``restr_tiny`` on drawn scenes (240 steps, a checkpoint every 3, an evaluation every 20, batches prepared by a worker
-process) is done once undisturbed. Then the same command is killed, with everything that it has started, between 0.2 s and
-some seconds after its start, and started again with --resume, until it has been killed so often; the last one may finish. Of
-two processes, every other time only one is killed, and torchrun's elastic agent starts both again by itself. In the end the
-last checkpoint (weights, running mean, optimiser, random states), the model's file and the log's losses must be equal.
+process) is done once undisturbed. Then the same command is killed, with all processes that it has started, between 0.2 s and
+some seconds after its start, and started again with --resume, until the number of kills is reached; the last one may finish.
+Of two processes, every other time only one is killed, and torchrun's elastic agent restarts both. In the end the last
+checkpoint (weights, running mean, optimiser, random states), the model's file and the log's losses must be equal.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ WAYS = {
 
 
 def start(way: str, folder: Path) -> subprocess.Popen[bytes]:
-    """The run, in a process group of its own; what it says goes to a file."""
+    """The run, in a process group of its own; its output goes to a file."""
     command = [*WAYS[way], "--out", str(folder), *OPTIONS, "--resume"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     with open(folder.with_suffix(".said"), "ab") as said:
@@ -57,13 +57,13 @@ def wait(run: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def trainers(run: subprocess.Popen[bytes]) -> list[int]:
-    """The processes that torchrun has started; none where it is not so far yet."""
+    """The processes that torchrun has started so far."""
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
     return [int(pid) for pid in children if b"restr" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def kill_all(run: subprocess.Popen[bytes]) -> None:
-    """The whole family at once, as when a machine dies: torchrun gives its children sessions of their own."""
+    """Kill all processes of a run at once, as when a machine dies; torchrun gives its children sessions of their own."""
     for pid in [*family(run.pid), run.pid]:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -87,15 +87,15 @@ def step_of(folder: Path) -> int:
 
 
 def kill_often(way: str, folder: Path, kills: int, rng: random.Random, startup: float) -> list[str]:
-    """Kill and resume; what was done, in words."""
+    """Kill and resume; the kills, in words."""
     done: list[str] = []
     run = start(way, folder)
     began = time.monotonic()
     while len(done) < kills:
-        # from the first imports on; as likely while it starts as while it trains
+        # from the first imports on; half of the kills come while it starts, half while it trains
         time.sleep(rng.uniform(0.2, startup) if rng.random() < 0.5 else rng.uniform(startup, startup + MOMENTS))
         if run.poll() is not None:
-            wait(run, folder)  # it has finished before it was killed often enough: once more from the first step
+            wait(run, folder)  # it finished before the last kill: start again from the first step
             shutil.rmtree(folder)
             run, began = start(way, folder), time.monotonic()
             print("  finished; from the first step again", file=sys.stderr)
@@ -114,7 +114,7 @@ def kill_often(way: str, folder: Path, kills: int, rng: random.Random, startup: 
 
 
 def differences(straight: Path, killed: Path) -> Iterator[str]:
-    """Where two runs' ends differ in a single bit."""
+    """The parts in which the ends of two runs differ, if only by a bit."""
     one, other = (checkpoint.load(checkpoint.path_at(folder, STEPS)) for folder in (straight, killed))
     for name in ("model", "ema", "optimizer", "random", "best", "metrics", "step"):
         if not same(one[name], other[name]):
@@ -129,7 +129,7 @@ def differences(straight: Path, killed: Path) -> Iterator[str]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal to the last bit, in whatever they are nested."""
+    """Whether two nested values are equal to the last bit."""
     if isinstance(one, torch.Tensor):
         return torch.equal(one, other)
     if isinstance(one, dict):

@@ -29,6 +29,7 @@ from torch import nn
 
 from restr.files import write_whole
 from restr.inference import segmenter as segmenter_module
+from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.segmenter import Segmenter
 from restr.preprocess import Framing
 
@@ -84,11 +85,13 @@ class Stopwatch:
 def watch(segmenter: Segmenter) -> Stopwatch:
     """A stopwatch on everything that a segmenter does."""
     stopwatch = Stopwatch()
-    model = segmenter.model
+    model, backend = segmenter.model, segmenter.backend
+    assert isinstance(backend, TorchBackend)
     stopwatch.watch_module(model.vision, "image encoding")
     stopwatch.watch_module(model.language, "words")
-    stopwatch.watch_function(model.fusion, "place", "image encoding")
-    stopwatch.watch_function(model.fusion, "meet", "fusion")
+    stopwatch.watch_function(model, "project", "image encoding")
+    stopwatch.watch_function(backend.served, "precompute", "image encoding")
+    stopwatch.watch_module(backend.served.copy.fusion, "fusion")
     stopwatch.watch_module(model.classifier, "decoder")
     stopwatch.watch_module(model.decoder, "decoder")
     stopwatch.watch_function(segmenter_module, "read_image", "preprocessing")

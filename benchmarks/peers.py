@@ -8,9 +8,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from restr.export.rewriting import matmul_attention
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
-from restr.nn.attention import Attention, written_out
+from restr.nn.attention import Attention
 
 
 def plain_rendition(model: ReSTR) -> ReSTR:
@@ -21,7 +22,7 @@ def plain_rendition(model: ReSTR) -> ReSTR:
     plain.load_state_dict(model.state_dict())
     for module in plain.modules():
         if isinstance(module, Attention):
-            module.mix = written_out
+            module.sdpa = matmul_attention
     return plain
 
 
@@ -54,13 +55,13 @@ def gmac(call: Callable[[], object], *models: nn.Module) -> float:
     def of_kernel(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...], *_: object, **__: object) -> int:
         return sdpa_flop_count(q, k, v)
 
-    mixes = {part: part.mix for model in models for part in model.modules() if isinstance(part, Attention)}
-    for attention in mixes:
-        attention.mix = written_out
+    kernels = {part: part.sdpa for model in models for part in model.modules() if isinstance(part, Attention)}
+    for attention in kernels:
+        attention.sdpa = matmul_attention
     try:
         with torch.inference_mode(), FlopCounterMode(display=False, custom_mapping={kernel: of_kernel}) as counter:
             call()
     finally:
-        for attention, mix in mixes.items():
-            attention.mix = mix
+        for attention, sdpa in kernels.items():
+            attention.sdpa = sdpa
     return counter.get_total_flops() / 2e9

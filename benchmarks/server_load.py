@@ -1,4 +1,4 @@
-"""Clients of a real server, kind and unkind, and a count of what they get."""
+"""Clients of a real server, well-behaved and hostile, and counts of their answers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from server_process import Server
-from serving import PHOTOGRAPHS, ROOT
+from serving import PHOTOGRAPHS, ROOT, ServerProcess
 
 CLIENTS = 8
 TEXT = "the person"
@@ -20,7 +19,7 @@ PHOTOS = [(ROOT / "examples" / name).read_bytes() for name in PHOTOGRAPHS]
 
 
 class Seen(Counter[str]):
-    """What was seen how often, by many threads."""
+    """How often each outcome was seen; many threads add to it."""
 
     _lock = threading.Lock()
 
@@ -30,7 +29,7 @@ class Seen(Counter[str]):
 
 
 class Counting(httpx.HTTPTransport):
-    """Counts the connections that broke beneath a client, which asks again."""
+    """Counts the broken connections of a client that retries."""
 
     def __init__(self, seen: Seen) -> None:
         super().__init__()
@@ -45,7 +44,7 @@ class Counting(httpx.HTTPTransport):
 
 
 class Load:
-    """Clients that ask again as soon as they have an answer, until told to stop; ``seen`` counts what they get."""
+    """Clients that ask again as soon as they have an answer, until ``end``; ``seen`` counts the outcomes."""
 
     def __init__(self, ask: Callable[[int, Seen], None], clients: int = CLIENTS) -> None:
         self.seen = Seen()
@@ -67,14 +66,14 @@ class Load:
         return self.seen
 
 
-def post(server: Server, number: int) -> httpx.Response:
-    """One question on a connection of its own; without certificates, whose loading would take longer than the rest."""
+def post(server: ServerProcess, number: int) -> httpx.Response:
+    """One question on a connection of its own; without certificates, as loading them would take longer than the rest."""
     form = {"image": PHOTOS[number % len(PHOTOS)]}
     return httpx.post(f"{server.address}/v1/segment", files=form, data={"text": TEXT}, timeout=60, verify=False)
 
 
 def sockets(pid: int) -> int:
-    """How many a process has open."""
+    """The number of open sockets of a process."""
     return sum("socket:" in os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink())
 
 

@@ -1,14 +1,13 @@
 """How many answers a server gives under load, how long they take, and whether each is its own question's.
 
-    python benchmarks/serving.py                       # 16 clients, 60 seconds a way, on this machine
+    python benchmarks/serving.py                       # 16 clients, 60 seconds per way, on this machine
     python benchmarks/serving.py --clients 4 --seconds 15
 
-`restr serve` runs in a process of its own; the clients are threads of this one, each asks again as soon as it has its
-answer. Ways: ``whole`` (the photograph comes with every request and is a new one each time, by one pixel) and ``kept`` (four
-photographs that lie encoded in the server), each with expressions on the same photograph merged and not merged. Every
-mask is compared with what ``Segmenter`` says here of the photograph: an answer whose mask is another one (IoU below 0.98) is
-looked at again after the load, beside what it says of the very image that was sent, as the one pixel can change a small mask;
-one that differs from that too counts as mixed up.
+`restr serve` runs in a process of its own. The clients are threads of this one; each asks again as soon as it has its
+answer. Ways: ``whole`` (every request brings a photograph, new each time by one pixel) and ``kept`` (four photographs are kept
+by the server), each with expressions on the same photograph merged and not merged. Every mask is compared with that of
+``Segmenter`` for the photograph. A mask that differs (IoU below 0.98) is checked again after the load, against that of the very
+image that was sent, as one pixel can change a small mask. If it differs from that too, it counts as mixed up.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ import argparse
 import io
 import itertools
 import json
+import sys
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from server_process import Server
 from timing import Times
 
 from restr import Segmenter
@@ -33,9 +32,12 @@ from restr.inference.sources import read_image
 from restr.metrics import intersection_and_union
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from server_process import ServerProcess  # noqa: E402  (the tests' own)
+
 PHOTOGRAPHS = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "grace_hopper.jpg")
 TEXTS = ("the person", "the thing on the left", "the thing on the right", "the background", "the face", "something red")
-SAME = 0.98  # IoU; masks of other batches differ by roundings
+SAME = 0.98  # IoU; in other batches, masks differ by rounding
 WAYS = {
     "whole, not merged": ("whole", ("--batch-texts", "1", "--max-wait-ms", "0")),
     "whole": ("whole", ()),
@@ -45,7 +47,7 @@ WAYS = {
 
 
 def variant(pixels: np.ndarray, number: int) -> bytes:
-    """The photograph with one pixel of its own, so that nobody has encoded it before."""
+    """The photograph with one pixel changed, so that it has not been encoded before."""
     other = pixels.copy()
     other[0, number // 256 % other.shape[1]] = number % 256
     file = io.BytesIO()
@@ -62,7 +64,7 @@ def load(
     expected: dict[tuple[int, str], np.ndarray],
     segmenter: Segmenter,
 ) -> dict[str, float]:
-    """All clients at once; answers a second, latencies in ms, and what went wrong."""
+    """All clients at once: answers per second, latencies in ms, and counts of failures."""
     counter, lock = itertools.count(), threading.Lock()
     taken: list[float] = []
     doubtful: list[tuple[bytes, str, np.ndarray]] = []
@@ -80,7 +82,7 @@ def load(
                 begun = time.perf_counter()
                 try:
                     found = client.ask(ids[which], text) if way == "kept" else client.segment(sent, text)
-                except Exception as error:  # whatever a client may meet counts as lost
+                except Exception as error:  # any error counts as lost
                     failed.append(error)
                     continue
                 late, mask = time.perf_counter() - begun, found[0].mask
@@ -108,7 +110,7 @@ def load(
 
 
 def same(mask: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two masks are one but for roundings."""
+    """Whether two masks are the same except for rounding."""
     shared, union = intersection_and_union(mask, other)
     return shared >= SAME * union
 
@@ -128,7 +130,7 @@ def main() -> None:
     }
     report: dict[str, dict[str, float]] = {}
     for name, (way, options) in WAYS.items():
-        with Server(*options) as server:
+        with ServerProcess("--log", "off", *options) as server:
             report[name] = load(way, server.address, chosen.clients, chosen.seconds, pictures, expected, segmenter)
         print(f"{name}: {json.dumps({key: round(value, 1) for key, value in report[name].items()})}", flush=True)
     print(f"kept over whole: {report['kept']['per_second'] / report['whole']['per_second']:.1f} times the answers")

@@ -1,10 +1,9 @@
-"""What happens to `restr serve` when something around it breaks: each fault is made for real, and what is seen is compared.
+"""What happens to `restr serve` when something around it breaks: each fault is made for real, and the outcome compared.
 
     python benchmarks/serving_faults.py                     # a Markdown table; Linux, about three minutes
     python benchmarks/serving_faults.py --only "killed worker"
 
-The real server with the bundled model, in processes of its own. The exit status is 1 where something else was seen than was
-expected.
+The real server with the bundled model, in processes of its own. The exit status is 1 if an outcome was not expected.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ from collections import Counter
 import httpx
 from fault_table import Fault, table
 from server_load import CLIENTS, PHOTOS, TEXT, Counting, Load, Seen, loris, post, sockets
-from server_process import Server
-from serving import ROOT
+from serving import ROOT, ServerProcess
 
 from restr.client import Client, ServerError
 
@@ -33,7 +31,7 @@ MEMORY = 1.5  # times what the warm server takes
 
 
 def killed_worker() -> tuple[bool, str]:
-    with Server("--workers", "2") as server:
+    with ServerProcess("--log", "off", "--workers", "2") as server:
         workers = server.until_ready(2)
         with Client(server.address) as client:
             ids = [client.keep(photo) for photo in PHOTOS]
@@ -53,7 +51,7 @@ def killed_worker() -> tuple[bool, str]:
         idle = sockets(workers[0])
         load = Load(ask)
         time.sleep(4)
-        while sockets(workers[0]) < idle + 2:  # so that there is something to break
+        while sockets(workers[0]) < idle + 2:  # so that a connection can break
             time.sleep(0.01)
         at = time.monotonic()
         os.kill(workers[0], signal.SIGKILL)
@@ -73,7 +71,7 @@ def killed_worker() -> tuple[bool, str]:
 
 
 def gone_clients() -> tuple[bool, str]:
-    with Server() as server:
+    with ServerProcess("--log", "off") as server:
         left = Seen()
 
         def leave() -> None:
@@ -106,7 +104,7 @@ def gone_clients() -> tuple[bool, str]:
 
 
 def told_to_stop(*options: str) -> tuple[bool, str]:
-    with Server(*options) as server:
+    with ServerProcess("--log", "off", *options) as server:
         if options:
             server.until_ready(int(options[-1]))
         told: list[float] = []
@@ -118,7 +116,7 @@ def told_to_stop(*options: str) -> tuple[bool, str]:
                 outcome = str(answer.status_code)
             except httpx.TransportError as error:
                 outcome = type(error).__name__
-            # What was sent just before the signal may not have been read by then, and what got no connection was not.
+            # A request sent just before the signal may not have been read by then; one without a connection was not.
             early = outcome != "ConnectError" and (not told or begun < told[0] - 0.1)
             seen.add(f"{'before' if early else 'after'} {outcome}")
             if told and outcome != "200":
@@ -134,7 +132,7 @@ def told_to_stop(*options: str) -> tuple[bool, str]:
     answered = seen.pop("before 200")
     unanswered = {name: count for name, count in seen.items() if name.startswith("before")}
     after = Counter({name.removeprefix("after "): count for name, count in seen.items() if name.startswith("after")})
-    unanswered.pop("before 503", None)  # told that it was not accepted
+    unanswered.pop("before 503", None)  # the answer says that it was not accepted
     good = (
         status == 0
         and not unanswered
@@ -149,7 +147,7 @@ def told_to_stop(*options: str) -> tuple[bool, str]:
 
 
 def full_queue() -> tuple[bool, str]:
-    with Server("--queue", "4") as server:
+    with ServerProcess("--log", "off", "--queue", "4") as server:
 
         def ask(number: int, seen: Seen) -> None:
             answer = post(server, number)
@@ -188,9 +186,9 @@ def hostile_bodies() -> tuple[bool, str]:
     heavy = [
         ("/v1/images", bytes(17 * 2**20), png),
         ("/v1/images", spoilt(6000, 4000), png),
-    ]  # the most that is decoded
+    ]  # the largest image that is decoded
     bodies = list(hostile()) + heavy * 8
-    with Server("--body-s", "3") as server:
+    with ServerProcess("--log", "off", "--body-s", "3") as server:
         for number in range(12):
             with Client(server.address) as client:
                 client.segment(PHOTOS[number % 4], [TEXT, "the face"])
@@ -214,7 +212,7 @@ def hostile_bodies() -> tuple[bool, str]:
                     path, content, headers = body
                     try:
                         answer = client.post(path, content=content, headers=headers)
-                    except httpx.WriteError:  # the refusal came before the body was through
+                    except httpx.WriteError:  # the refusal came before the body's end
                         seen.add("refused while sending")
                         continue
                     typed = 400 <= answer.status_code < 500 and answer.headers["content-type"] == PROBLEM

@@ -36,7 +36,7 @@ from restr.files import write_whole
 from restr.formats.catalog import open_dataset
 from restr.losses import segmentation_loss
 from restr.model.build import build_model
-from restr.model.memory import keep_freed_memory
+from restr.model.device import keep_freed_memory
 from restr.presets import restr_small, restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import Vocabulary

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+import shape_checks
+
 torch.set_num_threads(2)
 
 # Other work on the machine must not fail a property test; CI must not fail on luck.
@@ -17,6 +19,7 @@ hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+shape_checks.install()
 pytest_plugins = ["sharded", "served"]  # the fixtures of tests of shards and of the server
 
 

@@ -18,11 +18,11 @@ from PIL import Image
 from restr import RestrError, Result, Segmenter
 
 MOST = 8  # expressions at once
-LONGEST = 2000  # pixels a side; a larger photograph is made smaller, as a Space is for everybody
+LONGEST = 2000  # pixels per side; larger photographs are scaled down, as a Space is for everybody
 SAMPLES = Path(str(files("restr.server"))) / "page" / "samples"
 MORE = {"camera.jpg": "the grass", "rocket.jpg": "the sky"}  # beside the sentence that a sample comes with
 COLUMNS = ["expression", "", "presence", "score", "of the image"]
-OPAQUE = 0.55  # what lies under a mask stays to be seen
+OPAQUE = 0.55  # of a mask, so that the photograph shows through
 
 segmenter = Segmenter.from_pretrained(os.environ.get("RESTR_MODEL"))
 
@@ -30,7 +30,7 @@ Layers = tuple[np.ndarray, list[tuple[np.ndarray, str]]]
 
 
 def find(image: np.ndarray | None, texts: str) -> list[Result]:
-    """What each line names. The image is encoded once: the segmenter knows one that comes again."""
+    """What each line names. The segmenter caches features, so an image is encoded once."""
     lines = list(dict.fromkeys(line.strip() for line in (texts or "").splitlines() if line.strip()))
     if image is None:
         raise gr.Error(
@@ -70,7 +70,7 @@ def row(result: Result) -> list[object]:
 
 
 def examples() -> list[list[str]]:
-    """(photograph, expressions) that come with restr."""
+    """(photograph, expressions) of the samples that ship with restr."""
     listed = json.loads((SAMPLES / "samples.json").read_text(encoding="utf-8"))
     return [
         [str(SAMPLES / each["file"]), "\n".join(filter(None, (each["sentence"], MORE.get(each["file"]))))]
@@ -107,7 +107,7 @@ def build() -> gr.Blocks:
         threshold.release(**shown, api_visibility="private")
         guess.change(**shown, api_visibility="private")
         gr.Examples(examples(), [image, texts], cache_examples=False)
-    # One at a time, as a model computes one thing at a time; who waits sees the place in the queue.
+    # One request at a time, as the model computes one at a time; the others see their place in the queue.
     return page.queue(max_size=32, default_concurrency_limit=1)
 
 

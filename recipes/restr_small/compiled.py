@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from restr.model.decoder import Upsample
 from restr.model.restr import ReSTR
-from restr.nn.transformer import DropPath, Transformer
+from restr.nn.transformer import DropPath
 
 
 def enlarge_by_products_everywhere(model: ReSTR) -> None:
@@ -29,16 +29,14 @@ def same_drop_path(model: ReSTR, rate: float) -> None:
 
 def compile_blocks(model: ReSTR) -> None:
     """Compile the blocks of the vision and the visual-linguistic encoder, each kind once."""
-    for encoder in (model.vision, model.fusion.visual_linguistic):
-        if not isinstance(encoder, Transformer):
-            raise TypeError(f"{type(encoder).__name__} is no Transformer")
-        encoder.through = _without_layout
+    for encoder in (model.vision, model.fusion.patch_encoder):
+        encoder.run_block = _without_layout
         for block in encoder.blocks:
             block.compile(dynamic=False)
 
 
 def _without_layout(block: nn.Module, tokens: Tensor, key_mask: Tensor | None = None, layout: Any = None) -> Tensor:
-    """``Transformer.through`` for full attention, which needs no layout; with one, every grid would compile anew."""
+    """``Transformer.run_block`` for full attention, which needs no layout; with one, every grid would compile anew."""
     return block(tokens, key_mask)
 
 

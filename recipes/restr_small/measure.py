@@ -13,7 +13,6 @@ from torch import Tensor
 from views import collate
 
 from restr.model.restr import ReSTR, ReSTROutput
-from restr.text.vocabulary import PADDING
 
 SHARE_KEPT = 0.05  # quantile of the presence of what is there that is the threshold: T-acc is then 95%
 
@@ -70,11 +69,7 @@ def _asked(model: ReSTR, data: Data, photo: int, sentences: np.ndarray) -> tuple
     batch = collate(drawn, data, 1, model.config.preprocess, train=False)
     device = batch.image.device.type
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-        patches, grid = model.encode_image(batch.image)
-        padding = batch.ids == PADDING
-        words = model.encode_words(batch.ids, padding)
-        fused = model.fusion.meet(model.fusion.place(patches, grid), words, padding)
-        return batch.mask > 0.5, model.decode(fused, grid)
+        return batch.mask > 0.5, model.segment(model.encode_image(batch.image), batch.ids)
 
 
 def separation(there: np.ndarray, absent: np.ndarray) -> dict[str, float]:
@@ -101,13 +96,10 @@ def bench(model: ReSTR) -> dict[str, float]:
         for b in (1, 8, 64):
             image = torch.randn(b, 3, SIDE, SIDE, device="cuda")
             ids = torch.randint(2, 1000, (b, 6), device="cuda")
-            pad = ids == PADDING
             with torch.autocast("cuda", torch.bfloat16, enabled=name == "bf16"):
-                found[f"first_{name}_{b}_ms"] = _milliseconds(lambda i=image, w=ids, p=pad: model(i, w, p))
-                features = model.encode_image(image)
-                found[f"further_{name}_{b}_ms"] = _milliseconds(
-                    lambda f=features, w=ids, p=pad: model.segment(f, model.encode_words(w, p), p)
-                )
+                found[f"first_{name}_{b}_ms"] = _milliseconds(lambda i=image, w=ids: model(i, w))
+                tokens = model.encode_image(image)
+                found[f"further_{name}_{b}_ms"] = _milliseconds(lambda i=tokens, w=ids: model.segment(i, w))
     return {name: round(value, 3) for name, value in found.items()}
 
 

@@ -11,11 +11,9 @@ from torch import Tensor, nn
 
 from restr.config import ModelConfig
 from restr.model.build import build_model
-from restr.model.fusion import Placed
 from restr.model.restr import ReSTR, ReSTROutput
 from restr.model.weights import dequantise, quantise, read_tensors, write_tensors
 from restr.presets import restr_small
-from restr.text.vocabulary import PADDING
 
 Flavour = Literal["small", "tiny"]
 WORD_TABLE = "language.vectors.weight"  # the only part of the model that does not learn
@@ -46,13 +44,10 @@ class Network(nn.Module):
 
     def forward(self, image: Tensor, ids: Tensor, each: int) -> tuple[ReSTROutput, Tensor]:
         """image (b 3 H W), ids (b*each l) -> output, box (b*each 4): centre and sides as shares of the view's."""
-        model = self.model
-        patches, grid = model.encode_image(image)
-        placed = model.fusion.place(patches, grid)
-        padding = ids == PADDING
-        words = model.encode_words(ids, padding)
-        fused = model.fusion.meet(Placed(placed.patches.repeat_interleave(each, 0), grid), words, padding)
-        return model.decode(fused, grid), self.box(fused.classifier[:, 0]).float().sigmoid()
+        tokens = self.model.encode_image(image)
+        output = self.model.segment(tokens._replace(patches=tokens.patches.repeat_interleave(each, 0)), ids)
+        assert output.classifier is not None
+        return output, self.box(output.classifier[:, 0]).float().sigmoid()
 
 
 def load_start(model: ReSTR, path: Path) -> None:

@@ -33,7 +33,7 @@ from views import collate
 
 from restr.errors import ConfigError, DivergedError
 from restr.files import write_whole
-from restr.model.memory import keep_freed_memory
+from restr.model.device import keep_freed_memory
 from restr.text.vocabulary import Vocabulary
 from restr.training.loop.signals import caught_signals
 from restr.training.loop.state import exit_code

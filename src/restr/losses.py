@@ -1,4 +1,4 @@
-"""What training minimises: BCE on the mask, a little BCE on the patches, and what later work found to help."""
+"""The training loss: BCE on the mask, a little BCE on the patches, and terms from later work."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from restr.model.restr import ReSTROutput
 
 
 class LossTerms(NamedTuple):
-    """``total`` is minimised; the rest is for the log. All scalars."""
+    """The loss and its terms, all scalars."""
 
     total: Tensor
+    """The weighted sum, which training minimises; the rest is for the log."""
     mask: Tensor
+    """BCE of the pixels."""
     patch: Tensor
+    """BCE of the patches."""
     dice: Tensor
+    """1 - Dice; 0 if it has no weight."""
     presence: Tensor
+    """BCE of the presence head; 0 without one."""
 
 
 def segmentation_loss(
@@ -35,13 +40,13 @@ def segmentation_loss(
 ) -> LossTerms:
     """L = BCE(Y_m) + patch_weight * BCE(y_p) [+ dice_weight * Dice] (paper, section 3.4).
 
-    mask: float (b 1 H W) in [0, 1] at the logits' size. patch_share: a patch is foreground where more than this share
-    of its pixels is (0.8 in the paper; 0.0: any pixel, which the released code's rule comes to); None uses the share
-    itself as a soft label. The paper has none of the rest, all off by default: dice_weight (Milletari et al. 2016)
-    counts every mask alike, however small; focal_gamma (Lin et al. 2017) makes the mask's BCE of pixels that are
-    right already fade; boundary_weight counts pixels near an outline this much more (Ronneberger et al. 2015);
-    presence_weight: of the BCE of a presence head, where the model has one (``presence_loss``);
-    smoothing (Szegedy et al. 2016) mixes the mask's labels with 1/2: 0 and 1 become smoothing / 2 and 1 - smoothing / 2.
+    mask: float (b 1 H W) in [0, 1] at the logits' size. patch_share: a patch is foreground if more than this share of
+    its pixels is (0.8 in the paper; 0.0, any pixel, is the released code's rule); None uses the share itself as a soft
+    label. The paper has none of the following, which are off by default. dice_weight (Milletari et al. 2016): every mask
+    counts alike, however small. focal_gamma (Lin et al. 2017): the mask's BCE fades for pixels that are right already.
+    boundary_weight (Ronneberger et al. 2015): pixels near an outline count this much more. smoothing (Szegedy et al.
+    2016): the mask's labels are mixed with 1/2, so 0 and 1 become smoothing / 2 and 1 - smoothing / 2. presence_weight:
+    of ``presence_loss``, if the model has a presence head.
     """
     logits = output.logits.float()
     target = mask.to(logits)
@@ -61,10 +66,10 @@ def segmentation_loss(
 
 
 def presence_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """BCE of whether a mask (b 1 H W) holds any pixel; logits (b).
+    """BCE of whether a mask (b 1 H W) has any pixel; logits (b).
 
-    0 for a batch in which every sentence means something: data without absent sentences, of which there is much, would
-    otherwise teach that everything is there.
+    0 for a batch without an empty mask: most data has no sentences about absent things, and would teach the head that
+    everything is there.
     """
     present = (target.flatten(1) > 0.5).any(1)
     return F.binary_cross_entropy_with_logits(logits, present.to(logits)) * (~present).any()
@@ -81,7 +86,7 @@ def focal_bce(logits: Tensor, target: Tensor, gamma: float) -> Tensor:
 
 
 def near_boundary(target: Tensor, reach: int = 2) -> Tensor:
-    """1.0 where the pixels within ``reach`` hold both foreground and background, else 0.0; target (b 1 H W)."""
+    """1.0 where both foreground and background lie within ``reach`` pixels, else 0.0; target (b 1 H W)."""
     side = 2 * reach + 1
     highest = F.max_pool2d(target, side, stride=1, padding=reach)
     lowest = -F.max_pool2d(-target, side, stride=1, padding=reach)

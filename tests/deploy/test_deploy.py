@@ -1,4 +1,4 @@
-"""What deploy/ says is what the server knows: options, ports, routes, times and names, and each file agrees with the others."""
+"""The files in deploy/ agree with the server and with each other: options, ports, routes, times and names."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 import tyro
 import yaml
-from starlette.routing import Route
 
-from restr.server.http.routes import create_app
+from restr.server.app import create_app
 from restr.server.processes.several import GRACE
 from restr.server.settings import ServerSettings
 from served import listening, model_in
@@ -30,14 +29,14 @@ DRAIN = DEFAULTS.deadline_s + GRACE  # seconds in which the server ends by itsel
 
 
 def dockerfile() -> list[tuple[str, str]]:
-    """(instruction, its arguments), lines that go on joined."""
+    """(instruction, its arguments), continued lines joined."""
     text = re.sub(r"^#.*\n", "", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     return [(line.partition(" ")[0], line.partition(" ")[2]) for line in lines if line.strip()]
 
 
 def last(instruction: str) -> str:
-    """What an instruction says in the image that is made."""
+    """The arguments of an instruction in the final image."""
     return [rest for name, rest in dockerfile() if name == instruction][-1]
 
 
@@ -61,7 +60,7 @@ def unit() -> configparser.SectionProxy:
 
 
 def health_commands() -> list[list[str]]:
-    """What the image and compose.yaml ask, to know whether a container is well."""
+    """The health checks of the image and of compose.yaml."""
     return [json.loads(last("HEALTHCHECK").partition("CMD ")[2]), compose()["healthcheck"]["test"][1:]]
 
 
@@ -115,7 +114,7 @@ def test_ports_agree() -> None:
 
 
 def test_health_is_asked_where_it_is_answered() -> None:
-    routes = {route.path for route in create_app().routes if isinstance(route, Route)}
+    routes = set(create_app().openapi()["paths"])
     container = pod()["containers"][0]
     probes = {name: container[name]["httpGet"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
     assert all(probe["port"] == "http" for probe in probes.values())

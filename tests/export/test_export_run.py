@@ -19,7 +19,7 @@ from restr import Segmenter
 from restr.cli.main import main
 from restr.errors import ConfigError, ImageError, WeightsError
 from restr.export.graphs import graphs
-from restr.export.onnx_target import quantised
+from restr.export.onnx_target import to_int8
 from restr.export.parity import Parity
 from restr.export.quiet import quiet
 from restr.export.run import Plan, export
@@ -182,7 +182,7 @@ def test_int8_is_smaller_and_near(folder: Path, reference: Segmenter, tmp_path: 
     facts = ExportManifest.read(folder)
     with quiet():
         for graph in ("image_encoder", "expression"):
-            quantised(facts.path(graph), tmp_path / facts.files[graph])
+            to_int8(facts.path(graph), tmp_path / facts.files[graph])
             assert (tmp_path / facts.files[graph]).stat().st_size < 0.6 * facts.path(graph).stat().st_size
     for name in (FACTS, "vocab.txt"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())

@@ -74,5 +74,5 @@ def test_another_runtime_refuses_with_what_to_do(monkeypatch: pytest.MonkeyPatch
     assert base._process == os.getpid()
     monkeypatch.setattr(base, "_process", os.getppid())  # as a forked process finds it
     for _ in range(2):
-        with pytest.raises(ConfigError, match="'some runtime' cannot go on there; start processes with .*spawn"):
+        with pytest.raises(ConfigError, match="'some runtime' cannot continue there; start processes with .*spawn"):
             backend.enter()

@@ -14,28 +14,27 @@ from restr.errors import ConfigError
 from restr.inference.segmenter import Segmenter
 from restr.model.attention_maps import recorded
 from restr.model.build import build_model
-from restr.model.fusion import Fusion
+from restr.model.fusion import FUSIONS, Fusion
 from restr.nn.attention import Attention
-from restr.text.vocabulary import Vocabulary
+from restr.text.vocabulary import PADDING, Vocabulary
 
 
-@pytest.mark.parametrize(
-    "name", ["cme", "ime", "vme", "cme-dagger-depth", "cme-dagger-encoders", "windowed", "left-padding"]
-)
+@pytest.mark.parametrize("name", [*FUSIONS, "cme-dagger-depth", "cme-dagger-encoders", "windowed", "left-padding"])
 def test_recording_changes_nothing_and_ends(name: str) -> None:
     model = build_model(CONFIGS[name](), seed=0).eval()
-    ids, word_pad = words(model)
-    expected = model(images(), ids, word_pad).logits
+    ids = words(model)
+    word_pad = ids == PADDING
+    expected = model(images(), ids).logits
     with recorded(model.fusion, ids.shape[1]) as recorder:
-        assert torch.equal(model(images(), ids, word_pad).logits, expected)
+        assert torch.equal(model(images(), ids).logits, expected)
     maps, n = recorder.maps(), 24
     assert maps.words.shape == (2, ids.shape[1], n) and maps.seed.shape == (2, ids.shape[1])
     assert (maps.words >= 0).all() and (maps.words.sum(2) <= 1).all() and (maps.seed.sum(1) <= 1).all()
     assert (maps.seed[word_pad] == 0).all() and (maps.seed[~word_pad] > 0).all()
     count = len(recorder.weights)
-    model(images(), ids, word_pad)
+    model(images(), ids)
     assert len(recorder.weights) == count
-    assert not any("attend" in vars(module) for module in model.modules() if isinstance(module, Attention))
+    assert not any(module._forward_hooks for module in model.modules() if isinstance(module, Attention))
 
 
 def attention_rows(fusion: Fusion, prefix: str, z: np.ndarray, heads: int) -> np.ndarray:
@@ -52,13 +51,13 @@ def test_the_weights_are_those_of_the_equation() -> None:
     one = dataclasses.replace(config.fusion.visual_linguistic, depth=1)
     fusion = dataclasses.replace(config.fusion, visual_linguistic=one, linguistic_seed=one)
     model = build_model(dataclasses.replace(config, fusion=fusion), seed=0).eval()
-    ids, word_pad = words(model, ["red cat right dog left"])
-    patches, grid = model.encode_image(images(1))
-    encoded = model.encode_words(ids, word_pad)
+    ids = words(model, ["red cat right dog left"])
+    image = model.encode_image(images(1))
+    encoded = model.language(ids, ids == PADDING)
     with recorded(model.fusion, 5) as recorder:
-        fused = model.fusion(patches, encoded, word_pad, grid)
+        model.fusion(image, encoded, ids == PADDING)
     z_l = model.fusion.proj_words(encoded)
-    z = torch.cat([fused.inputs, z_l], 1)[0].detach().double().numpy()
+    z = torch.cat([image.patches, z_l], 1)[0].detach().double().numpy()
     expected = attention_rows(model.fusion, "visual_linguistic", z, one.heads)
     np.testing.assert_allclose(recorder.maps().words[0].detach().numpy(), expected[24:, :24], atol=1e-5)
 

@@ -14,7 +14,7 @@ from restr import Segmenter
 from restr.errors import WeightsError
 from restr.model import hub
 from restr.model.build import build_model
-from restr.model.weights import CONFIG, VOCABULARY, WEIGHTS
+from restr.model.folder import CONFIG, VOCABULARY, WEIGHTS
 from restr.presets import restr_tiny
 from restr.text.vocabulary import Vocabulary
 

@@ -12,6 +12,7 @@ from restr.losses import segmentation_loss
 from restr.model.build import build_model
 from restr.model.restr import ReSTR
 from restr.nn.positions import sinusoidal_positions
+from restr.text.vocabulary import PADDING
 
 GRID = (4, 6)
 TEXT = ["red cat right dog left"]
@@ -41,15 +42,17 @@ def test_every_part_agrees(name: str) -> None:
     config = model.config
     fusion = config.fusion
     image = torch.randn(1, 3, 4 * GRID[0], 4 * GRID[1], dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    ids, word_pad = words(model, TEXT)
-    real = ~word_pad[0].numpy()
+    ids = words(model, TEXT)
+    padding = ids == PADDING
+    real = ~padding[0].numpy()
     keep = real | config.language.attend_padding
 
-    features = model.encode_image(image)
-    encoded = model.encode_words(ids, word_pad)
-    fused = model.fusion(features.patches, encoded, word_pad, features.grid)
-    judged = model.classifier(fused.patches, fused.classifier)
-    output = model(image, ids, word_pad)
+    features = model.vision(image)
+    projected = model.project(features)
+    encoded = model.language(ids, padding)
+    fused = model.fusion(projected, encoded, padding)
+    scores = model.classifier(fused.patches, fused.classifier)
+    output = model(image, ids)
 
     # vision: the places at this grid are a resized picture, tested in test_nn
     w = arrays(model.vision)
@@ -76,14 +79,14 @@ def test_every_part_agrees(name: str) -> None:
     tokens = reference.layer_norm(w, "norm", reference.linear(w, "proj_out", tokens), 1e-5)
     near(encoded[0][torch.from_numpy(keep)], tokens)
 
-    # fusion, from the model's own inputs so that each part is judged alone
+    # fusion, from the model's own inputs so that each part is tested alone
     w = arrays(model.fusion)
     patches, words_in = features.patches[0].detach().numpy(), encoded[0].detach().numpy()
     if fusion.normalise:
         patches, words_in = reference.unit(patches), reference.unit(words_in)
     z_v, z_l = reference.linear(w, "proj_vision", patches), reference.linear(w, "proj_words", words_in)
     z_l = z_l * real[:, None] if fusion.attend_padding else z_l[real]
-    z_v = fused.inputs[0].detach().numpy() if fusion.patch_positions else z_v
+    z_v = projected.patches[0].detach().numpy() if fusion.patch_positions else z_v
     seen, seed = reference.fuse(
         w,
         z_v,
@@ -96,7 +99,7 @@ def test_every_part_agrees(name: str) -> None:
     near(fused.classifier[0], seed)
 
     logits, of = reference.classify(arrays(model.classifier), seen, seed)
-    near(judged.logits[0], logits)
+    near(scores.logits[0], logits)
     pixels = reference.decode(
         arrays(model.decoder),
         z_v if config.decoder.beside == "input" else seen,
@@ -118,7 +121,7 @@ def test_the_sinusoids_agree() -> None:
 def test_the_loss_agrees(share: float) -> None:
     model = random_model("cme")
     image = torch.randn(1, 3, 4 * GRID[0], 4 * GRID[1], dtype=torch.float64)
-    output = model(image, *words(model, TEXT))
+    output = model(image, words(model, TEXT))
     mask = (torch.rand(image.shape[-2:], generator=torch.Generator().manual_seed(3)) > 0.3).double()
     mask[:8, :8] = 1
     # the loss computes in float32: its inputs are brought there first, so that only rounding is left

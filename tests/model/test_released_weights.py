@@ -84,7 +84,7 @@ def test_the_outputs_are_the_originals(config, layers: str, tmp_path: Path) -> N
     # a table of another size is found in the file, and sharing too
     loaded = load_released(tmp_path / "checkpoint.pth", dataclasses.replace(released(), name="other"))
     assert loaded.config.fusion.sharing == config().fusion.sharing
-    arguments = (images(), *words(model))
+    arguments = (images(), words(model))
     assert torch.equal(loaded(*arguments).logits, model(*arguments).logits)
 
 

@@ -12,13 +12,13 @@ from restr.config import ModelConfig
 from restr.errors import ConfigError, ImageError
 from restr.losses import dice_loss, focal_bce, near_boundary, segmentation_loss
 from restr.model.build import build_model
-from restr.model.decoder import Decoder, Judged, Upsample
+from restr.model.decoder import Decoder, PatchScores, Upsample
+from restr.model.fusion import ImageTokens
 from restr.model.restr import ReSTR, ReSTROutput
 from restr.model.vision import PatchFeatures, VisionEncoder
 from restr.presets import restr_base, restr_small, restr_tiny
 
 IDS = torch.tensor([[2, 3, 4, 5], [6, 7, 0, 0]])
-PAD = IDS == 0
 
 
 def shallow(config: ModelConfig) -> ModelConfig:
@@ -40,7 +40,7 @@ def images(model: ReSTR, rows: int = 2) -> Tensor:
 
 def test_shapes(model: ReSTR) -> None:
     image = images(model)
-    output = model(image, IDS, PAD)
+    output = model(image, IDS)
     assert output.grid == (2, 3)
     assert output.logits.shape == (2, 1, *image.shape[-2:])
     assert output.patch_logits.shape == (2, 6)
@@ -48,28 +48,28 @@ def test_shapes(model: ReSTR) -> None:
 
 def test_padding_and_neighbours_in_the_batch_change_nothing(model: ReSTR) -> None:
     image = images(model)
-    together = model(image, IDS, PAD)
-    alone = model(image[1:], IDS[1:, :2], PAD[1:, :2])
+    together = model(image, IDS)
+    alone = model(image[1:], IDS[1:, :2])
     torch.testing.assert_close(together.logits[1:], alone.logits, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(together.patch_logits[1:], alone.patch_logits, rtol=1e-4, atol=1e-5)
 
 
 def test_one_image_meets_many_sentences(model: ReSTR) -> None:
     image = images(model, rows=1)
-    once = model.segment(model.encode_image(image), model.encode_words(IDS, PAD), PAD)
-    repeated = model(image.expand(2, -1, -1, -1), IDS, PAD)
+    once = model.segment(model.encode_image(image), IDS)
+    repeated = model(image.expand(2, -1, -1, -1), IDS)
     torch.testing.assert_close(once.logits, repeated.logits, rtol=1e-4, atol=1e-5)
 
 
 def test_the_words_decide(model: ReSTR) -> None:
     image = images(model)
-    assert not torch.allclose(model(image, IDS, PAD).logits, model(image, IDS + 1, PAD).logits)
+    assert not torch.allclose(model(image, IDS).logits, model(image, IDS + 1).logits)
 
 
 def test_every_trainable_weight_gets_a_gradient(model: ReSTR) -> None:
     model.train()
     ids = torch.tensor([[2, 1, 4, 5], [6, 7, 0, 0]])  # 1: the unknown word, whose vector is learnt too
-    output = model(images(model), ids, ids == 0)
+    output = model(images(model), ids)
     segmentation_loss(output, torch.ones_like(output.logits), dice_weight=1.0).total.backward()
     without = {name for name, p in model.named_parameters() if p.requires_grad and p.grad is None}
     assert not without
@@ -122,15 +122,17 @@ def test_projecting_first_equals_upsampling_first() -> None:
         features = torch.einsum("bchw,dc->bdhw", features, block.proj.weight) + block.proj.bias[:, None, None]
         features = F.leaky_relu(features, config.decoder.negative_slope)
     expected = torch.einsum("bchw,c->bhw", features, decoder.head.weight[0])[:, None] + decoder.head.bias
-    torch.testing.assert_close(decoder(patches, Judged(patch_logits, patches), (2, 3)), expected)
+    torch.testing.assert_close(
+        decoder(ImageTokens(patches, (2, 3)), patches, PatchScores(patch_logits, patches)), expected
+    )
 
 
 def test_coarse_logits_are_near_the_full_ones() -> None:
     decoder = Decoder(restr_tiny().decoder, 16, 3)
     patches, patch_logits = torch.randn(1, 6, 16), torch.randn(1, 6)
-    full = decoder(patches, Judged(patch_logits, patches), (2, 3))
+    full = decoder(ImageTokens(patches, (2, 3)), patches, PatchScores(patch_logits, patches))
     decoder.coarse = 1
-    coarse = decoder(patches, Judged(patch_logits, patches), (2, 3))
+    coarse = decoder(ImageTokens(patches, (2, 3)), patches, PatchScores(patch_logits, patches))
     assert coarse.shape == (1, 1, 8, 12)
     assert F.mse_loss(F.avg_pool2d(full, 2), coarse) < 0.05 * full.var()
 
@@ -166,10 +168,9 @@ def test_dice_counts_every_mask_alike() -> None:
 
 def test_features_of_a_bfloat16_cache_are_welcome() -> None:
     model = build_model(shallow(restr_small()), seed=0).eval()
-    patches, grid = model.encode_image(images(model))
-    half = PatchFeatures(patches.half().float(), grid)
-    words = model.encode_words(IDS, PAD)
-    exact, cached = (model.segment(f, words, PAD).logits for f in (PatchFeatures(patches, grid), half))
+    features = model.vision(images(model))
+    half = PatchFeatures(features.patches.half().float(), features.grid)
+    exact, cached = (model.segment(model.project(each), IDS).logits for each in (features, half))
     torch.testing.assert_close(exact, cached, rtol=0.02, atol=0.02)
 
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
 from torch import Tensor
 
 from restr.ablation.cost import gmac_of, parameters_of
-from restr.compat import released_code
-from restr.config import ClassifierConfig, DecoderConfig, ModelConfig
+from restr.config import ClassifierConfig, DecoderConfig, FusionConfig, ModelConfig
 from restr.errors import ConfigError
+from restr.inference.backends.patch_cache import CachingModel
 from restr.model.build import build_model
+from restr.model.fusion import FUSIONS
 from restr.model.restr import ReSTR
 from restr.model.weights import load_pretrained, save_pretrained
 from restr.nn.transformer import Block
-from restr.presets import restr_tiny
+from restr.presets import restr_released, restr_tiny
 from restr.text.tokenizer import Tokenizer
-from restr.text.vocabulary import Vocabulary
+from restr.text.vocabulary import PADDING, Vocabulary
 
 WORDS = ["left", "right", "dog", "cat", "red"]
 TEXTS = ["left dog", "red cat right dog left"]
@@ -51,7 +53,7 @@ def with_post_norm() -> ModelConfig:
 
 def released() -> ModelConfig:
     """All choices of the released program at once, in a small model."""
-    config, theirs = with_fusion(), released_code()
+    config, theirs = with_fusion(), restr_released()
     post = dataclasses.replace(config.language.blocks, norm="post", final_norm=False)
     language = dataclasses.replace(
         theirs.language, blocks=post, vocab=config.language.vocab, vectors=config.language.vectors
@@ -81,9 +83,7 @@ def with_parts(**parts: object) -> ModelConfig:
 
 
 CONFIGS: dict[str, Callable[[], ModelConfig]] = {
-    "cme": lambda: with_fusion(),
-    "ime": lambda: with_fusion(variant="ime"),
-    "vme": lambda: with_fusion(variant="vme"),
+    **{variant: lambda variant=variant: with_fusion(variant=variant) for variant in FUSIONS},
     "cme-dagger-depth": lambda: with_fusion(sharing="depth"),
     "cme-dagger-encoders": lambda: with_fusion(sharing="encoders"),
     "vme-depth": lambda: with_fusion(variant="vme", sharing="depth"),
@@ -117,9 +117,8 @@ def model(name: str) -> ReSTR:
     return build_model(CONFIGS[name](), seed=0).eval()
 
 
-def words(model: ReSTR, texts: list[str] = TEXTS) -> tuple[Tensor, Tensor]:
-    ids, word_pad = Tokenizer.of(Vocabulary(WORDS), model.config)(texts)
-    return torch.from_numpy(ids), torch.from_numpy(word_pad)
+def words(model: ReSTR, texts: list[str] = TEXTS) -> Tensor:
+    return torch.from_numpy(Tokenizer.of(Vocabulary(WORDS), model.config)(texts)[0])
 
 
 def images(rows: int = 2) -> Tensor:
@@ -127,7 +126,7 @@ def images(rows: int = 2) -> Tensor:
 
 
 def test_the_gradient_reaches_both_encoders_and_the_seed(model: ReSTR) -> None:
-    output = model(images(), *words(model))
+    output = model(images(), words(model))
     (output.logits.square().mean() + output.patch_logits.square().mean()).backward()
     unreached = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # the word table has rows that no sentence uses, but it is reached; the unknown word is not in the sentences
@@ -135,37 +134,39 @@ def test_the_gradient_reaches_both_encoders_and_the_seed(model: ReSTR) -> None:
 
 
 def test_a_batch_of_one_is_a_row_of_a_batch(name: str, model: ReSTR) -> None:
-    ids, word_pad = words(model)
-    together = model(images(), ids, word_pad)
-    one = words(model, TEXTS[:1])  # without the padding that its neighbour asks for
-    alone = model(images()[:1], *one)
+    together = model(images(), words(model))
+    one = words(model, TEXTS[:1])  # without the padding that its neighbour needs
+    alone = model(images()[:1], one)
     torch.testing.assert_close(together.logits[:1], alone.logits, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(together.patch_logits[:1], alone.patch_logits, rtol=1e-4, atol=1e-5)
 
 
+@torch.inference_mode()
 def test_what_stands_in_padding_is_not_heard(name: str, model: ReSTR) -> None:
-    ids, word_pad = words(model)
-    other = ids.masked_fill(word_pad, 3)
-    heard = not torch.allclose(
-        model(images(), ids, word_pad).logits, model(images(), other, word_pad).logits, atol=1e-6
-    )
+    """Neither the word encoder nor the fusion attends to padding, whatever rows or vectors stand there."""
+    ids, image = words(model), model.encode_image(images())
+    padding = ids == PADDING
+    of_words, of_other = (model.language(each, padding) for each in (ids, ids.masked_fill(padding, 3)))
+    heard = not torch.allclose(of_words[~padding], of_other[~padding], atol=1e-6)
+    assert heard == model.config.language.attend_padding
+    one, two = (model.fusion(image, each, padding) for each in (of_words, of_other))
+    heard = not all(torch.allclose(*pair, atol=1e-6) for pair in zip(one, two, strict=True))
     assert heard == (name in SEES_PADDING)
 
 
 @torch.inference_mode()
 def test_what_is_known_of_an_image_changes_no_result(name: str) -> None:
     model = build_model(CONFIGS[name](), seed=0).eval()
-    ids, word_pad = words(model)
-    features = model.encode_image(images(1))
-    image = model.fusion.foresee(model.fusion.place(*features))
-    assert (image.known is None) == (name == "windowed")
-    found = model.decode(model.fusion.meet(image, model.encode_words(ids, word_pad), word_pad), image.grid)
-    right = model.segment(features, model.encode_words(ids, word_pad), word_pad)
+    tokens, ids, served = model.encode_image(images(1)), words(model), CachingModel(model)
+    image = served.precompute(tokens)
+    assert (image.attention is None) == (name == "windowed")
+    found, right = served.segment(image, ids), model.segment(tokens, ids)
     torch.testing.assert_close(found.logits, right.logits, rtol=1e-4, atol=1e-5)
+    assert name == "windowed" or not torch.equal(found.logits, right.logits), "it was computed another way"
 
 
 def test_sides_matter(model: ReSTR) -> None:
-    one, two = (model(images(1), *words(model, [text])).logits for text in ("left dog", "right dog"))
+    one, two = (model(images(1), words(model, [text])).logits for text in ("left dog", "right dog"))
     assert not torch.allclose(one, two, atol=1e-6)
 
 
@@ -173,24 +174,29 @@ def test_saving_and_loading_is_bit_equal(model: ReSTR, tmp_path: Path) -> None:
     save_pretrained(model, Vocabulary(WORDS), tmp_path)
     again, _ = load_pretrained(tmp_path)
     assert again.config == model.config
-    assert torch.equal(model(images(), *words(model)).logits, again(images(), *words(model)).logits)
+    assert torch.equal(model(images(), words(model)).logits, again(images(), words(model)).logits)
 
 
 def test_export_gives_the_same_numbers(model: ReSTR) -> None:
-    arguments = (images(), *words(model))
+    arguments = (images(), words(model))
     with torch.no_grad():
         expected = model(*arguments)
         exported = torch.export.export(model, arguments).module()(*arguments)
     torch.testing.assert_close(exported.logits, expected.logits, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("variant", ["cme", "ime", "vme", "windowed"])
+@pytest.mark.parametrize("variant", [*FUSIONS, "windowed"])
 def test_compile_accepts_the_model(variant: str) -> None:
     model = build_model(CONFIGS[variant](), seed=0).eval()
     with torch.no_grad():
-        expected = model(images(), *words(model)).logits
-        traced = torch.compile(model, backend="eager", fullgraph=True)(images(), *words(model)).logits
+        expected = model(images(), words(model)).logits
+        traced = torch.compile(model, backend="eager", fullgraph=True)(images(), words(model)).logits
     torch.testing.assert_close(traced, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_config_names_every_fusion() -> None:
+    """The other tests take their variants from ``FUSIONS``: every row computes, explains itself, exports and is cached."""
+    assert set(get_args(get_type_hints(FusionConfig)["variant"])) == set(FUSIONS)
 
 
 def test_shared_weights_are_stored_once() -> None:
@@ -206,24 +212,20 @@ def test_shared_weights_are_stored_once() -> None:
 def test_the_seed_of_ime_never_sees_the_image() -> None:
     for variant, sees in (("ime", False), ("cme", True), ("vme", True)):
         model = build_model(with_fusion(variant=variant), seed=0).eval()
-        ids, word_pad = words(model)
-        seeds = []
-        for image in (images(), images() + 1):
-            patches, grid = model.encode_image(image)
-            seeds.append(model.fusion(patches, model.encode_words(ids, word_pad), word_pad, grid).classifier)
+        seeds = [model(image, words(model)).classifier for image in (images(), images() + 1)]
         assert torch.equal(*seeds) != sees
 
 
 @pytest.mark.parametrize(("sharing", "millions"), [("none", 129.0), ("depth", 114.8)])
 def test_the_released_setting_has_the_published_number_of_parameters(sharing: str, millions: float) -> None:
-    config = released_code()
+    config = restr_released()
     config = dataclasses.replace(config, fusion=dataclasses.replace(config.fusion, sharing=sharing))
     assert round(parameters_of(config) / 1e6, 1) == millions
 
 
 @pytest.mark.parametrize(("order", "giga"), [("enlarge_first", 126.2), ("project_first", 113.4)])
 def test_the_released_setting_costs_the_published_multiplications(order: str, giga: float) -> None:
-    config = released_code()
+    config = restr_released()
     config = dataclasses.replace(config, decoder=dataclasses.replace(config.decoder, order=order))
     assert round(gmac_of(config), 1) == giga
 

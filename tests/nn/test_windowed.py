@@ -6,20 +6,10 @@ import math
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from restr.nn.attention import (
-    Attention,
-    Layout,
-    WindowedAttention,
-    from_windows,
-    outside,
-    to_cells,
-    to_windows,
-    weighed,
-    written_out,
-)
+from restr.nn.attention import Attention, Layout
+from restr.nn.windowed import WindowedAttention, from_windows, outside, to_cells, to_windows
 
 GRID, BEFORE, AFTER, WIDTH, HEADS = (7, 10), 1, 3, 8, 2
 TOKENS = BEFORE + math.prod(GRID) + AFTER
@@ -143,31 +133,3 @@ def test_padding_is_not_heard() -> None:
     one, two = windowed(z, mask(), LAYOUT), windowed(other, mask(), LAYOUT)
     torch.testing.assert_close(one[0], two[0])
     torch.testing.assert_close(one[1, : TOKENS - 2], two[1, : TOKENS - 2])
-
-
-def test_attention_written_out_is_the_kernels() -> None:
-    q, k, v = torch.randn(3, 2, 4, 5, 8).unbind()
-    mask = torch.ones(2, 1, 1, 5, dtype=torch.bool)
-    mask[0, ..., 3:] = False
-    torch.testing.assert_close(written_out(q, k, v, mask), F.scaled_dot_product_attention(q, k, v, mask))
-
-
-@pytest.mark.parametrize("kernel", [True, False])
-def test_sums_of_weights_are_those_of_softmax(kernel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    q, k, v = torch.randn(3, 2, 4, 5, 8, dtype=torch.float64).unbind()
-    scores = q @ k.transpose(2, 3) / 8**0.5
-    if not kernel:  # as on a GPU, or with a PyTorch that has renamed it
-        monkeypatch.setattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
-    mixed, log_sum = weighed(q, k, v)
-    torch.testing.assert_close(mixed, scores.softmax(3) @ v)
-    torch.testing.assert_close(log_sum, scores.exp().sum(3, keepdim=True).log())
-
-
-def test_tokens_that_join_later_change_nothing() -> None:
-    full, z = Attention(WIDTH, HEADS).double(), tokens()
-    known = full.among(z[:, :-AFTER])
-    torch.testing.assert_close(full(z, mask(), Layout(0, GRID, known)), full(z, mask()))
-    nobody = mask()
-    nobody[..., -AFTER:] = False
-    alone = full(z[:, :-AFTER])
-    torch.testing.assert_close(full(z, nobody, Layout(0, GRID, known))[:, :-AFTER], alone)

@@ -1,4 +1,4 @@
-"""Bodies that mean harm or make no sense: each is answered by a typed problem, and the server goes on."""
+"""Malicious and malformed bodies: each is answered by a typed problem, and the server keeps running."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_spoilt_image_is_let_go_of_when_it_is_refused():
     data = spoilt(600, 400)
     with pytest.raises(Problem, match="damaged") as caught:
         decode(data, header(data, most_bytes=10**6, most_pixels=10**6))
-    # What its errors' tracebacks would hold: the picture as far as it was decoded.
+    # The traceback of another error would keep the half-decoded picture alive.
     assert caught.value.__context__ is None
 
 

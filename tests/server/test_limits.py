@@ -1,4 +1,4 @@
-"""What an operator sets: limits, keys and rates; models that change; a full house, late answers, the end."""
+"""Limits, keys and rates that an operator sets; changed models; a full queue, late answers, shutdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXTS = ["the left circle", "red square"]
 
 
 def state_of(client) -> Any:
-    """What the application works with."""
+    """The application's state."""
     return client.app.state
 
 
@@ -100,7 +100,7 @@ def test_a_changed_model_is_taken_and_kept_images_follow(tmp_path, folder):
 
 def test_kept_images_are_given_up_by_size_and_by_age(folder):
     with serving(folder) as client:
-        store = state_of(client).service.images
+        store = state_of(client).service.images.memory
         names = [client.post("/v1/images", json={"image": base64_of(photograph(i))}).json()["id"] for i in range(3)]
         assert len(store) == 3
         store.get(names[0])

@@ -1,4 +1,4 @@
-"""A real server on a real socket: the documentation's lines, the clients, and what only a connection can do wrong."""
+"""A real server on a real socket: the documentation's commands, the clients, and faults of connections."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_client_asks_again_when_a_connection_breaks_but_not_when_nobody_is_t
     client = Client(transport=httpx.MockTransport(answer))
     coming.extend([httpx.ReadError, httpx.RemoteProtocolError, httpx.ConnectError])
     assert client.models() == [] and len(tried) == 3
-    for error in (httpx.ConnectError, httpx.ReadTimeout):  # nobody there; still at work
+    for error in (httpx.ConnectError, httpx.ReadTimeout):  # no server; a server still at work
         coming[:] = [error]
         with pytest.raises(error):
             client.models()
@@ -117,7 +117,7 @@ def test_the_client_asks_again_when_a_connection_breaks_but_not_when_nobody_is_t
 
 
 def said(address: str, data: bytes, seconds: float = 5.0) -> bytes:
-    """What comes back for raw bytes before the connection is closed."""
+    """The answer to raw bytes, until the connection is closed."""
     host, port = address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=seconds) as connection:
         connection.sendall(data)

@@ -1,4 +1,4 @@
-"""The server says whether anything is meant, and a request decides how sure that must be."""
+"""The server says how probable it is that anything is meant; a request may set the threshold."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEXTS = ["the left circle", "red square", "blue on the right", "circle"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose own threshold lies between what it says of the texts."""
+    """A model whose own threshold lies between the presences of the texts."""
     place = tmp_path_factory.mktemp("model")
     found = Segmenter.from_pretrained(model_in(place, with_presence()), device="cpu")(PHOTO, TEXTS)
     low, high = sorted(presence_of(each) for each in found)[1:3]

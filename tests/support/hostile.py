@@ -1,4 +1,4 @@
-"""Bodies that mean harm or make no sense, for tests and for benchmarks/serving_faults.py."""
+"""Malicious and malformed bodies, for tests and for benchmarks/serving_faults.py."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG of some hundred bytes that claims to be large."""
+    """A PNG of a few hundred bytes that claims to be large."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 10_000)) + chunk(b"IEND", b"")
 
 
 def spoilt(width: int, height: int) -> bytes:
-    """A PNG of some kilobytes that is large and whole, but for its last pixels."""
+    """A large PNG in a few kilobytes, damaged near its end."""
     file = io.BytesIO()
     Image.new("RGB", (width, height), (200, 30, 30)).save(file, "PNG")
     content = bytearray(file.getvalue())
@@ -39,7 +39,7 @@ def spoilt(width: int, height: int) -> bytes:
 
 
 def broken_images() -> Iterator[tuple[bytes, str]]:
-    """Files that are not images, or no longer."""
+    """Files that are no images, and damaged images."""
     chance = random.Random(0)
     for kind, media in KINDS.items():
         whole = photograph(1, kind)
@@ -65,7 +65,7 @@ def broken_images() -> Iterator[tuple[bytes, str]]:
 
 
 def hostile() -> Iterator[Body]:
-    """At least 500 of them."""
+    """At least 500 bodies."""
     json_type = {"content-type": "application/json"}
     good = base64.b64encode(photograph()).decode()
     for data, media in broken_images():

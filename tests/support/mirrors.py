@@ -1,4 +1,4 @@
-"""Servers on this machine that hold files, honest ones and others."""
+"""File servers on this machine, honest ones and others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Mirror(ThreadingHTTPServer):
-    """Files by address. ranges: whether it sends parts. breaks_after: bytes of an answer, after which it hangs up, once."""
+    """Serves files by address. ranges: whether it sends parts. breaks_after: bytes after which it hangs up, once."""
 
     def __init__(self, files: dict[str, bytes], *, ranges: bool = True) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
@@ -64,7 +64,7 @@ class Answers(BaseHTTPRequestHandler):
 
 
 def mirrors() -> Iterator[Callable[..., Mirror]]:
-    """The body of a fixture: what it gives makes mirrors, which serve until the test ends."""
+    """The body of a fixture: it yields a function that makes mirrors, which serve until the test ends."""
     running: list[tuple[Mirror, threading.Thread]] = []
 
     def make(files: dict[str, bytes], **more: bool) -> Mirror:

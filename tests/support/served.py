@@ -1,13 +1,10 @@
-"""A server around a small model, for tests; its fixtures are in reach of all of them."""
+"""A server around a small model, for tests; all tests can use its fixtures."""
 
 from __future__ import annotations
 
 import base64
 import io
-import os
-import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import uvicorn
@@ -24,9 +20,10 @@ from starlette.testclient import TestClient
 
 from restr.config import ModelConfig
 from restr.model.weights import save_pretrained
+from restr.server.app import create_app
 from restr.server.http.connection import HeaderTimeoutProtocol
-from restr.server.http.routes import create_app
 from restr.server.settings import ServerSettings
+from server_process import ServerProcess
 from small_exports import WORDS, shallow_model
 
 PREFIX = "urn:restr:problem:"
@@ -40,19 +37,19 @@ def model_in(folder: Path, config: ModelConfig | None = None) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model's folder, a module's own."""
+    """A small model's folder, one per test module."""
     return model_in(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[TestClient]:
-    """A client of an application with the small model and every setting's default."""
+    """A client of an application with the small model and default settings."""
     with serving(folder) as found:
         yield found
 
 
 def photograph(seed: int = 0, kind: str = "PNG", size: tuple[int, int] = (110, 70)) -> bytes:
-    """An image's file; another seed, another image."""
+    """An image's file; each seed gives another image."""
     width, height = size
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     buffer = io.BytesIO()
@@ -97,34 +94,15 @@ def listening(folder: Path, **settings: Any) -> Iterator[tuple[uvicorn.Server, s
 
 @contextmanager
 def process(folder: Path | None, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """`restr serve` as a process of its own, ready: itself, its address, and the lines that it says. Without a folder it
-    serves the bundled model."""
-    command = [sys.executable, "-m", "restr", "serve", "--port", "0", "--device", "cpu"]
-    command += [] if folder is None else ["--model", f"tiny={folder}"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    server = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env=environment)
-    lines: list[str] = []
-    assert server.stderr is not None
-    listener = threading.Thread(target=lines.extend, args=(server.stderr,), daemon=True)
-    listener.start()
-
-    def address() -> str:
-        return next((found[0] for line in list(lines) if (found := re.search(r"http://127[.\d]+:\d+", line))), "")
-
-    try:
-        wait_until(lambda: address() or server.poll() is not None, 60)
-        assert server.poll() is None, lines
-        wait_until(lambda: httpx.get(f"{address()}/health/ready", timeout=60).status_code == 200, 60)
-        yield server, address(), lines
-    finally:
-        server.kill()
-        server.wait(30)
-        listener.join(30)  # ends with the last worker
-        server.stderr.close()
+    """`restr serve` as a process of its own, ready: the process, its address, and the lines that it says. Without a folder
+    it serves the bundled model."""
+    model = () if folder is None else ("--model", f"tiny={folder}")
+    with ServerProcess("--device", "cpu", *model, *options, threads=1) as server:
+        yield server.process, server.address, server.said
 
 
 def wait_until(holds: Any, seconds: float = 30.0) -> None:
-    """Return once ``holds()`` does."""
+    """Wait until ``holds()`` is true."""
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until, "waited in vain"
@@ -132,7 +110,7 @@ def wait_until(holds: Any, seconds: float = 30.0) -> None:
 
 
 def assert_problem(response: Any, name: str, status: int) -> dict[str, Any]:
-    """That an answer is this problem; its document."""
+    """Assert that an answer is this problem; its document."""
     assert response.headers["content-type"] == "application/problem+json", response.text
     document = response.json()
     assert (document["type"], response.status_code) == (PREFIX + name, status), document

@@ -54,7 +54,7 @@ def shallow_model(config: ModelConfig | None = None) -> ReSTR:
         if head is not None:
             torch.manual_seed(0)
             ids = torch.randint(2, len(WORDS), (2, 4))
-            logits = model(torch.randn(2, 3, 64, 64), ids, ids == 0).logits
+            logits = model(torch.randn(2, 3, 64, 64), ids).logits
             head.weight.div_(logits.std())
             if head.bias is not None:
                 head.bias.copy_((head.bias - logits.mean()) / logits.std())

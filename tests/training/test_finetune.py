@@ -75,7 +75,7 @@ def test_pictures_are_opened_and_go_through_the_encoder_once(
         mean, std = (
             torch.tensor(each)[:, None, None] for each in (restr.config.preprocess.mean, restr.config.preprocess.std)
         )
-        expected = restr.encode_image((image - mean) / std).patches[0]
+        expected = restr.vision((image - mean) / std).patches[0]
     assert np.allclose(store[samples.entry(9).image], expected.numpy(), atol=2e-3)
     one = pictures[3].photograph
     assert len(one.sentences) == 3 and one.name == samples.entry(9).image
@@ -122,13 +122,13 @@ def test_a_new_word_begins_as_what_it_was_taken_for_and_only_it_is_learnt(tmp_pa
     assert torch.equal(rows[: len(known)], table) and torch.equal(rows[5], table[known.row("circle")])
     ids, pad = torch.tensor([[2, 5, 6]]), torch.zeros(1, 3, dtype=torch.bool)
     optimizer = torch.optim.AdamW(parameter_groups(restr, TrainConfig(lr=1e-2)), lr=1e-2)
-    restr.encode_words(ids, pad).square().sum().backward()
+    restr.language(ids, pad).square().sum().backward()
     optimizer.step()
-    words = restr.eval().encode_words(ids, pad)
+    words = restr.eval().language(ids, pad)
     merge_learnt_rows(restr)
     learnt = restr.language.vectors.weight
     assert torch.equal(learnt[: len(known)], table) and not torch.equal(learnt[5], table[known.row("circle")])
-    assert torch.allclose(restr.encode_words(ids, pad), words, atol=1e-6)
+    assert torch.allclose(restr.language(ids, pad), words, atol=1e-6)
     save_pretrained(restr, vocabulary, tmp_path / "model")
     again, names = load_pretrained(tmp_path / "model")
     assert names.words == vocabulary.words and again.config == restr.config

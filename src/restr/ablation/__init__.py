@@ -1,0 +1,1 @@
+"""Tables of variants over seeds, with what each costs: ``restr ablate``."""

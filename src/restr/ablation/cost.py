@@ -57,11 +57,7 @@ def _milliseconds(config: ModelConfig, rounds: int) -> float:
     return 1000 * statistics.median(taken[1:])
 
 
-def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor]:
     """One square image of the input size and one sentence of the longest length."""
     side, words = config.preprocess.size, config.language.max_words
-    return (
-        torch.zeros(1, 3, side, side),
-        torch.full((1, words), 2, dtype=torch.long),
-        torch.zeros(1, words, dtype=torch.bool),
-    )
+    return torch.zeros(1, 3, side, side), torch.full((1, words), 2, dtype=torch.long)

@@ -40,7 +40,7 @@ class EncodedPictures:
         features = PatchFeatures(patches, store.entries[name].grid)
         self.segmenter, self.name = segmenter, name
         self.framing = segmenter.framing
-        self.features = cast("TorchBackend", segmenter.backend).placed(features)
+        self.features = cast("TorchBackend", segmenter.backend).project(features)
 
     def __call__(
         self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None

@@ -1,4 +1,4 @@
-"""Examples from which static int8 learns how large activations become."""
+"""Example inputs from which static int8 learns the range of activations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def examples(
 ) -> list[dict[str, np.ndarray]]:
     """A graph's inputs for each photograph, uint8 (H W 3), each with a sentence of random words.
 
-    encoder: the graph that makes ``patches``. Raises ``ConfigError`` for too few photographs.
+    encoder: the graph that computes ``patches``. Raises ``ConfigError`` for too few photographs.
     """
     if len(photographs) < _LEAST:
         raise ConfigError(

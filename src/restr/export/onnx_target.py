@@ -1,4 +1,4 @@
-"""To ONNX, with readable dimension names and all that a caller must know in the file's metadata; and to int8."""
+"""Export to ONNX, with readable dimension names and the manifest in the file's metadata; and to int8."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from restr.export.graphs import Graph
 
 try:
     import onnx
-    import onnxscript  # noqa: F401  (torch.onnx.export works with it)
+    import onnxscript  # noqa: F401  (torch.onnx.export needs it)
     from onnx import helper
 except ImportError as error:
     raise ConfigError(f"{error.name} is not installed; run: pip install 'restr[onnx]'") from error
 
-OPSET = 18  # the first with all that is used; the older, the more runtimes read it
-TOO_SMALL = 1024  # numbers in a matrix: below, int8 saves nothing
+OPSET = 18  # the first with all operations in use; more runtimes read an older one
+TOO_SMALL = 1024  # numbers in a matrix; below, int8 saves nothing
 
 
 def to_onnx(graph: Graph, facts: dict[str, Any]) -> onnx.ModelProto:
@@ -40,13 +40,13 @@ def to_onnx(graph: Graph, facts: dict[str, Any]) -> onnx.ModelProto:
     model.producer_name, model.producer_version = "restr", facts["source"].get("restr", "")
     helper.set_model_props(model, {"restr": json.dumps(facts)})
     for node in model.graph.node:
-        del node.metadata_props[:]  # where in torch each came from: half a megabyte
+        del node.metadata_props[:]  # each node's origin in torch: half a megabyte
     onnx.checker.check_model(model)
     return model
 
 
 def name_dimensions(model: onnx.ModelProto, graph: Graph) -> None:
-    """ "b", "h", "w", "l" for what the exporter calls s40; by what ``graph.free`` calls them."""
+    """Rename the exporter's symbols (s40) to the names in ``graph.free`` ("b", "h", "w", "l")."""
     names: dict[str, str] = {}
     for value in model.graph.input:
         for axis, free in graph.free[value.name].items():
@@ -60,12 +60,12 @@ def name_dimensions(model: onnx.ModelProto, graph: Graph) -> None:
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:
-    """One file, weights included."""
+    """One file, including the weights."""
     onnx.save_model(model, str(path))
 
 
-def quantised(source: Path, path: Path) -> None:
-    """int8 for ONNX Runtime: weights once, a scale an output channel; what comes in anew for every matrix product."""
+def to_int8(source: Path, path: Path) -> None:
+    """int8 for ONNX Runtime: weights with one scale per output channel, activations quantised at run time."""
     try:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
@@ -78,7 +78,7 @@ def quantised(source: Path, path: Path) -> None:
 
 
 def kept_in_float(model: onnx.ModelProto) -> list[str]:
-    """The matrix products that int8 hurts or does not help: those with small matrices, such as the decoder's last."""
+    """Matrix products with small matrices, such as the decoder's last, where int8 does not help."""
     sizes = {each.name: int(np.prod(each.dims)) for each in model.graph.initializer}
     return [
         node.name

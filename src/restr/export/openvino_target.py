@@ -1,4 +1,4 @@
-"""To OpenVINO's own format (``.xml`` and ``.bin``), by way of ONNX; and to int8."""
+"""Export to OpenVINO's own format (``.xml`` and ``.bin``), via ONNX; and to int8."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ except ImportError as error:
     raise ConfigError("openvino is not installed; run: pip install 'restr[onnx,openvino]'") from error
 
 
-def convert(source: Path, path: Path) -> None:
-    """An ONNX file as ``path`` (.xml, the weights beside it); nothing is rounded."""
+def from_onnx(source: Path, path: Path) -> None:
+    """Write an ONNX file as ``path`` (.xml, with the weights beside it), without rounding."""
     openvino.save_model(openvino.Core().read_model(source), path, compress_to_fp16=False)
 
 
-def quantised(source: Path, path: Path, examples: Sequence[dict[str, np.ndarray]]) -> None:
-    """``convert``, with matrix products in int8: weights by output channel, activations by the ranges of the examples.
+def from_onnx_to_int8(source: Path, path: Path, examples: Sequence[dict[str, np.ndarray]]) -> None:
+    """As ``from_onnx``, with matrix products in int8: weights per output channel, activations by the examples' ranges.
 
-    NNCF first moves what is large in single channels of the activations into the weights (SmoothQuant, Xiao et al. 2023)
-    and corrects biases for the rounding. Attention's sum of values stays in float32: no slower, and the many small weights of
-    a softmax would be lost.
+    NNCF first moves large values in single channels of the activations into the weights (SmoothQuant, Xiao et al. 2023),
+    and corrects biases for the rounding. Attention's weighted sum of values stays in float32: that is no slower, and int8
+    would lose the many small weights of a softmax.
     """
     try:
         import nncf
@@ -44,7 +44,7 @@ def quantised(source: Path, path: Path, examples: Sequence[dict[str, np.ndarray]
 
 
 def sums_of_values(model: openvino.Model) -> list[str]:
-    """The names of the matrix products that a softmax goes into."""
+    """The names of the matrix products whose input is a softmax."""
     return [
         node.get_friendly_name()
         for node in model.get_ordered_ops()

@@ -1,4 +1,4 @@
-"""How far an export is from the model that it was made from: logits, masks, milliseconds."""
+"""Compares an export with its model: logits, masks, milliseconds."""
 
 from __future__ import annotations
 
@@ -17,32 +17,44 @@ from restr.text.tokenizer import fills_up
 from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN
 
 EXPRESSIONS = (1, 2, 5)  # at once on one image, and images at once for the single graph
-_ROUNDS = 7  # of each timing
-TOLERANCE, AGREEMENT = 1e-4, 0.999  # what fp32 must keep: logits, and the share of pixels on the same side
+_ROUNDS = 7  # per timing
+TOLERANCE, AGREEMENT = 1e-4, 0.999  # required of fp32: of logits, and of pixels on the same side of the threshold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One comparison. difference: largest of the logits. agreement: share of pixels on the same side of the threshold."""
+    """One comparison of an export with its model."""
 
     graph: str
+    """"two graphs" or "whole"."""
     image: tuple[int, int]
+    """Height and width in pixels."""
     expressions: int
+    """How many at once."""
     words: int
+    """Of each expression."""
     difference: float
+    """The largest of the logits."""
     agreement: float
-    marked: float  # share of the pixels in the masks: agreement says little where there are none
+    """The share of pixels on the same side of the threshold."""
+    marked: float
+    """The share of pixels in the masks; agreement means little if it is 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """All cases, the medians in milliseconds of both sides, and on what they were measured."""
+    """All comparisons of an export with its model."""
 
     target: str
+    """The export's runtime."""
     precision: str
+    """The export's precision."""
     cases: list[Case]
+    """The comparisons."""
     milliseconds: dict[str, dict[str, float]]
+    """Medians by part, for "torch" and "export"."""
     machine: dict[str, str]
+    """The machine of the measurement."""
 
     @property
     def difference(self) -> float:
@@ -56,16 +68,16 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether the export is as near as fp32 must be; the others are only measured."""
+        """Whether the export is as close as fp32 must be; other precisions are only measured."""
         return self.difference <= TOLERANCE and self.agreement >= AGREEMENT
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything in JSON's types."""
+        """In JSON's types."""
         found = {"difference": self.difference, "agreement": self.agreement, "holds": self.holds}
         return found | asdict(self)
 
     def markdown(self) -> str:
-        """The report as people read it."""
+        """The report in Markdown."""
         lines = [
             f"# {self.target}, {self.precision}: against PyTorch in fp32",
             "",
@@ -87,16 +99,16 @@ class Parity:
         return "\n".join(lines)
 
 
-def measure(
+def measure_parity(
     reference: Backend,
     exported: ExportedBackend,
     *,
     photographs: Sequence[np.ndarray] = (),
     words: Sequence[int] = (1, 5, 20),
 ) -> Parity:
-    """Compare on a drawn picture, or on photographs uint8 (H W 3), for 1, 2 and 5 sentences of so many words.
+    """Compare on photographs uint8 (H W 3), or else on drawn pictures, for 1, 2 and 5 sentences of each length in ``words``.
 
-    Single graphs are compared too, where the export has one. Numbers and words are the same every time.
+    The single graph is compared too, if the export has one. Pictures and words are the same every time.
     """
     config = exported.config
     rng = np.random.default_rng(0)
@@ -127,7 +139,7 @@ def measure(
 
 
 def compared(graph: str, expected: Segmentation, found: Segmentation, image: np.ndarray, ids: np.ndarray) -> Case:
-    """One case from what both sides say; the presence counts among the logits."""
+    """One case from the results of both sides; presence counts among the logits."""
     differences = [
         float(np.abs(ours - theirs).max())
         for ours, theirs in zip(expected, found, strict=True)
@@ -148,7 +160,7 @@ def compared(graph: str, expected: Segmentation, found: Segmentation, image: np.
 def timed(
     reference: Backend, exported: ExportedBackend, image: np.ndarray, ids: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """Medians in milliseconds, both sides by turns, so that a busy machine is unfair to neither."""
+    """Medians in milliseconds. Both sides take turns, so that a busy machine slows both alike."""
     sides: dict[str, tuple[Backend, Any]] = {
         "torch": (reference, reference.encode_image(image)),
         "export": (exported, exported.encode_image(image)),
@@ -172,7 +184,7 @@ def _medians(sides: dict[str, tuple[Backend, Any]], call: Callable[[Backend, Any
 
 
 def sentences(count: int, length: int, config: ModelConfig, rng: np.random.Generator) -> np.ndarray:
-    """Random words as rows of ids (count length); every other sentence is shorter, and so padded, one word is unknown."""
+    """Random words as rows of ids (count length). Every other sentence is shorter and padded; one word is unknown."""
     ids = rng.integers(RESERVED, config.language.vocab, (count, length))
     ids[0, 0] = UNKNOWN
     missing = length // 3
@@ -182,7 +194,7 @@ def sentences(count: int, length: int, config: ModelConfig, rng: np.random.Gener
 
 
 def drawn(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Soft colours and some sharp boxes, uint8 (H W 3): a picture with both coarse and fine parts, from nothing."""
+    """A random picture with soft colours and sharp boxes, uint8 (H W 3), so with coarse and fine parts."""
     height, width = size
     y, x = np.mgrid[0:height, 0:width] / max(size)
     waves = rng.uniform(1, 12, (3, 2, 1, 1)), rng.uniform(0, 6, (3, 1, 1))

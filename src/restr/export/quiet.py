@@ -1,4 +1,4 @@
-"""Silence while exporters work: they warn of what they are made of, not of what they do."""
+"""Silences exporters, which warn about their own internals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within, neither Python's warnings nor log lines below an error; torch's exporter misses torchvision aloud."""
+    """Hide Python's warnings, and log lines below an error (torch's exporter reports that torchvision is missing)."""
     level = logging.root.manager.disable
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The same model in other operations: those that ONNX's and OpenVINO's runtimes do fast."""
+"""The same model in other operations, which ONNX Runtime and OpenVINO run faster."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import TypeVar, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restr.model.decoder import Decoder, Judged, Upsample
+from restr.model.decoder import Decoder, PatchScores, Upsample
+from restr.model.fusion import ImageTokens
 from restr.model.restr import ReSTR
-from restr.nn.attention import Attention, Layout, added, written_out
+from restr.nn.attention import Attention, Layout, attention_scores
 from restr.nn.patches import PatchEmbed
 from restr.nn.transformer import Block
 
 
 def for_runtimes(model: ReSTR) -> ReSTR:
-    """A copy that computes the same, to rounding, for runtimes that optimise a graph and do not know what it means.
+    """A copy with the same results, to rounding, for runtimes that optimise a graph without knowing its meaning.
 
-    Constant factors go into the weights beside them, and every weight is of the shape in which it is used: a quantiser
-    passes by what it first has to be turned.
+    Constant factors move into the weights beside them, and every weight is stored in the shape in which it is used,
+    because quantisers skip weights that are transposed first.
     """
     model = deepcopy(model).requires_grad_(False)
     for module in list(model.modules()):
@@ -29,7 +31,7 @@ def for_runtimes(model: ReSTR) -> ReSTR:
             if type(module.attn) is Attention:
                 module.attn = PlainAttention(module.attn)  # type: ignore[assignment]
             else:
-                module.attn.mix = written_out
+                module.attn.sdpa = matmul_attention
     model.vision.patch_embed = FlatPatchEmbed(model.vision.patch_embed)  # type: ignore[assignment]
     if isinstance(model.decoder, Decoder):
         model.decoder = ChannelsFirst(model.decoder)  # type: ignore[assignment]
@@ -37,7 +39,7 @@ def for_runtimes(model: ReSTR) -> ReSTR:
 
 
 def fold_layer_scale(block: Block) -> None:
-    """A block's LayerScale, if it has any, into the linear layers before it."""
+    """Multiply a block's LayerScale, if it has one, into the linear layers before it."""
     for scale, layer in ((block.ls1, block.attn.proj), (block.ls2, block.mlp.fc2)):
         if not isinstance(scale, nn.Identity):
             layer.weight.mul_(scale.gamma[:, None])
@@ -45,11 +47,27 @@ def fold_layer_scale(block: Block) -> None:
     block.ls1 = block.ls2 = nn.Identity()
 
 
+def additive_mask(key_mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where a bool mask allows attention, -inf elsewhere: to be added to scores."""
+    return torch.zeros_like(key_mask, dtype=dtype).masked_fill(~key_mask, float("-inf"))
+
+
+def matmul_attention(
+    q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0
+) -> Tensor:
+    """``scaled_dot_product_attention`` as two matrix products, for ``Attention.sdpa``; attn_mask (b 1 1 n), bool or additive."""
+    scores = attention_scores(q, k)
+    if attn_mask is not None:
+        scores = scores + (additive_mask(attn_mask, q.dtype) if attn_mask.dtype == torch.bool else attn_mask)
+    return F.dropout(scores.softmax(3), dropout_p, dropout_p > 0) @ v
+
+
 class PlainAttention(nn.Module):
     """Attention over all tokens as two matrix products and a softmax.
 
-    PyTorch's own, exported, has guards against rows without any key, which are slow and never needed here. Queries, keys and
-    values have a map each, so that a runtime can do what follows each of them in one go; 1 / sqrt(D_h) is in the queries'.
+    PyTorch's own exports with guards against rows without any key, which are slow and never needed here. Queries, keys
+    and values have separate maps, so that a runtime can fuse each with the operations after it; the queries' map includes
+    1 / sqrt(D_h).
     """
 
     def __init__(self, attention: Attention) -> None:
@@ -65,12 +83,12 @@ class PlainAttention(nn.Module):
         q, k, v = (each(tokens).view(b, n, self.heads, d // self.heads) for each in (self.q, self.k, self.v))
         scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1)
         if key_mask is not None:
-            scores = scores + added(key_mask, q.dtype)
+            scores = scores + additive_mask(key_mask, q.dtype)
         return self.proj((scores.softmax(3) @ v.transpose(1, 2)).transpose(1, 2).reshape(b, n, d))
 
 
 class FlatPatchEmbed(nn.Module):
-    """The patch embedding as the linear map that it is."""
+    """The patch embedding as a linear map."""
 
     def __init__(self, embed: PatchEmbed) -> None:
         super().__init__()
@@ -83,23 +101,23 @@ class FlatPatchEmbed(nn.Module):
 
 
 class ChannelsFirst(nn.Module):
-    """A coarse-to-fine decoder over maps (b c h w): runtimes that think in images turn every map around otherwise.
+    """A coarse-to-fine decoder over maps (b c h w), because image runtimes would otherwise transpose every map.
 
-    Where blocks project first, the first one's map is still one over tokens, which are then half as wide when they
-    are turned.
+    If blocks project first, the first projection still works on tokens, which are then half as wide when they are
+    transposed.
     """
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
-        self.coarsest, self.config = decoder.coarsest, decoder.config
+        self.first_map, self.config = decoder.first_map, decoder.config
         project_first = decoder.config.order == "project_first"
         blocks = list(cast("Iterable[Upsample]", decoder.blocks))
         self.over_tokens = blocks.pop(0).proj if project_first else nn.Identity()
         self.over_maps = nn.ModuleList([*(pointwise(block.proj) for block in blocks), pointwise(decoder.head)])
 
-    def forward(self, beside: Tensor, judged: Judged, grid: tuple[int, int]) -> Tensor:
+    def forward(self, image: ImageTokens, patches: Tensor, scores: PatchScores) -> Tensor:
         """As ``Decoder.forward``."""
-        maps = self.over_tokens(self.coarsest(beside, judged, grid)).permute(0, 3, 1, 2)
+        maps = self.over_tokens(self.first_map(image, patches, scores)).permute(0, 3, 1, 2)
         *projs, head = self.over_maps
         if self.config.order == "project_first":
             maps = self.act(self.enlarge(maps))
@@ -115,6 +133,7 @@ class ChannelsFirst(nn.Module):
         return F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=self.config.align_corners)
 
     def act(self, maps: Tensor) -> Tensor:
+        """The blocks' LeakyReLU."""
         return F.leaky_relu(maps, self.config.negative_slope)
 
 
@@ -124,7 +143,7 @@ def linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
 
 
 def pointwise(layer: nn.Linear) -> nn.Conv2d:
-    """A linear layer as one over the channels of (b c h w)."""
+    """A linear layer as a 1 x 1 convolution."""
     conv = nn.Conv2d(layer.in_features, layer.out_features, 1, bias=layer.bias is not None, device="meta")
     return filled(conv, layer.weight[:, :, None, None], layer.bias)
 

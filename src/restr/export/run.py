@@ -1,4 +1,4 @@
-"""An export from beginning to end: graphs, files, what they say of themselves, and how near they are."""
+"""A whole export: graphs, files, the manifest, and the comparison with the model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from restr.export.rewriting import for_runtimes
 from restr.inference.backends.opening import open_exported
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.exported import FACTS, ExportManifest, Precision, Target
-from restr.model.names import VOCABULARY, WEIGHTS
+from restr.model.folder import VOCABULARY, WEIGHTS
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
 
@@ -38,12 +38,16 @@ SUFFIX = {"onnx": "onnx", "openvino": "xml", "torch-export": "pt2", "aoti": "pt2
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to export to. dynamic: any size; otherwise the preprocessing's, squared by padding. whole: the single graph too."""
+    """The form of an export."""
 
     target: Target = "onnx"
+    """The runtime's format."""
     precision: Precision = "fp32"
+    """Of weights and matrix products."""
     dynamic: bool = True
+    """For images of any size; otherwise for the preprocessing's size, padded to a square."""
     whole: bool = False
+    """Also a single graph for image and sentence together."""
 
     def __post_init__(self) -> None:
         if self.target not in PRECISIONS:
@@ -68,8 +72,9 @@ def export(
 ) -> parity.Parity:
     """Write an export folder, which ``Segmenter.from_pretrained`` reads, and measure it.
 
-    source: what the model is, for the facts. photographs: uint8 (H W 3); OpenVINO's int8 is fitted to them all, and the first
-    two are compared on. say: told of every step. The folder's files appear when all are done, ``restr.json`` last. Raises ``ConfigError``.
+    source: the model's origin, for the manifest. photographs: uint8 (H W 3); OpenVINO's int8 is fitted to all of them, the
+    comparison uses the first two. say: called with a description of each step. The files appear when all are complete,
+    ``restr.json`` last. Raises ``ConfigError``.
     """
     if (out / WEIGHTS).exists():
         raise ConfigError(f"{out} is a model folder; choose another for the export")
@@ -97,10 +102,12 @@ def export(
         vocabulary.save(folder / VOCABULARY)
         say("comparing")
         reference = TorchBackend(model, device="cpu")
-        report = parity.measure(reference, open_exported(facts, device="cpu"), photographs=photographs[:COMPARED])
+        report = parity.measure_parity(
+            reference, open_exported(facts, device="cpu"), photographs=photographs[:COMPARED]
+        )
         (folder / "parity.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
         (folder / "parity.md").write_text(report.markdown(), encoding="utf-8")
-        (out / FACTS).unlink(missing_ok=True)  # while files change, the folder is no export
+        (out / FACTS).unlink(missing_ok=True)  # a folder without it is not an export
         for file in sorted(folder.iterdir()):
             os.replace(file, out / file.name)
         replace(facts, folder=out).save()
@@ -108,7 +115,7 @@ def export(
 
 
 def of_one_size(config: ModelConfig) -> ModelConfig:
-    """The config of a graph that takes one square: photographs that keep their shape are filled up instead of fitted."""
+    """The config of a graph for one square size: photographs that would keep their shape are padded instead."""
     fit = "letterbox" if config.preprocess.fit == "longest" else config.preprocess.fit
     return replace(config, preprocess=replace(config.preprocess, fit=fit))
 
@@ -116,8 +123,10 @@ def of_one_size(config: ModelConfig) -> ModelConfig:
 def writer(
     plan: Plan, fitted_to: Callable[[Graph], list[dict[str, np.ndarray]]]
 ) -> Callable[[Graph, Path, dict[str, Any]], None]:
-    """How a graph becomes a file. fitted_to: examples of a graph's inputs. Raises ``ConfigError`` where something is not
-    installed."""
+    """A function that writes a graph to a file. fitted_to: gives examples of a graph's inputs.
+
+    Raises ``ConfigError`` if a library is not installed.
+    """
     if plan.target in ("torch-export", "aoti"):
         from restr.export.pt2_target import compile_program, save_program
 
@@ -127,12 +136,12 @@ def writer(
 
     int8 = plan.precision == "int8"
     if plan.target == "onnx":
-        import restr.inference.backends.onnx_backend  # noqa: F401  (says at once if onnxruntime is missing)
+        import restr.inference.backends.onnx_backend  # noqa: F401  (raises at once if onnxruntime is missing)
 
         def to_onnx(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
             onnx_target.save(onnx_target.to_onnx(graph, facts), path)
             if int8:
-                onnx_target.quantised(path, path)
+                onnx_target.to_int8(path, path)
 
         return to_onnx
     from restr.export import openvino_target
@@ -140,12 +149,12 @@ def writer(
     def to_openvino(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
         between = path.with_suffix(".onnx")
         if int8:
-            known = fitted_to(graph)  # before the long work: there may be too few
+            inputs = fitted_to(graph)  # before the long work: there may be too few
         onnx_target.save(onnx_target.to_onnx(graph, facts), between)
         if int8:
-            openvino_target.quantised(between, path, known)
+            openvino_target.from_onnx_to_int8(between, path, inputs)
         else:
-            openvino_target.convert(between, path)
+            openvino_target.from_onnx(between, path)
         between.unlink()
 
     return to_openvino

@@ -1,0 +1,1 @@
+"""Datasets as files: readers, writers, shards, and the catalog that finds a dataset by name."""

@@ -1,0 +1,1 @@
+"""``Segmenter`` and ``Result``: from a photograph and a sentence to a mask."""

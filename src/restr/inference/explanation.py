@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from restr.inference.backends.base import Watched
+from restr.inference.backends.base import AttentionOutput
 from restr.preprocess import Framing, ImageSize
 from restr.text.vocabulary import PADDING
 
@@ -36,7 +36,7 @@ class WordAttention:
 
 
 def explanations(
-    watched: Watched, sentences: Sequence[Sequence[str]], ids: np.ndarray, size: ImageSize, framing: Framing
+    watched: AttentionOutput, sentences: Sequence[Sequence[str]], ids: np.ndarray, size: ImageSize, framing: Framing
 ) -> list[WordAttention]:
     """The recorded attention of each sentence, without padding of words and picture.
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from restr.config import ModelConfig
 from restr.errors import WeightsError
 from restr.files import hash_of_files, read_text, write_whole
-from restr.model.names import VOCABULARY
+from restr.model.folder import VOCABULARY
 
 FACTS, _FORMAT = "restr.json", 1
 Target = Literal["onnx", "openvino", "torch-export", "aoti"]

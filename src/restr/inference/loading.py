@@ -11,7 +11,7 @@ from restr.inference.backends.base import Backend
 from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.exported import FACTS, ExportManifest
 from restr.inference.locate import model_folder
-from restr.model.names import VOCABULARY
+from restr.model.folder import VOCABULARY
 from restr.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

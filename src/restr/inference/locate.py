@@ -11,7 +11,7 @@ from pathlib import Path
 from restr.config import ModelConfig
 from restr.errors import WeightsError
 from restr.inference.exported import FACTS, ExportManifest
-from restr.model.names import WEIGHTS
+from restr.model.folder import WEIGHTS, folder_hash, read_config
 
 _BUNDLED = "restr_small"
 _HUB = "hf:"  # prefix of a repository of the Hugging Face hub
@@ -70,8 +70,6 @@ class ModelInfo:
         """A hash of all the folder's files, which are read for it."""
         if self.exported:
             return self.exported.hash()
-        from restr.model.weights import folder_hash  # torch loads here
-
         return folder_hash(self.folder)
 
 
@@ -80,8 +78,6 @@ def describe_model(folder: Path) -> ModelInfo:
     if (folder / FACTS).is_file():
         facts = ExportManifest.read(folder)
         return ModelInfo(folder=folder, config=facts.config, exported=facts)
-    from restr.model.weights import read_config  # torch loads here
-
     return ModelInfo(folder=folder, config=read_config(folder), exported=None)
 
 

@@ -261,7 +261,7 @@ class Segmenter:
         ids, _ = self.tokenizer.rows(words)
         explained: Sequence[WordAttention | None] = [None] * len(sentences)
         if attention:
-            watched = self.backend.watched(image.features, ids)
+            watched = self.backend.segment_with_attention(image.features, ids)
             output = watched.segmentation
             explained = explanations(watched, words, ids, size, framing)
         else:

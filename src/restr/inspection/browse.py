@@ -24,20 +24,17 @@ from restr.errors import DataError, DatasetError
 from restr.inspection.browse_page import View, error_page, list_page, sample_page
 from restr.inspection.check_page import SIDE, jpeg
 from restr.inspection.style import STYLE
+from restr.web_security import hosts_of, is_host_allowed, security_headers
 
 ON_A_PAGE = 48
 _LARGE = 1400  # pixels of the longer side
 _LONGEST = 200  # characters of a search
 _HTML, _JPEG = "text/html; charset=utf-8", "image/jpeg"
 _SIDES = {"": 2 * SIDE, "large": _LARGE, "bare": _LARGE}
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors "
-    f"'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+_HEADERS = security_headers(
+    "default-src 'none'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors "
+    f"'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
+) | {"cache-control": "no-store"}
 
 
 @dataclass(frozen=True)
@@ -159,8 +156,7 @@ class Server(ThreadingHTTPServer):
 
     def is_meant(self, host: str) -> bool:
         """Whether a request's Host header is this server's: another site's name, bound to this address, must not read it."""
-        local = self.host in ("127.0.0.1", "localhost")
-        return not local or host in (f"127.0.0.1:{self.server_port}", f"localhost:{self.server_port}")
+        return is_host_allowed(host, hosts_of(self.host))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -188,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = _Answer(HTTPStatus.MISDIRECTED_REQUEST, _HTML, b"this is another host\n")
         self.send_response(answer.status)
         for name, value in _HEADERS.items():
-            self.send_header(name, value)
+            self.send_header(name.title(), value)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.content)))
         self.end_headers()

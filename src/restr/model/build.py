@@ -1,4 +1,4 @@
-"""Building a model from its config."""
+"""Builds a model from its config."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ def build_model(config: ModelConfig, *, seed: int | None = None) -> ReSTR:
 
 
 class Unfilled(TorchFunctionMode):
-    """Within, a new model's weights are allocated and not drawn, for one that is about to be loaded: its memory is then
-    touched once. (On the meta device PyTorch would import its compiler, which takes seconds.)"""
+    """Within, new models get memory but no random weights, because loading follows; each page is then touched once.
+
+    PyTorch's meta device would do the same, but imports its compiler, which takes seconds.
+    """
 
     DRAWN = frozenset({Tensor.normal_, Tensor.uniform_, Tensor.erfinv_, Tensor.mul_, Tensor.add_, Tensor.clamp_})
 

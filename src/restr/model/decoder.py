@@ -9,17 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restr.config import ClassifierConfig, DecoderConfig
+from restr.model.fusion import ImageTokens
+from restr.nn.shapes import Float
 
 
-class Judged(NamedTuple):
-    """logits (b n): how much each patch is of the referent; patches (b n D): what was judged."""
+class PatchScores(NamedTuple):
+    """The adaptive classifier's verdict on each patch."""
 
-    logits: Tensor
-    patches: Tensor
+    logits: Float[Tensor, "b n"]
+    """Above 0 where the patch belongs to the referent."""
+    patches: Float[Tensor, "b n D"]
+    """The patches as the classifier compared them."""
 
 
 class AdaptiveClassifier(nn.Module):
-    """The seed, made into a classifier for this expression, judges every patch: z_v' e_s'^T / sqrt(D).
+    """Scores every patch by the seed that was adapted to this expression: z_v' e_s'^T / sqrt(D).
 
     The released code first maps both sides, without a bias, and does not divide.
     """
@@ -31,16 +35,16 @@ class AdaptiveClassifier(nn.Module):
         self.proj_seed = nn.Linear(width, width, bias=False) if maps else nn.Identity()
         self.scale = 1.0 if maps else width**-0.5
 
-    def forward(self, patches: Tensor, classifier: Tensor) -> Judged:
-        """patches (b n D), classifier (b 1 D) -> ``Judged``."""
+    def forward(self, patches: Float[Tensor, "b n D"], classifier: Float[Tensor, "b 1 D"]) -> PatchScores:
+        """z_v' and e_s'."""
         patches, classifier = self.proj_patch(patches), self.proj_seed(classifier)
-        return Judged((patches @ classifier.transpose(1, 2)).squeeze(2) * self.scale, patches)
+        return PatchScores((patches @ classifier.transpose(1, 2)).squeeze(2) * self.scale, patches)
 
 
 class Upsample(nn.Module):
     """One decoder block: halve the channels, double the resolution, LeakyReLU.
 
-    Both steps are linear, one over channels and one over space, so they commute; projecting first, the default, needs
+    The first two are linear, one over channels and one over space, so they commute; projecting first, the default, needs
     a quarter of the multiplications.
     """
 
@@ -49,8 +53,8 @@ class Upsample(nn.Module):
         self.proj = nn.Linear(channels_in, channels_out)
         self.config = config
 
-    def forward(self, features: Tensor, *, enlarge: bool = True) -> Tensor:
-        """features (b h w c) -> (b 2h 2w c'), or (b h w c') without ``enlarge``."""
+    def forward(self, features: Float[Tensor, "b h w c"], *, enlarge: bool = True) -> Tensor:
+        """(b 2h 2w c'), or (b h w c') without ``enlarge``."""
         if self.config.order == "project_first":
             features = self.proj(features)
         if enlarge:
@@ -65,9 +69,9 @@ class Upsample(nn.Module):
 class Decoder(nn.Module):
     """K = log2 P blocks from the patch grid to the pixels, then a linear layer to one channel (section 3.3).
 
-    ``coarse`` (0 unless training sets it): this many last blocks keep the resolution, so the logits are
-    (H / 2^coarse, W / 2^coarse). The same weights on a coarser raster; most of training can do with it, and pixels
-    are what a training step on a CPU spends its memory on.
+    ``coarse`` (0 unless training sets it): so many of the last blocks keep the resolution, so the logits are
+    (H / 2^coarse, W / 2^coarse). The weights are the same. Coarse logits suffice for most of training, and on a CPU
+    the full-size maps would take most of a step's memory.
     """
 
     coarse: int = 0
@@ -79,21 +83,27 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(Upsample(a, b, config) for a, b in zip(channels, channels[1:], strict=False))
         self.head = nn.Linear(channels[-1], 1, bias=config.head_bias)
 
-    def forward(self, beside: Tensor, judged: Judged, grid: tuple[int, int]) -> Tensor:
-        """beside (b n D): what stands beside the masked patches; grid (h, w) -> logits (b 1 H W), H = 2^K h."""
-        features = self.coarsest(beside, judged, grid)
+    def forward(
+        self, image: ImageTokens, patches: Float[Tensor, "b n D"], scores: PatchScores
+    ) -> Float[Tensor, "b 1 H W"]:
+        """image: before fusion; patches: after it. Logits; H = 2^K h."""
+        features = self.first_map(image, patches, scores)
         for i, block in enumerate(self.blocks):
             features = block(features, enlarge=i < len(self.blocks) - self.coarse)
         return self.head(features).permute(0, 3, 1, 2)
 
-    def coarsest(self, beside: Tensor, judged: Judged, grid: tuple[int, int]) -> Tensor:
-        """What the first block gets: [z_v, z_masked] on the patch grid, (b h w 2D)."""
-        weight = judged.logits if self.config.mask_by == "logit" else judged.logits.sigmoid()
-        return torch.cat([beside, judged.patches * weight[..., None]], dim=-1).unflatten(1, grid)
+    def first_map(
+        self, image: ImageTokens, patches: Float[Tensor, "b n D"], scores: PatchScores
+    ) -> Float[Tensor, "b h w 2*D"]:
+        """The input of the first block: [z_v, z_masked] on the patch grid."""
+        beside = image.patches if self.config.beside == "input" else patches
+        weight = scores.logits if self.config.mask_by == "logit" else scores.logits.sigmoid()
+        masked = scores.patches * weight[..., None]
+        return torch.cat([beside.expand_as(masked), masked], dim=-1).unflatten(1, image.grid)
 
 
 class NoDecoder(nn.Module):
-    """The patch logits, enlarged to the pixels: what the decoder is measured against."""
+    """The patch logits, enlarged to the pixels: the baseline of the decoder."""
 
     coarse: int = 0
 
@@ -101,10 +111,12 @@ class NoDecoder(nn.Module):
         super().__init__()
         self.blocks, self.align_corners = blocks, config.align_corners
 
-    def forward(self, beside: Tensor, judged: Judged, grid: tuple[int, int]) -> Tensor:
+    def forward(
+        self, image: ImageTokens, patches: Float[Tensor, "b n D"], scores: PatchScores
+    ) -> Float[Tensor, "b 1 H W"]:
         """As ``Decoder.forward``."""
         scale = 2 ** (self.blocks - self.coarse)
-        logits = judged.logits.unflatten(1, grid)[:, None]
+        logits = scores.logits.unflatten(1, image.grid)[:, None]
         return F.interpolate(logits, scale_factor=scale, mode="bilinear", align_corners=self.align_corners)
 
 

@@ -1,6 +1,6 @@
-"""Models on the Hugging Face hub: the same folder of config, safetensors and vocabulary, up and down.
+"""Models on the Hugging Face hub, as the same folder of config, safetensors and vocabulary.
 
-Needs huggingface_hub (extra ``hub``). Nothing that comes down is executed: no pickle, no code of the repository.
+Needs huggingface_hub (extra ``hub``). Nothing that is downloaded is executed: no pickle, no code of the repository.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from restr.errors import WeightsError
+from restr.model.folder import CONFIG, VOCABULARY, WEIGHTS
 from restr.model.restr import ReSTR
-from restr.model.weights import CONFIG, VOCABULARY, WEIGHTS, load_pretrained, save_pretrained
+from restr.model.weights import load_pretrained, save_pretrained
 from restr.text.vocabulary import Vocabulary
 
 try:
@@ -25,7 +26,7 @@ _TAGS = ["image-segmentation", "referring-image-segmentation", "restr"]
 def fetch_folder(model_id: str, **options: Any) -> Path:
     """The local copy of a hub repository's model folder; ``options`` go to ``snapshot_download`` (revision, token, ...).
 
-    Raises ``WeightsError`` where it cannot be fetched; a copy that is already here is used while the network is down.
+    Raises ``WeightsError`` if it cannot be fetched. Without a network, an earlier download is used.
     """
     try:
         return Path(snapshot_download(model_id, allow_patterns=[CONFIG, WEIGHTS, VOCABULARY], **options))
@@ -50,7 +51,7 @@ class HubModel(ModelHubMixin, library_name="restr", pipeline_tag="image-segmenta
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> HubModel:  # type: ignore[override]
-        """From a folder, or a repository of the hub. Raises ``WeightsError``."""
+        """From a folder or a repository of the hub. Raises ``WeightsError``."""
         folder = Path(pretrained_model_name_or_path)
         if not folder.is_dir():
             folder = fetch_folder(str(pretrained_model_name_or_path), **options)

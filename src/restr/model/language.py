@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from restr.config import LanguageConfig
 from restr.nn.positions import sinusoidal_positions
+from restr.nn.shapes import Bool, Float, Int
 from restr.nn.transformer import Transformer
 from restr.text.vocabulary import PADDING, UNKNOWN
 
@@ -14,7 +15,7 @@ from restr.text.vocabulary import PADDING, UNKNOWN
 class LanguageEncoder(nn.Module):
     """Word vectors plus positions, ``depth`` blocks, then a linear map to the common width D and LN.
 
-    The unknown word has a vector of its own, learnt even where the table is frozen.
+    The unknown word has a vector of its own, which is trained even if the table is frozen.
     """
 
     def __init__(self, config: LanguageConfig, width: int) -> None:
@@ -37,12 +38,12 @@ class LanguageEncoder(nn.Module):
         self.reset_positions()
 
     def reset_positions(self) -> None:
-        """Fill in fixed positions; they are not saved, so a model built without memory needs them afterwards."""
+        """Fill in fixed positions. They are not saved, so a model that was built unfilled needs this after loading."""
         if self.config.positions == "sinusoidal":
             self.positions = sinusoidal_positions(*self.positions.shape)  # type: ignore[misc]
 
-    def forward(self, ids: Tensor, word_pad: Tensor) -> Tensor:
-        """ids (b l) rows of the word table, word_pad bool (b l) True = padding -> words (b l D)."""
+    def forward(self, ids: Int[Tensor, "b l"], padding: Bool[Tensor, "b l"]) -> Float[Tensor, "b l D"]:
+        """ids: rows of the word table. padding: True = padding."""
         vectors = torch.where(
             (ids == UNKNOWN)[..., None], self.unknown.to(self.vectors.weight.dtype), self.vectors(ids)
         )
@@ -51,6 +52,6 @@ class LanguageEncoder(nn.Module):
         if self.cls_token is not None:
             first = 1
             tokens = torch.cat([self.cls_token.expand(tokens.shape[0], -1, -1).to(tokens.dtype), tokens], dim=1)
-            word_pad = torch.cat([torch.zeros_like(word_pad[:, :1]), word_pad], dim=1)
-        tokens = self.encoder(self.norm_in(tokens), None if self.config.attend_padding else word_pad)
+            padding = torch.cat([torch.zeros_like(padding[:, :1]), padding], dim=1)
+        tokens = self.encoder(self.norm_in(tokens), None if self.config.attend_padding else padding)
         return self.norm(self.proj_out(tokens[:, first:]))

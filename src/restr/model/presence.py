@@ -1,4 +1,4 @@
-"""The presence head: whether the image shows anything that the sentence means."""
+"""The presence head: whether the image shows what the sentence names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restr.model.decoder import Judged
+from restr.model.decoder import PatchScores
+from restr.nn.shapes import Float
 
 
-class Presence(nn.Module):
-    """Compares the adapted seed, which knows what is asked for, with what its classifier found.
+class PresenceHead(nn.Module):
+    """Compares the adapted seed, which stands for the sentence, with the mean of the patches that its classifier found.
 
     The paper's model has no such head; generalised referring segmentation (Liu et al., CVPR 2023) asks for one.
     """
@@ -21,9 +22,9 @@ class Presence(nn.Module):
         self.fc1 = nn.Linear(2 * width, width)
         self.fc2 = nn.Linear(width, 1)
 
-    def forward(self, judged: Judged, classifier: Tensor) -> Tensor:
-        """classifier (b 1 D) -> logits (b): above 0 where something is meant."""
-        weight = judged.logits.sigmoid()[:, None]
-        found = weight @ judged.patches / (weight.sum(2, keepdim=True) + 1e-3)
+    def forward(self, scores: PatchScores, classifier: Float[Tensor, "b 1 D"]) -> Float[Tensor, " b"]:
+        """Logits: above 0 if the image shows it."""
+        weight = scores.logits.sigmoid()[:, None]
+        found = weight @ scores.patches / (weight.sum(2, keepdim=True) + 1e-3)
         both = torch.cat([classifier, found], dim=2)
         return self.fc2(F.gelu(self.fc1(self.norm(both)))).flatten()

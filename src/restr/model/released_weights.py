@@ -1,7 +1,7 @@
 """Weights of the authors' released program in this project's model.
 
-Only names and layouts are known here, as facts: the program has no licence, and none of its code is part of restr.
-``restr.compat.released_code()`` is the config that computes what the program computes.
+This module knows only names and layouts, which are facts: the program has no licence, and none of its code is part of
+restr. The preset ``restr.presets.restr_released`` computes the same as the program.
 """
 
 from __future__ import annotations
@@ -47,9 +47,8 @@ DECODER = "fusion_module.decoder."
 def load_released(path: str | Path, config: ModelConfig) -> ReSTR:
     """A model, in eval mode, with the weights of a checkpoint of the released program (``.pth`` or ``.safetensors``).
 
-    config: ``restr.compat.released_code()``; the rows of its word table, its depths and whether blocks are shared
-    over depth are taken from the file. Raises ``WeightsError`` with every difference where something does not fit.
-    Nothing in the file is executed.
+    config: ``restr.presets.restr_released()``; the rows of its word table, its depths and whether blocks are shared
+    over depth are taken from the file. Raises ``WeightsError`` with every difference. Nothing in the file is executed.
     """
     path = Path(path)
     if not path.is_file():
@@ -66,7 +65,7 @@ def load_released(path: str | Path, config: ModelConfig) -> ReSTR:
 
 
 def renamed(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state under this project's names and layouts. Names that mean nothing here are kept, to be reported."""
+    """The state under this project's names and layouts. Unknown names are kept, so that ``load_state`` reports them."""
     state: dict[str, Tensor] = {}
     vision = {name.removeprefix("encoder_v."): t for name, t in theirs.items() if name.startswith("encoder_v.")}
     state |= {f"vision.{name}": tensor for name, tensor in timm_names(vision).items()}
@@ -98,7 +97,7 @@ def renamed(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def fitting(config: ModelConfig, state: Mapping[str, Tensor]) -> ModelConfig:
-    """``config`` with the word table's rows and the depths that the state has."""
+    """``config`` with the state's number of word rows and depths."""
 
     def depth_of(prefix: str) -> int:
         return len({name.split(".")[prefix.count(".")] for name in state if name.startswith(prefix)})

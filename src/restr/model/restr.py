@@ -8,25 +8,35 @@ from torch import Tensor, nn
 
 from restr.config import ModelConfig
 from restr.model.decoder import DECODERS, AdaptiveClassifier
-from restr.model.fusion import FUSIONS, Fused
+from restr.model.fusion import FUSIONS, ImageTokens
 from restr.model.language import LanguageEncoder
-from restr.model.presence import Presence
+from restr.model.presence import PresenceHead
 from restr.model.vision import PatchFeatures, VisionEncoder
+from restr.nn.shapes import Float, Int
 from restr.nn.transformer import initialise
+from restr.text.vocabulary import PADDING
 
 
 class ReSTROutput(NamedTuple):
-    """logits (b 1 H W): the mask before the sigmoid; patch_logits (b n): the classifier's, on ``grid`` = (h, w);
-    presence (b): whether anything is meant, before the sigmoid, or None for a model that does not say."""
+    """Masks before the sigmoid, one for each sentence."""
 
-    logits: Tensor
-    patch_logits: Tensor
+    logits: Float[Tensor, "b 1 H W"]
+    """The mask's pixels."""
+    patch_logits: Float[Tensor, "b n"]
+    """The adaptive classifier's verdict on each patch."""
     grid: tuple[int, int]
-    presence: Tensor | None = None
+    """(h, w), in patches; n = h * w."""
+    presence: Float[Tensor, " b"] | None = None
+    """Above 0 if the image shows what the sentence names; None without a presence head."""
+    classifier: Float[Tensor, "b 1 D"] | None = None
+    """e_s', the class seed adapted to this sentence; for further heads, such as the one for boxes in a recipe."""
 
 
 class ReSTR(nn.Module):
-    """Convolution-free referring image segmentation (Kim et al., CVPR 2022)."""
+    """Convolution-free referring image segmentation (Kim et al., CVPR 2022).
+
+    ``forward`` is two halves: ``encode_image``, once an image, and ``segment``, once a sentence.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -37,30 +47,27 @@ class ReSTR(nn.Module):
         self.fusion = FUSIONS[config.fusion.variant](config.fusion, config.vision.width_out)
         self.classifier = AdaptiveClassifier(config.classifier, width)
         self.decoder = DECODERS[config.decoder.kind](config.decoder, width, config.decoder_blocks)
-        self.presence = Presence(width) if config.presence.kind == "region" else None
+        self.presence = PresenceHead(width) if config.presence.kind == "region" else None
         self.apply(initialise)
 
-    def forward(self, image: Tensor, ids: Tensor, word_pad: Tensor) -> ReSTROutput:
-        """image (b 3 H W) normalised, ids (b l), word_pad bool (b l) True = padding."""
-        return self.segment(self.encode_image(image), self.encode_words(ids, word_pad), word_pad)
+    def forward(self, image: Float[Tensor, "b 3 H W"], ids: Int[Tensor, "b l"]) -> ReSTROutput:
+        """image: normalised. ids: rows of the word table, ``PADDING`` after (or before) the words."""
+        return self.segment(self.encode_image(image), ids)
 
-    def encode_image(self, image: Tensor) -> PatchFeatures:
-        """image (b 3 H W) -> patches (b n d_v); done once for all expressions of an image."""
-        return self.vision(image)
+    def encode_image(self, image: Float[Tensor, "b 3 H W"]) -> ImageTokens:
+        """The half that needs no sentence."""
+        return self.project(self.vision(image))
 
-    def encode_words(self, ids: Tensor, word_pad: Tensor) -> Tensor:
-        """ids (b l) -> words (b l D)."""
-        return self.language(ids, word_pad)
+    def project(self, features: PatchFeatures) -> ImageTokens:
+        """The rest of ``encode_image``, for cached features of the vision encoder."""
+        return self.fusion.project(features)
 
-    def segment(self, image: PatchFeatures, words: Tensor, word_pad: Tensor) -> ReSTROutput:
-        """Everything after the encoders. One image may meet several expressions."""
-        patches, grid = image
-        return self.decode(self.fusion(patches, words, word_pad, grid), grid)
-
-    def decode(self, fused: Fused, grid: tuple[int, int]) -> ReSTROutput:
-        """From what the fusion encoder gives to the pixels."""
-        judged = self.classifier(fused.patches, fused.classifier)
-        beside = fused.inputs if self.config.decoder.beside == "input" else fused.patches
-        logits = self.decoder(beside, judged, grid)
-        presence = None if self.presence is None else self.presence(judged, fused.classifier)
-        return ReSTROutput(logits, judged.logits, grid, presence)
+    def segment(self, image: ImageTokens, ids: Int[Tensor, "t l"]) -> ReSTROutput:
+        """The half that runs for every sentence. One image a sentence, or one image for all sentences."""
+        padding = ids == PADDING
+        words = self.language(ids, padding)
+        patches, classifier = self.fusion(image, words, padding)
+        scores = self.classifier(patches, classifier)
+        logits = self.decoder(image, patches, scores)
+        presence = None if self.presence is None else self.presence(scores, classifier)
+        return ReSTROutput(logits, scores.logits, image.grid, presence, classifier)

@@ -1,4 +1,4 @@
-"""The vision encoder: a Vision Transformer that takes any input size that its patch divides."""
+"""The vision encoder: a Vision Transformer for every input size that its patch divides."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from restr.config import VisionConfig
 from restr.errors import ImageError
 from restr.nn.attention import Layout
 from restr.nn.patches import PatchEmbed, resize_positions
+from restr.nn.shapes import Float
 from restr.nn.transformer import Transformer
 
-MOST_GRIDS = 64  # kept resized position embeddings; photographs come in few shapes
+MOST_GRIDS = 64  # resized position embeddings to keep; photographs come in few shapes
 
 
 class PatchFeatures(NamedTuple):
-    """What the vision encoder sees: one token a patch, ``patches`` (b n d_v), laid out as ``grid`` = (h, w).
+    """The vision encoder's output: one token a patch."""
 
-    d_v is the blocks' width, and once more for each of the config's taps.
-    """
-
-    patches: Tensor
+    patches: Float[Tensor, "b n d_v"]
+    """d_v is the blocks' width, and once more for each tap of the config."""
     grid: tuple[int, int]
+    """(h, w), in patches; n = h * w."""
 
 
 class VisionEncoder(Transformer):
     """ViT (Dosovitskiy et al. 2021) with timm's parameter names; LayerScale makes it DINOv2's.
 
-    The class token, and registers where there are any, take part in attention and are dropped at the end: ReSTR has
-    a seed of its own.
+    The class token and the registers, if any, take part in attention and are dropped at the end: ReSTR has a seed of
+    its own.
     """
 
     def __init__(self, config: VisionConfig) -> None:
@@ -49,21 +49,21 @@ class VisionEncoder(Transformer):
 
     def train(self, mode: bool = True) -> VisionEncoder:
         """As ``Module.train``; a frozen encoder stays in eval mode, so that its features never change."""
-        self._resized = {}  # a sharded model's weights change without a trace in ``positions``' version
+        self._resized = {}  # a change of sharded weights does not show in the version that ``positions`` compares
         return super().train(mode and not self.config.frozen)
 
-    def forward(self, image: Tensor) -> PatchFeatures:  # type: ignore[override]
-        """image (b 3 H W), normalised -> patches (b h*w d_v). Raises ``ImageError`` where P does not divide H or W."""
+    def forward(self, image: Float[Tensor, "b 3 H W"]) -> PatchFeatures:  # type: ignore[override]
+        """image: normalised. Raises ``ImageError`` if P does not divide H and W."""
         grid = self.grid_of(image)
         tokens = self.patch_embed(image) + self.positions(grid)
-        b = tokens.shape[0]  # not len(), which would make it a constant of an exported graph
+        b = tokens.shape[0]  # not len(), which would become a constant of an exported graph
         first = (self.cls_token + self.pos_embed[:, :1]).expand(b, -1, -1)
         registers = [] if self.reg_token is None else [self.reg_token.expand(b, -1, -1)]
         tokens = torch.cat([first, *registers, tokens], dim=1)
         layout = Layout(1 + self.config.registers, grid)
         tapped = []
         for depth, block in enumerate(self.in_order(), start=1):
-            tokens = self.through(block, tokens, layout=layout)
+            tokens = self.run_block(block, tokens, layout=layout)
             if depth in self.config.taps:
                 tapped.append(F.layer_norm(tokens, tokens.shape[-1:]))
         tokens = torch.cat([self.norm(tokens), *tapped], dim=-1)
@@ -80,13 +80,13 @@ class VisionEncoder(Transformer):
             )
         return height // patch, width // patch
 
-    def positions(self, grid: tuple[int, int]) -> Tensor:
-        """The position embedding for a patch grid, (1 h*w d); kept for the next image while the weights stay."""
+    def positions(self, grid: tuple[int, int]) -> Float[Tensor, "1 n d"]:
+        """The position embedding for a patch grid; cached until the weights change."""
         trained = self.pos_embed[:, 1:]
         if (
             torch.compiler.is_compiling()
             or (torch.is_grad_enabled() and self.pos_embed.requires_grad)
-            or self.pos_embed.is_inference()  # built under inference_mode: nothing tells when its weights change
+            or self.pos_embed.is_inference()  # built under inference_mode: changes of the weights cannot be seen
         ):
             return resize_positions(trained, grid)
         version = (self.pos_embed.data_ptr(), self.pos_embed._version, self.pos_embed.dtype)

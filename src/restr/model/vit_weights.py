@@ -42,12 +42,12 @@ WRAPPERS = ("module.", "model.", "teacher.", "backbone.", "vit.", "dinov2.")
 
 
 def load_vit(encoder: VisionEncoder, path: str | Path) -> None:
-    """Fill a vision encoder from a file. Raises ``WeightsError`` with every difference where it does not fit."""
+    """Fill a vision encoder from a file. Raises ``WeightsError`` with every difference if it does not fit."""
     load_state(encoder, fitted(read_vit(path), encoder))
 
 
 def read_vit(path: str | Path) -> dict[str, Tensor]:
-    """The ViT in a ``.safetensors``, ``.pth``/``.pt``/``.bin`` or ``.npz`` file, under timm's names, heads left out."""
+    """The ViT in a ``.safetensors``, ``.pth``/``.pt``/``.bin`` or ``.npz`` file, under timm's names, without heads."""
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"there is no file {path}; name a .safetensors, .pth or .npz file of a ViT")
@@ -72,13 +72,13 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
 
 
 def fitted(state: Mapping[str, Tensor], encoder: VisionEncoder) -> dict[str, Tensor]:
-    """The state with its position embedding and patches in the encoder's sizes; depth and width must be the same."""
+    """The state with position and patch embeddings in the encoder's sizes; depth and width must agree."""
     state, config = dict(state), encoder.config
     state["patch_embed.proj.weight"] = resample_patch_embedding(state["patch_embed.proj.weight"], config.patch)
     positions = state["pos_embed"]
     side = int(positions.shape[1] ** 0.5)
     extra = positions.shape[1] - side**2
-    if extra == 0:  # the class token's place is in its value already (timm's DINOv2 with registers)
+    if extra == 0:  # already added to the class token (timm's DINOv2 with registers)
         first = positions.new_zeros(1, 1, positions.shape[2])
     elif extra == 1:
         first = positions[:, :1]
@@ -104,7 +104,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """timm's names from timm's, DINOv2's or Hugging Face's, whatever they are wrapped in."""
+    """timm's names from timm's, DINOv2's or Hugging Face's, without the prefixes of ``WRAPPERS``."""
     renamed: dict[str, Tensor] = {}
     for name, tensor in state.items():
         stripped = True
@@ -123,7 +123,7 @@ def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _from_jax(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    """timm's names from the ``.npz`` of Google's ViT release; matrices there are (in, out), heads an axis of their own."""
+    """timm's names from the ``.npz`` of Google's ViT release; its matrices are (in, out), with an axis for heads."""
     state: dict[str, Tensor] = {}
 
     def tensor(name: str) -> Tensor:

@@ -1,7 +1,7 @@
 """Weights on disk: a folder with ``config.json``, ``model.safetensors`` and ``vocab.txt``; never a pickle.
 
-``int8`` stores each matrix as one byte a weight with one fp16 scale a row, and gives it back as float32: a quarter
-of the size (``recipes/restr_small/fetch.py`` prints the largest relative error that it makes).
+``int8`` stores each matrix as one byte per weight and one fp16 scale per row, and loads it as float32: a quarter of
+the size (``recipes/restr_small/fetch.py`` prints the largest relative error).
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from restr.config import ModelConfig
 from restr.errors import WeightsError
-from restr.files import hash_of_files, read_text, write_whole, written_whole
+from restr.files import write_whole, written_whole
 from restr.model.build import Unfilled, build_model
-from restr.model.device import do_with_what_a_fork_leaves
-from restr.model.names import CONFIG, VOCABULARY, WEIGHTS
+from restr.model.device import limit_threads_after_fork
+from restr.model.folder import CONFIG, VOCABULARY, WEIGHTS, read_config
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
 
@@ -27,7 +26,7 @@ SCALE = ".int8_scale"  # suffix of a row-scale tensor beside its int8 weights
 
 
 def save_pretrained(model: ReSTR, vocabulary: Vocabulary, folder: str | Path, *, int8: bool = False) -> None:
-    """Write everything that rebuilds ``model`` into ``folder``; each file appears whole or not at all."""
+    """Write a model folder; each file is written completely or not at all."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -37,10 +36,10 @@ def save_pretrained(model: ReSTR, vocabulary: Vocabulary, folder: str | Path, *,
 
 
 def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
-    """The model, in eval mode, and its vocabulary. Raises ``WeightsError`` naming what is missing or does not fit."""
+    """The model, in eval mode, and its vocabulary. Raises ``WeightsError`` that names missing and wrong parts."""
     folder = Path(folder)
     config = read_config(folder)
-    do_with_what_a_fork_leaves()
+    limit_threads_after_fork()
     with Unfilled():
         model = build_model(config)
     load_state(model, dequantise(read_tensors(folder / WEIGHTS)), keep=True)
@@ -54,31 +53,10 @@ def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
     return model.eval(), vocabulary
 
 
-def read_config(folder: str | Path) -> ModelConfig:
-    """The config of a model folder. Raises ``WeightsError`` where a file of the folder is missing."""
-    folder = Path(folder)
-    missing = [name for name in (CONFIG, WEIGHTS, VOCABULARY) if not (folder / name).is_file()]
-    if missing:
-        raise WeightsError(
-            f"{folder} has no {' and no '.join(missing)}; a model folder holds {CONFIG}, {WEIGHTS} and {VOCABULARY}, "
-            "as restr.model.weights.save_pretrained writes them"
-        )
-    try:
-        text = read_text(folder / CONFIG)
-    except (OSError, UnicodeError) as error:
-        raise WeightsError(f"{folder / CONFIG} cannot be read ({error}); copy the model folder again") from error
-    return ModelConfig.from_json(text)
-
-
-def folder_hash(folder: str | Path) -> str:
-    """Sixteen hexadecimal digits that change with any byte of a model folder's files."""
-    return hash_of_files(Path(folder) / name for name in (CONFIG, WEIGHTS, VOCABULARY))
-
-
 def load_state(model: nn.Module, state: Mapping[str, Tensor], *, keep: bool = False) -> None:
     """``load_state_dict``, strict, with every difference named in one ``WeightsError``.
 
-    keep: the tensors become the model's own, and are not copied where their type is right.
+    keep: the tensors become the model's own, without a copy if they have the right dtype.
     """
     own = model.state_dict()
     differences = [f"missing {name}" for name in own.keys() - state.keys()]
@@ -97,13 +75,13 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], *, keep: bool = Fa
 
 
 def write_tensors(state: Mapping[str, Tensor], path: Path) -> None:
-    """Write a safetensors file, whole or not at all."""
+    """Write a safetensors file, completely or not at all."""
     with written_whole(path) as partial:
         save_file(dict(state), partial)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Raises ``WeightsError`` where it is truncated or something else."""
+    """The tensors of a safetensors file. Raises ``WeightsError`` if it is damaged or something else."""
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
@@ -111,13 +89,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_untrusted(path: Path) -> dict[str, Tensor]:
-    """The tensors of a ``.pth``, ``.pt`` or ``.bin`` file, out of whatever a trainer wrapped them in; nothing is executed.
+    """The tensors of a ``.pth``, ``.pt`` or ``.bin`` file, unwrapped from a trainer's checkpoint; nothing is executed.
 
-    Raises ``WeightsError`` where the file holds anything but plain tensors.
+    Raises ``WeightsError`` if the file holds anything but plain tensors.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a broken or hostile file makes torch raise
+    except Exception as error:  # torch raises many kinds for a broken or hostile file
         raise WeightsError(f"{path} cannot be read as plain tensors ({error}); convert it to safetensors") from error
     for key in ("model", "state_dict", "teacher"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -130,14 +108,14 @@ def read_untrusted(path: Path) -> dict[str, Tensor]:
 
 
 def quantise(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Matrices as int8 with an fp16 scale a row (symmetric, the row's largest magnitude is 127); the rest as it is."""
+    """Matrices as int8 with an fp16 scale per row (symmetric, the row's largest magnitude is 127); the rest unchanged."""
     packed: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if tensor.ndim < 2 or not tensor.is_floating_point():
             packed[name] = tensor
             continue
         rows = _rows(tensor).float()
-        # the scale is rounded to fp16 first, so that the bytes make up for its rounding
+        # rounded to fp16 first, so that the bytes compensate for it
         scale = (rows.abs().amax(1) / 127).clamp_min(1e-7).half()
         packed[name] = (rows / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8).view(tensor.shape)
         packed[name + SCALE] = scale
@@ -145,14 +123,14 @@ def quantise(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def dequantise(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``quantise`` undone, to float32; a state without int8 weights passes unchanged."""
+    """The inverse of ``quantise``, to float32; a state without int8 weights stays unchanged."""
     state: dict[str, Tensor] = {}
     for name, tensor in packed.items():
         if name.endswith(SCALE):
             continue
         scale = packed.get(name + SCALE)
         if scale is None:
-            state[name] = tensor.clone()  # the file may be written over while the model is in use
+            state[name] = tensor.clone()  # the file may be overwritten while the model is in use
         else:
             state[name] = (_rows(tensor).float() * scale.float()[:, None]).view(tensor.shape)
     return state

@@ -1,1 +1,1 @@
-"""Building blocks with timm's parameter names: attention, Transformer, patches, positions."""
+"""Building blocks with timm's parameter names: attention (full and windowed), Transformer, patches, positions."""

@@ -1,4 +1,4 @@
-"""Patches: embedding them, and fitting trained patch and position embeddings to other sizes."""
+"""Patch embedding, and how trained patch and position embeddings are fitted to other sizes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restr.nn.shapes import Float
+
 
 class PatchEmbed(nn.Module):
     """Non-overlapping P x P patches, each mapped linearly to a token.
 
-    Stored as timm stores it, a convolution with stride P; computed as what it is, one matrix product.
+    Stored like timm's, as a convolution with stride P; computed as one matrix product, which is the same.
     """
 
     def __init__(self, patch: int, width: int) -> None:
@@ -19,14 +21,14 @@ class PatchEmbed(nn.Module):
         self.patch = patch
         self.proj = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """image (b 3 H W), P divides H and W -> (b n d), rows of patches from the top left."""
+    def forward(self, image: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b n d"]:
+        """P divides H and W; the patches row by row from the top left."""
         pixels = F.pixel_unshuffle(image, self.patch)  # (b 3*P*P h w): channel, then row, then column, as in proj
         return F.linear(pixels.flatten(2).transpose(1, 2), self.proj.weight.flatten(1), self.proj.bias)
 
 
-def resize_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:
-    """A square position embedding (1 s*s d) resized to the patch grid (h, w) by bicubic interpolation: (1 h*w d)."""
+def resize_positions(positions: Float[Tensor, "1 m d"], grid: tuple[int, int]) -> Float[Tensor, "1 n d"]:
+    """A square position embedding (m = s * s), resized to the patch grid (n = h * w) by bicubic interpolation."""
     side = round(positions.shape[1] ** 0.5)
     if not torch.compiler.is_exporting() and (side, side) == grid:  # an exported graph is for every grid
         return positions

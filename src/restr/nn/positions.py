@@ -1,4 +1,4 @@
-"""Fixed positions: sinusoids for the order of words and Fourier features for where a patch lies."""
+"""Fixed positions: sinusoids for the order of words, Fourier features for the places of patches."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ FOURIER_FEATURES = 2 + 4 * FOURIER_BANDS
 
 
 def fourier_positions(grid: tuple[int, int]) -> Tensor:
-    """Where each patch lies in the image, (h*w FOURIER_FEATURES): x and y in [-1, 1] and their sinusoids.
+    """The place of each patch in the image, (h*w FOURIER_FEATURES): x and y in [-1, 1] and their sinusoids.
 
-    Measured against the image, not the patch count, so "left" means the same at every input size.
+    Relative to the image, not to the number of patches, so "left" means the same at every input size.
     """
-    y, x = ((2 * torch.arange(side) + 1) / side - 1 for side in grid)  # no linspace: a graph of any size can hold this
+    y, x = ((2 * torch.arange(side) + 1) / side - 1 for side in grid)  # unlike linspace, this exports for any size
     place = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).flatten(0, 1)  # (n 2)
     angles = place[:, :, None] * (math.pi * 2.0 ** torch.arange(-1, FOURIER_BANDS - 1))  # (n 2 bands)
     return torch.cat([place, angles.sin().flatten(1), angles.cos().flatten(1)], dim=-1)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from restr.config import TransformerConfig
-from restr.nn.attention import Attention, Known, Layout, WindowedAttention
+from restr.nn.attention import Attention, Layout
+from restr.nn.shapes import Bool, Float
+from restr.nn.windowed import WindowedAttention
 
 
 class MLP(nn.Module):
@@ -22,30 +22,32 @@ class MLP(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
         self.dropout = dropout
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """tokens (b n d) -> (b n d)."""
+    def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """Each token alone."""
         return self.fc2(F.dropout(F.gelu(self.fc1(tokens)), self.dropout, self.training))
 
 
 class LayerScale(nn.Module):
-    """A learnt factor for each channel of a residual branch (CaiT; DINOv2's checkpoints have it)."""
+    """A learnt factor for each channel of a residual branch (CaiT, Touvron et al. 2021; also in DINOv2)."""
 
     def __init__(self, width: int, initial: float = 1e-5) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.full((width,), initial))
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """The branch, scaled."""
         return tokens * self.gamma
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: in training a residual branch is left out for a share of the batch's rows."""
+    """Stochastic depth: training drops a residual branch for a random share of the batch's rows (Huang et al. 2016)."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
 
-    def forward(self, branch: Tensor) -> Tensor:
+    def forward(self, branch: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """The branch, scaled so that its mean stays the same."""
         if not self.training or self.rate == 0.0:
             return branch
         kept = branch.new_empty((branch.shape[0], 1, 1)).bernoulli_(1.0 - self.rate)
@@ -62,7 +64,7 @@ class Block(nn.Module):
         super().__init__()
         width = config.width
         self.norm1 = nn.LayerNorm(width, eps=config.norm_eps)
-        self.attn = attention(config)
+        self.attn = build_attention(config)
         self.ls1 = LayerScale(width) if config.layer_scale else nn.Identity()
         self.norm2 = nn.LayerNorm(width, eps=config.norm_eps)
         self.mlp = MLP(width, config.mlp, dropout=config.dropout)
@@ -70,8 +72,13 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
         self.post_norm = config.norm == "post"
 
-    def forward(self, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None) -> Tensor:
-        """tokens (b n d); key_mask bool (b 1 1 n) or None; layout: where the patches are -> (b n d)."""
+    def forward(
+        self,
+        tokens: Float[Tensor, "b n d"],
+        key_mask: Bool[Tensor, "#b 1 1 n"] | None = None,
+        layout: Layout | None = None,
+    ) -> Float[Tensor, "b n d"]:
+        """key_mask: True where a token may be attended to. layout: where the patches stand, if any are among the tokens."""
         if self.post_norm:
             tokens = self.norm1(tokens + self.drop_path(self.ls1(self.attn(tokens, key_mask, layout))))
             return self.norm2(tokens + self.drop_path(self.ls2(self.mlp(tokens))))
@@ -80,9 +87,11 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A stack of blocks and, where the config says so, a last LayerNorm. ``padding`` is masked in attention, so what
-    stands there can never change a result. ``recompute``: training keeps only what goes into a block, and computes the rest
-    again for the gradient."""
+    """A stack of blocks and, if the config says so, a last LayerNorm.
+
+    Padding is masked in attention, so it can never change a result. ``recompute``: training keeps only the input of each
+    block and computes the rest again for the gradient.
+    """
 
     recompute = False
 
@@ -98,22 +107,19 @@ class Transformer(nn.Module):
         """The block of each depth; with shared weights the same one every time."""
         return [self.blocks[depth % len(self.blocks)] for depth in range(self.depth)]
 
-    def forward(self, tokens: Tensor, padding: Tensor | None = None, layout: Layout | None = None) -> Tensor:
-        """tokens (b n d); padding bool (b n), True = padding; layout: where the patches are, if any -> (b n d)."""
+    def forward(
+        self,
+        tokens: Float[Tensor, "b n d"],
+        padding: Bool[Tensor, "b n"] | None = None,
+        layout: Layout | None = None,
+    ) -> Float[Tensor, "b n d"]:
+        """padding: True = padding. layout: where the patches stand, if any are among the tokens."""
         key_mask = None if padding is None else ~padding[:, None, None, :]
         for block in self.in_order():
-            tokens = self.through(block, tokens, key_mask, layout)
-            layout = layout and layout._replace(known=None)  # that was of the first block
+            tokens = self.run_block(block, tokens, key_mask, layout)
         return self.norm(tokens)
 
-    def among(self, tokens: Tensor) -> Known | None:
-        """What tokens (b n d) make of each other in the first block, for ``Layout.known``; None where that cannot be had."""
-        if not self.depth:
-            return None
-        block = cast("Block", self.blocks[0])
-        return block.attn.among(tokens if block.post_norm else block.norm1(tokens))
-
-    def through(
+    def run_block(
         self, block: nn.Module, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None
     ) -> Tensor:
         """tokens (b n d) through one block."""
@@ -122,8 +128,8 @@ class Transformer(nn.Module):
         return block(tokens, key_mask, layout)
 
 
-def attention(config: TransformerConfig) -> Attention:
-    """The attention that the config names."""
+def build_attention(config: TransformerConfig) -> Attention:
+    """The kind of attention that the config names."""
     if config.attention == "windowed":
         return WindowedAttention(
             config.width, config.heads, window=config.window, cells=config.cells, dropout=config.dropout
@@ -132,11 +138,10 @@ def attention(config: TransformerConfig) -> Attention:
 
 
 def initialise(module: nn.Module) -> None:
-    """Linear weights of half the variance-keeping scale, 0.5 / sqrt(fan-in), biases 0. Use with ``Module.apply``.
+    """Linear weights of half the variance-keeping scale, 0.5 / sqrt(fan-in); biases 0. Use with ``Module.apply``.
 
-    That is ViT's 0.02 at ViT's width of 768. A plain 0.02 at 256 or 64 leaves every attention nearly uniform, and a
-    handful of words among hundreds of patches is then not heard for thousands of steps (measured in
-    ``recipes/restr_small``).
+    At ViT's width of 768 that is ViT's 0.02. At 256 or 64, a plain 0.02 leaves attention nearly uniform: the few words
+    among hundreds of patches then have no effect for thousands of steps (measured in ``recipes/restr_small``).
     """
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.5 * module.in_features**-0.5)

@@ -1,4 +1,4 @@
-"""What Prometheus is told: of one application, in its own registry; or of all workers together."""
+"""Metrics for Prometheus: of one application, or of all workers together."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """Counters of an application; ``text`` is what ``/metrics`` answers.
+    """Counters of an application; ``text`` is the answer of ``/metrics``.
 
-    shared: where the counters of all workers lie, if there are several. Their library only writes there if the
-    environment said so before it was first imported, which ``workers.work`` sees to.
+    shared: the folder with the counters of all workers, if there are several. prometheus_client only writes there if an
+    environment variable says so before its first import: ``several.run_worker`` sets it.
     """
 
     def __init__(self, shared: Path | None = None) -> None:
@@ -46,11 +46,11 @@ class Metrics:
         self.loads = Counter("restr_model_loads", "Loads of a model's files.", ("model", "end"), registry=self.registry)
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        """A number of now: the sum of the living workers' where there are several."""
+        """A number that goes up and down; of several workers, the sum over the living ones."""
         return Gauge(name, meaning, labels, registry=self.registry, multiprocess_mode="livesum")
 
     def text(self) -> bytes:
-        """Prometheus' text format; sums where there are several workers, the dead ones' counts included."""
+        """Prometheus' text format; of several workers the sums, with the counts of dead ones."""
         if self.shared is None:
             return generate_latest(self.registry)
         everyone = CollectorRegistry()

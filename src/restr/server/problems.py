@@ -1,6 +1,6 @@
-"""Every way in which a request can fail, as RFC 9457 problem documents that programs can tell apart.
+"""Every way in which a request can fail, as RFC 9457 problem documents.
 
-``type`` is stable and starts with ``PREFIX``; ``detail`` is for people and may change.
+``type`` is for programs: it is stable and starts with ``PREFIX``. ``detail`` is for people and may change.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ PROBLEMS: dict[str, tuple[int, str]] = {
 
 
 class Problem(Exception):
-    """A request that gets no other answer than this.
+    """An error that is the answer to a request.
 
-    name: one of ``PROBLEMS``. detail: the value, what was expected, and what to do. retry_after: seconds after which
-    the same request may succeed. extra: members of the document beside the standard ones.
+    name: one of ``PROBLEMS``. detail: the value, the expectation and the next step. retry_after: seconds after which the
+    same request may succeed. extra: further members of the document.
     """
 
     def __init__(
@@ -83,28 +83,28 @@ class Problem(Exception):
         return json.dumps(self.document(), ensure_ascii=False).encode("utf-8", "replace")
 
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
-        """ASGI headers of an answer that carries ``body``."""
+        """ASGI headers of the answer with ``body``."""
         headers = {"content-type": MEDIA_TYPE, "content-length": str(len(self.body())), "cache-control": "no-store"}
         return [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers | self.headers).items()]
 
 
-def shown(value: str, longest: int = 80) -> str:
-    """What a client sent, short enough and safe to be sent back."""
+def quoted(value: str, longest: int = 80) -> str:
+    """A client's own text as a message may repeat it: quoted, escaped and cut to ``longest`` characters."""
     return repr(value if len(value) <= longest else value[: longest - 3] + "...")
 
 
 def draining() -> Problem:
-    """What is answered to all that comes once the server was told to stop."""
+    """The answer to every request after the server was told to stop."""
     return Problem("draining", "the server is going down; ask another one, or again in a while", retry_after=5)
 
 
 def client_gone() -> Problem:
-    """What ends the work for a client that has left."""
+    """Ends the work for a client that has left."""
     return Problem("client-gone", "the connection ended before the answer was ready")
 
 
-def of_status(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Problem:
-    """The problem for a status that the framework chose."""
+def problem_of_status(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Problem:
+    """The problem for an HTTP status that the framework chose."""
     names = {400: "malformed-body", 404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
     name = names.get(status, "invalid-request" if status < 500 else "internal-error")
     return Problem(name, detail or http.HTTPStatus(status).phrase, headers=headers)

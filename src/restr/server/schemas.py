@@ -1,4 +1,4 @@
-"""The documents that go in and out, as the OpenAPI description shows them."""
+"""The documents of requests and answers. Their docstrings and descriptions are part of the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ else:  # the names in the table of forms
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
-class Asked(BaseModel):
+class RequestDocument(BaseModel):
     """A request's document; a member that it does not know is an error, not a surprise."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
@@ -26,7 +26,7 @@ class Asked(BaseModel):
 ONE_OF_BOTH: JsonDict = {"anyOf": [{"required": ["texts"]}, {"required": ["text"]}]}
 
 
-class Question(Asked):
+class Question(RequestDocument):
     """What to find in an image, and in which forms the answer is wanted."""
 
     model_config = ConfigDict(
@@ -67,7 +67,7 @@ class Question(Asked):
         return (self.text,) if self.text is not None else tuple(self.texts or ())
 
 
-class Pictured(Asked):
+class ImageDocument(RequestDocument):
     """A document that brings its image, or says where it is."""
 
     image: str | None = Field(None, description="The image's file (JPEG, PNG, WebP, GIF, BMP) in base64.")
@@ -85,13 +85,13 @@ class Pictured(Asked):
 ONE_IMAGE: JsonDict = {"oneOf": [{"required": ["image"]}, {"required": ["image_url"]}]}
 
 
-class ImageFields(Asked):
+class ImageFields(RequestDocument):
     """What comes beside an image to keep."""
 
     model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
 
 
-class ImageUpload(Pictured, ImageFields):
+class ImageUpload(ImageDocument, ImageFields):
     """An image to keep."""
 
     model_config = ConfigDict(json_schema_extra={**ONE_IMAGE, "examples": [{"image": "iVBORw0KGgo..."}]})
@@ -103,7 +103,7 @@ class SegmentFields(Question):
     model: str | None = Field(None, max_length=100, description="The model's name (default: the first of /v1/models).")
 
 
-class SegmentUpload(Pictured, SegmentFields):
+class SegmentUpload(ImageDocument, SegmentFields):
     """An image and what to find in it."""
 
     model_config = ConfigDict(
@@ -119,23 +119,35 @@ class KeptImage(BaseModel):
 
     id: str = Field(description="For /v1/images/{id}/segment; a secret, as whoever knows it can ask about the image.")
     width: int
+    """Pixels."""
+
     height: int
+    """Pixels."""
+
     model: str
+    """The name of the model that encoded it."""
 
 
 class ImageInfo(BaseModel):
     """The image that was asked about."""
 
     id: str | None = Field(description="Null for an image that is not kept.")
+
     width: int
+    """Pixels."""
+
     height: int
+    """Pixels."""
 
 
 class Words(BaseModel):
     """How much the model's class seed listened to each word."""
 
     words: list[str]
+    """As the model read them."""
+
     seed: list[float]
+    """The attention of the class seed to each word."""
 
 
 class _FoundNumbers(BaseModel):
@@ -167,46 +179,76 @@ class Timings(BaseModel):
     """Milliseconds."""
 
     queue_ms: float
+    """Waiting for the model."""
+
     encode_ms: float
+    """Encoding the image; 0 if it had been encoded before."""
+
     segment_ms: float
+    """Computing the masks."""
 
 
 class Answer(BaseModel):
     """What was found."""
 
     model: str
+    """The name of the model that answered."""
+
     image: ImageInfo
+    """The image that was asked about."""
+
     results: list[Found]
+    """One per expression, in their order."""
+
     timings: Timings
+    """Where the time went."""
 
 
 class Scoring(BaseModel):
     """A score is sigmoid(bias + certainty * logit of the mean probability in the mask + presence * logit of the presence)."""
 
     bias: float
+    """The constant term."""
+
     certainty: float
+    """The weight of the mask's mean probability."""
+
     presence: float
-
-
-class ModelInfo(BaseModel):
-    """A model that is served."""
-
-    name: str
-    default: bool
-    backend: str
-    precision: str
-    device: str
-    max_words: int
-    threshold: float
-    presence: float | None = Field(
-        description="Least presence at which something is meant; null of a model that does not say."
-    )
-    scoring: Scoring = Field(description="How its scores are made, for other thresholds than the one asked for.")
-    words: bool = Field(description="Whether it can tell how much each word counted.")
+    """The weight of the presence."""
 
 
 class Models(BaseModel):
     """The models that are served, the default first."""
+
+    class ModelInfo(BaseModel):
+        """A model that is served."""
+
+        name: str
+        """As requests give it."""
+
+        default: bool
+        """Whether it answers requests that name no model."""
+
+        backend: str
+        """The runtime, such as "torch" or "onnx"."""
+
+        precision: str
+        """Such as "fp32" or "int8"."""
+
+        device: str
+        """Where it computes."""
+
+        max_words: int
+        """Words that it reads of an expression."""
+
+        threshold: float
+        """Least probability of a mask's pixels, unless a request gives its own."""
+
+        presence: float | None = Field(
+            description="Least presence at which something is meant; null of a model that does not say."
+        )
+        scoring: Scoring = Field(description="How its scores are made, for other thresholds than the one asked for.")
+        words: bool = Field(description="Whether it can tell how much each word counted.")
 
     models: list[ModelInfo]
 
@@ -217,9 +259,16 @@ class ProblemDocument(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     type: str
+    """``PREFIX`` and the problem's name."""
+
     title: str
+    """The problem in general."""
+
     status: int
+    """HTTP's."""
+
     detail: str
+    """This very problem, for people."""
 
 
 def invalid(error: ValidationError, where: str = "the body") -> Problem:

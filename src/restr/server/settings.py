@@ -1,4 +1,4 @@
-"""What an operator decides about the server; every default is safe on a machine that others can reach."""
+"""The options of ``restr serve``; every default is safe on a machine that others can reach."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from tyro.conf import arg
 
 from restr.errors import ConfigError
 from restr.fields import at_least
+from restr.web_security import hosts_of
 
 _HIGHEST_PORT = 65_535
 _BUNDLED = "restr_small"  # the name of the model that is served when none is given
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+IMAGES_FOLDER, METRICS_FOLDER = "images", "metrics"  # in the temporary folder that several workers share
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -29,44 +30,43 @@ class ServerSettings:
     """
 
     host: str = "127.0.0.1"
-    """The address to listen on; 0.0.0.0 is every one of this machine."""
+    """The address to listen on; 0.0.0.0 stands for all addresses of this machine."""
 
     port: int = 8000
     """The port; 0 takes a free one."""
 
     models: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, arg(name="model", metavar="[NAME=]PATH")] = ()
-    """A model folder or an export, under a name of your choice (the folder's by default); several times for several, the
-    first answers where a request names none (default: the bundled model)."""
+    """A model folder or an export, and its name (by default the folder's). May be given several times; the first model answers
+    requests that name none (default: the bundled model)."""
 
     device: str = "auto"
-    """Where to compute; auto takes a GPU where there is one."""
+    """Where to compute; auto takes a GPU if there is one."""
 
     workers: int = 1
-    """Processes that answer, each with models, limits and a rate of its own; one that dies is replaced. Kept images are known
-    to all."""
+    """Processes that answer, each with its own models, limits and rate. A dead one is replaced. All know the kept images."""
 
     threads: int = 0
-    """Threads of the processor a model may use in each worker; 0 divides the processor among several workers, and leaves
-    the choice to the runtime of a single one."""
+    """Processor threads of each worker's models; 0 divides the processor among several workers, and lets the runtime of a
+    single one choose."""
 
     reload_s: float = 0.0
-    """Look for changed model files every so many seconds; 0 looks on SIGHUP alone."""
+    """Seconds between two looks for changed model files; 0 looks on SIGHUP alone."""
 
     hosts: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, arg(name="allowed-host", metavar="NAME")] = ()
-    """A name that requests may ask for in their Host header; by default this machine's own where it is all that can connect,
-    else any."""
+    """A name that the Host header of requests may hold; by default this machine's own names if only it can connect, else any
+    name."""
 
     api_keys: Path | None = None
-    """A file of SHA-256 hashes in hex, one a line, of the keys that /v1 and /metrics answer to (default: to anybody).
-    A hash: printf %s "$KEY" | sha256sum"""
+    """A file with SHA-256 hashes in hex, one per line, of the keys that open /v1 and /metrics (default: open to anybody).
+    To make a hash: printf %s "$KEY" | sha256sum"""
 
     rate_limit: int = 0
-    """Requests to /v1 a minute from one key, or one address where there are no keys; 0 for no limit. Each worker counts
+    """Requests to /v1 per minute from one key, or from one address if there are no keys; 0 for no limit. Each worker counts
     for itself."""
 
     fetch: bool = False
-    """Take image_url, an address on the public internet, in the place of an image. Needs a network that may be reached by
-    whoever may ask."""
+    """Accept image_url, an address on the public internet, in place of an image. Every client can then reach what this
+    server's network reaches at public addresses."""
 
     fetch_s: float = 10.0
     """Seconds for fetching an image."""
@@ -90,38 +90,38 @@ class ServerSettings:
     """Bytes of one request to /v1/batch."""
 
     queue: int = 64
-    """Requests that are worked on or wait; one more is told to come back (429)."""
+    """Requests in progress or waiting; further ones are told to come back (429)."""
 
     work_pixels: int = 96_000_000
-    """Pixels of all masks that are worked on or wait, each with four bytes or more; beyond, requests are told to come back."""
+    """Pixels of all masks in progress or waiting, four bytes or more each; further requests are told to come back."""
 
     connections: int = 256
-    """Requests that may be open at once, their bodies still arriving included."""
+    """Requests that may be open at once, including those whose bodies are still arriving."""
 
     deadline_s: float = 30.0
-    """Seconds from a request's arrival to its answer; later, the work is dropped."""
+    """Seconds from a request's arrival to its answer; after them its work is dropped."""
 
     body_s: float = 20.0
     """Seconds for a request's headers, and again for its body, to arrive."""
 
     batch_texts: int = 16
-    """Expressions on one image that are computed together, whoever asked."""
+    """Expressions on one image that are computed together, even of different clients."""
 
     batch_images: int = 0
-    """Images that wait and are encoded together; 0 takes 4 on a GPU and 1 on the processor, where it gains nothing."""
+    """Waiting images that are encoded together; 0 takes 4 on a GPU, and 1 on a processor, where more gain nothing."""
 
     max_wait_ms: float = 4.0
     """How long an expression waits for others on its image, while other requests are open."""
 
     kept_bytes: int = 512 * 2**20
-    """Memory for encoded images (/v1/images), all workers together; the least recently used goes first. Several workers also
-    share a private temporary folder of the images' files, of at most as many bytes."""
+    """Bytes of memory for encoded images (/v1/images), all workers together; the least recently used is evicted first. Several
+    workers also share a private temporary folder of the images' files, of at most as many bytes."""
 
     kept_s: float = 1800.0
     """Seconds that an encoded image is kept after its last use."""
 
     log: Literal["text", "json", "off"] = "text"
-    """A line on standard error for each request: method, route, status, duration; never what it holds."""
+    """A line on standard error for each request: method, route, status, duration; never its content."""
 
     def __post_init__(self) -> None:
         for name in ("threads", "rate_limit", "port", "batch_images"):
@@ -150,7 +150,7 @@ class ServerSettings:
         self.places()
 
     def places(self) -> dict[str, str | None]:
-        """Model names and where each model is, the default first; None is the bundled one. Raises ``ConfigError``."""
+        """Model name -> where the model is, the default first; None is the bundled model. Raises ``ConfigError``."""
         found: dict[str, str | None] = {}
         for given in self.models:
             name, equals, path = given.partition("=")
@@ -170,4 +170,4 @@ class ServerSettings:
 
     def allowed_hosts(self) -> tuple[str, ...]:
         """Names that a Host header may hold; empty for any."""
-        return self.hosts or (LOOPBACK if self.host in LOOPBACK else ())
+        return self.hosts or hosts_of(self.host)

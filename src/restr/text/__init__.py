@@ -1,0 +1,1 @@
+"""Words of a sentence, their ids, and word vectors from files."""

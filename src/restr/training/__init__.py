@@ -1,0 +1,1 @@
+"""Training, fine-tuning, and what each is trained on."""

@@ -21,7 +21,7 @@ from restr.evaluation.predictions import read_predictions
 from restr.formats.catalog import open_dataset, path_and_split
 from restr.formats.readers.cvat import read_cvat
 from restr.formats.shards.address import pattern_and_split
-from restr.model.weights import read_config
+from restr.model.folder import read_config
 from restr.server.http.security import ApiKeys
 from restr.text.vectors import read_word_vectors
 from restr.text.vocabulary import Vocabulary

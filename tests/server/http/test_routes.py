@@ -29,7 +29,7 @@ def opened(text: str) -> Image.Image:
 
 
 def assert_near(mask, result):
-    """The masks agree but where the probability is at the threshold to within rounding."""
+    """The masks agree, except for pixels whose probability is at the threshold up to rounding."""
     differ = mask != result.mask
     assert (np.abs(result.prob[differ] - result.threshold) < 1e-4).all()
 

@@ -1,4 +1,4 @@
-"""Fetching: off until asked for; never to an address that is not the public's, whatever a name or a redirect says."""
+"""Fetching is off by default, and only ever connects to public addresses, whatever a name or a redirect says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpcore
 import pytest
 
 from restr.server.intake.addresses import is_public
-from restr.server.intake.fetch import Fetcher, parsed
+from restr.server.intake.fetch import Fetcher, fetchable_url
 from restr.server.problems import Problem
 from served import assert_problem, base64_of, photograph, serving
 
@@ -24,7 +24,7 @@ PUBLIC = "93.184.215.14"
 
 
 class Web(BaseHTTPRequestHandler):
-    """A public server that is not always kind."""
+    """A public server, not always a friendly one."""
 
     asked: list[str] = []
 
@@ -63,7 +63,7 @@ class Web(BaseHTTPRequestHandler):
 
 
 class Wires(httpcore.AsyncNetworkBackend):
-    """Connects whatever was found good to the local server, and remembers what it was asked for."""
+    """Connects every allowed address to the local server, and remembers the addresses."""
 
     def __init__(self, port: int) -> None:
         self.port, self.connected = port, []
@@ -126,7 +126,7 @@ def get(wires: Wires, url: str, **options) -> bytes:
 
 
 def test_a_public_image_is_fetched_through_redirects(wires):
-    assert get(wires, "http://photos.example/photo.png?a=b#c") == b""  # the query is part of the path that is asked
+    assert get(wires, "http://photos.example/photo.png?a=b#c") == b""  # the query is part of the requested path
     assert get(wires, "http://photos.example/to?/to?http://photos.example:80/photo.png") == PHOTO
     assert set(wires.connected) == {(PUBLIC, 80)}
     assert Web.asked[0] == "/photo.png?a=b"
@@ -167,7 +167,7 @@ def test_the_name_is_asked_once_a_connection_and_the_checked_address_is_used(wir
     assert get(wires, "http://photos.example/photo.png", resolve=rebinding) == PHOTO
     assert asked == ["photos.example"] and wires.connected == [(PUBLIC, 80)]
     asked.clear()
-    with pytest.raises(Problem, match="public internet"):  # the second connection asks again, and is checked again
+    with pytest.raises(Problem, match="public internet"):  # the second connection resolves again, and is checked again
         get(wires, "http://photos.example/to?http://other.example/photo.png", resolve=rebinding)
 
 
@@ -212,9 +212,9 @@ def test_which_addresses_are_public(address, public):
 
 
 def test_what_is_asked_is_the_address_and_nothing_more():
-    url = parsed("http://photos.example/a b/\r\nX: y?q=ü 1")
+    url = fetchable_url("http://photos.example/a b/\r\nX: y?q=ü 1")
     assert url.target == b"/a%20b/X:%20y?q=%C3%BC%201"
-    assert parsed("https://bücher.example").host == b"xn--bcher-kva.example"
+    assert fetchable_url("https://bücher.example").host == b"xn--bcher-kva.example"
 
 
 def test_the_routes_take_addresses_only_when_told_to(folder, wires):

@@ -1,4 +1,4 @@
-"""Files that are an image and something else as well are refused; what cameras write is not."""
+"""Files that are an image and something else as well are refused; the data that cameras append is not."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_cameras_write_behind_a_photograph_is_taken():
         with pytest.raises(Problem, match="as well|follows"):
             check_whole(photo + trailer, "JPEG")
     with pytest.raises(Problem, match="follow its end"):
-        check_whole(photograph(1, "PNG") + film(), "PNG")  # no camera does that
+        check_whole(photograph(1, "PNG") + film(), "PNG")  # no camera writes this
 
 
 def test_an_archive_or_a_pdf_inside_the_image_is_found():

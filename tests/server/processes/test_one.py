@@ -1,4 +1,4 @@
-"""What an operator does to a server that runs: SIGTERM under load, SIGHUP and changed model files; and clients that dribble."""
+"""A running server: SIGTERM under load, SIGHUP and changed model files, and clients that send byte by byte."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_sigterm_under_load_answers_what_was_accepted_and_ends_with_0(folder, wo
                     outcome = str(answer.status_code)
                 except httpx.TransportError as error:
                     outcome = type(error).__name__
-                # Younger ones may not have been read when the signal came, and others never got a connection.
+                # Younger requests may not have been read when the signal came, and others never got a connection.
                 early = outcome != "ConnectError" and (not told or begun < told[0] - 0.1)
                 with lock:
                     seen[f"{'before' if early else 'after'} {outcome}"] += 1
@@ -54,7 +54,7 @@ def test_sigterm_under_load_answers_what_was_accepted_and_ends_with_0(folder, wo
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 0
         [each.join(60) for each in threads]
-    # A 503 says that a request was not accepted; a connection that breaks would say nothing.
+    # A 503 says that a request was not accepted; a broken connection would not say so.
     assert {name for name in seen if name.startswith("before")} <= {"before 200", "before 503"}, seen
     assert {name.removeprefix("after ") for name in seen if name.startswith("after")} <= {
         "200", "503", "ConnectError", "ReadError", "RemoteProtocolError"
@@ -124,7 +124,7 @@ def test_clients_that_dribble_are_closed_and_keep_nobody_waiting(folder):
         [each.join() for each in threads]
         assert sum(closed.values()) == 40 and closed["too-slow"] >= 38, (
             closed
-        )  # a byte after the end may reset the answer
+        )  # a byte sent after the end may reset the connection
         wait_until(lambda: value(address, "restr_open_requests") == 1)
         refused = httpx.post(f"{address}/v1/images/none/segment", json={"text": "left"})
         assert_problem(refused, "unknown-image", 404)

@@ -1,4 +1,4 @@
-"""Several workers: one dies and nobody loses more than an open connection; all know the same images and count together."""
+"""Several workers: the death of one costs its open connections alone, all know the same images, and metrics are sums."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from starlette.testclient import TestClient
 
 from restr.client import Client, ServerError
-from restr.server.files.folder import FolderStore
-from restr.server.http.routes import create_app
-from restr.server.processes.several import IMAGES, METRICS, shared_out
-from restr.server.settings import ServerSettings
+from restr.server.app import create_app
+from restr.server.processes.several import settings_of_worker
+from restr.server.settings import IMAGES_FOLDER, METRICS_FOLDER, ServerSettings
 from served import assert_problem, base64_of, model_in, photograph, process, wait_until
 
 PHOTO = photograph()
@@ -59,7 +58,7 @@ def test_a_killed_worker_is_replaced_and_the_images_stay(two):
 
         threads = [threading.Thread(target=ask) for _ in range(4)]
         [each.start() for each in threads]
-        for pid in workers:  # one after the other, so that nobody is left who saw the image being kept
+        for pid in workers:  # one after the other, until no worker is left that saw the image being kept
             before = len(ready(lines))
             os.kill(pid, signal.SIGKILL)
             wait_until(lambda before=before: len(ready(lines)) > before, 60)
@@ -75,14 +74,14 @@ def test_a_killed_worker_is_replaced_and_the_images_stay(two):
     assert server.wait(30) == 0
 
 
-def test_what_one_forgets_all_forget_and_metrics_are_sums(two):
-    _, address, lines = two
+def test_what_one_forgets_all_forget_metrics_are_sums_and_workers_end_with_their_parent(two):
+    server, address, lines = two
     with Client(address) as client:
         name = client.keep(PHOTO)
     seen: set[str] = set()
 
     def asked_everywhere() -> bool:
-        # A connection stays with the worker that took it; an encoding beside the question tells a new one.
+        # Each connection stays with one worker; time spent on encoding shows that it was the other worker.
         answer = httpx.post(f"{address}/v1/images/{name}/segment", json={"text": "left"})
         assert answer.status_code == 200
         seen.add("encoded" if answer.json()["timings"]["encode_ms"] else "found")
@@ -101,17 +100,13 @@ def test_what_one_forgets_all_forget_and_metrics_are_sums(two):
     wait_until(lambda: len(ready(lines)) == 3, 60)
     assert value(address, 'restr_model_loads_total{end="done",model="tiny"}') == 3
     assert value(address, "restr_open_requests") == 1, "the dead worker's open requests are not counted any more"
+    server.kill()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in ready(lines)))
 
 
 def value(address: str, name: str) -> float:
     lines = httpx.get(f"{address}/metrics").text.splitlines()
     return next(float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name)
-
-
-def test_workers_end_when_their_parent_is_killed(two):
-    server, _, lines = two
-    server.kill()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in ready(lines)))
 
 
 def test_models_that_do_not_load_end_everything(tmp_path):
@@ -124,51 +119,48 @@ def test_models_that_do_not_load_end_everything(tmp_path):
     assert done.returncode == 1 and "no worker could load the models" in done.stderr
 
 
-def test_the_processor_is_shared_out():
+def test_the_processor_is_settings_of_worker():
     processors = len(os.sched_getaffinity(0))
-    assert shared_out(ServerSettings(workers=processors)).threads == 1
-    assert shared_out(ServerSettings(workers=2, threads=7)).threads == 7
+    assert settings_of_worker(ServerSettings(workers=processors)).threads == 1
+    assert settings_of_worker(ServerSettings(workers=2, threads=7)).threads == 7
 
 
-def test_the_shelf_gives_up_by_age_then_by_size(tmp_path):
-    now = [1000.0]
-    shelf = FolderStore(tmp_path, most=350, seconds=10, clock=lambda: now[0])
-    for number in range(3):
-        shelf.put(f"image {number}", "tiny", bytes(95))
-        now[0] += 1
-        shelf.touch(f"image {number}")
-    assert shelf.touch("image 0") and shelf.get("image 0") == ("tiny", bytes(95))
-    now[0] += 1
-    shelf.put("image 3", "tiny", bytes(95))  # more than 350 with their heads
-    assert [shelf.touch(f"image {number}") for number in range(4)] == [True, False, True, True]
-    assert not shelf.touch("../../etc/passwd") and not shelf.remove("image 1") and shelf.remove("image 0")
-    now[0] += 60
-    (tmp_path / ".half.partial").write_bytes(b"a dead worker's")
-    assert not shelf.touch("image 3")
-    os.utime(tmp_path / ".half.partial", (0, 0))
-    shelf.trim()
-    assert list(tmp_path.iterdir()) == []
+@pytest.fixture
+def shared(tmp_path):
+    """The folder that workers share."""
+    for name in (IMAGES_FOLDER, METRICS_FOLDER):
+        (tmp_path / name).mkdir()
+    return tmp_path
 
 
-def test_a_full_disk_is_a_typed_problem_and_keeps_nothing(folder, tmp_path, monkeypatch):
+def serve_shared(folder: Path, shared: Path, **options) -> TestClient:
+    """A client of one of two workers, in this process."""
+    settings = ServerSettings(models=(f"tiny={folder}",), device="cpu", log="off", workers=2, **options)
+    return TestClient(create_app(settings, shared=shared), base_url="http://127.0.0.1")
+
+
+def kept_images(client) -> Any:
+    return client.app.state.service.images
+
+
+def test_a_full_disk_is_a_typed_problem_and_keeps_nothing(folder, shared, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for name in (IMAGES, METRICS):
-        (tmp_path / name).mkdir()
-    app = create_app(ServerSettings(models=(f"tiny={folder}",), device="cpu", log="off", workers=2), shared=tmp_path)
-    with TestClient(app, base_url="http://127.0.0.1") as client:
+    with serve_shared(folder, shared) as client:
         assert client.post("/v1/images", json={"image": base64_of(PHOTO)}).status_code == 201
         monkeypatch.setattr("restr.server.files.folder.write_whole", full)
         answer = client.post("/v1/images", json={"image": base64_of(PHOTO)})
         assert_problem(answer, "overloaded", 503)
-        assert answer.headers["retry-after"] == "30" and len(app.state.service.images) == 1
+        assert answer.headers["retry-after"] == "30"
+        assert len(kept_images(client).memory) == 1
 
 
-def test_an_expired_image_is_gone_for_all(folder):
-    with process(folder, "--workers", "2", "--log", "off", "--kept-s", "1") as (_, address, _):
-        answer = httpx.post(f"{address}/v1/images", json={"image": base64_of(PHOTO)}, timeout=60)
-        name = answer.json()["id"]
-        time.sleep(1.5)
-        refused = httpx.post(f"{address}/v1/images/{name}/segment", json={"text": "left"})
-        assert_problem(refused, "unknown-image", 404)
+def test_an_expired_image_is_gone_for_all(folder, shared):
+    with serve_shared(folder, shared) as one, serve_shared(folder, shared) as other:
+        path = f"/v1/images/{one.post('/v1/images', json={'image': base64_of(PHOTO)}).json()['id']}/segment"
+        assert [client.post(path, json={"text": "left"}).status_code for client in (one, other)] == [200, 200]
+        for client in (one, other):
+            kept_images(client).files.seconds = -1.0
+        for client in (one, other):
+            assert_problem(client.post(path, json={"text": "left"}), "unknown-image", 404)

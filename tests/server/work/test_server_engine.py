@@ -1,4 +1,4 @@
-"""The engine: nothing is lost, nothing is mixed up, and what can be one call is."""
+"""The engine loses no job, mixes none up, and merges those that can be one call."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_many_threads_each_get_their_own_answer(segmenter):
 
 @pytest.fixture
 def held(segmenter):
-    """An engine that computes nothing until it is let go, and an encoded image."""
+    """An engine that computes nothing until it is released, and an encoded image."""
     engine = engine_of(segmenter)
     encoded = engine.submit(EncodeJob(pixels=pixels(1), deadline=later())).result().value
     go, values = threading.Event(), engine._values
@@ -119,7 +119,7 @@ def test_images_of_a_size_are_encoded_together_and_come_out_as_alone(segmenter, 
         type(segmenter.backend), "encode_images", lambda self, images: calls.append(len(images)) or encode(self, images)
     )
     pictures = [np.random.default_rng(seed).integers(0, 256, (50, 60, 3), dtype=np.uint8) for seed in range(6)]
-    pictures[2] = np.ascontiguousarray(pictures[2][:20])  # of another size to the model
+    pictures[2] = np.ascontiguousarray(pictures[2][:20])  # another size for the model
     futures = [engine.submit(EncodeJob(pixels=pictures[0], deadline=later()))]
     time.sleep(0.05)
     futures += [engine.submit(EncodeJob(pixels=each, deadline=later())) for each in pictures[1:]]

@@ -205,7 +205,7 @@ def test_cached_features_give_what_the_image_gives() -> None:
     model = build_model(config, seed=2).eval()
     batch = batches(config).batch(0)
     assert batch.image is not None
-    features = model.encode_image(batch.image)
+    features = model.vision(batch.image)
     cached = dataclasses.replace(batch, image=None, patches=features.patches, grid=features.grid)
     assert torch.allclose(forward_batch(model, batch).logits, forward_batch(model, cached).logits, atol=1e-6)
     with pytest.raises(DataError, match="either an image or patches"):

@@ -8,8 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from clock import Clock
 from restr.data.batch import collate
+from restr.export.rewriting import matmul_attention
 from restr.model.build import build_model
-from restr.nn.attention import Attention, written_out
+from restr.nn.attention import Attention
 from restr.text.tokenizer import Tokenizer
 from restr.training.loop.forward import forward_batch
 from restr.training.run.meter import Meter, meta_copy, peak_flops, peak_memory, training_flops, weight_norm
@@ -47,7 +48,7 @@ def test_flops_are_those_of_attention_written_out(frozen: bool) -> None:
     found = training_flops(meta_copy(model), batch)
     for module in model.modules():
         if isinstance(module, Attention):
-            module.mix = written_out
+            module.sdpa = matmul_attention
     with FlopCounterMode(display=False) as counter:
         output = forward_batch(model, batch)
         (output.logits.sum() + output.patch_logits.sum()).backward()

@@ -64,7 +64,8 @@ def main(arguments: Sequence[str]) -> int:
     from restr.export.run import Plan, export  # torch loads here
     from restr.inference.locate import model_folder
     from restr.inference.sources import read_image
-    from restr.model.weights import folder_hash, load_pretrained
+    from restr.model.folder import folder_hash
+    from restr.model.weights import load_pretrained
 
     plan = Plan(
         target=settings.to,

@@ -9,23 +9,24 @@ from restr.cli.options import parsed
 from restr.errors import ConfigError
 from restr.server.settings import ServerSettings
 
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpcore")
+_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpcore")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb until SIGTERM or Ctrl-C; 1 where a model does not load. Raises ``RestrError``."""
+    """Serve until SIGTERM or Ctrl-C; the exit status, 1 if a model does not load. Raises ``RestrError``."""
     settings = parsed(ServerSettings, "restr serve", arguments)
-    for name in NEEDED:
+    for name in _NEEDED:
         if find_spec(name) is None:
             raise ConfigError(f"{name} is not installed; pip install 'restr[serve]'")
     from restr.server.processes.several import listen, supervise
 
     if settings.workers > 1:
         return supervise(settings)
-    listen(settings).close()  # a wrong address is said in a line, before models are loaded
+    listen(settings).close()  # a wrong address is refused before models are loaded
     from restr.inference.locate import describe_model, model_folder  # torch loads here
-    from restr.server.processes.one import run
+    from restr.server.processes.one import serve_one
 
     for place in settings.places().values():
-        describe_model(model_folder(place))  # a wrong path is said at once, not by a server that never becomes ready
-    return run(settings)
+        # A wrong path is refused at once, instead of by a server that never becomes ready.
+        describe_model(model_folder(place))
+    return serve_one(settings)

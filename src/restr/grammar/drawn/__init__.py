@@ -1,0 +1,1 @@
+"""Drawn scenes of shapes, and sentences about them."""

@@ -1,0 +1,1 @@
+"""What a scene means: facts, relations, and which instances a description fits."""

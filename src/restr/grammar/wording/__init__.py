@@ -1,0 +1,1 @@
+"""How a description is said: phrases, cues, ellipses, typing styles."""

@@ -1,0 +1,1 @@
+"""Word lists: things, people, sides, frames of sentences."""

@@ -1,0 +1,1 @@
+"""Runtimes behind one interface: PyTorch, and what ``restr export`` writes."""

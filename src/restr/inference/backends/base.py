@@ -1,4 +1,4 @@
-"""What a segmenter needs of whatever computes: an image in, features kept, logits out."""
+"""The interface between a segmenter and a runtime: an image in, features kept, logits out."""
 
 from __future__ import annotations
 
@@ -16,72 +16,82 @@ from restr.inference.exported import ExportManifest
 
 
 class Segmentation(NamedTuple):
-    """logits float32 (t 1 H W): the masks before the sigmoid; presence float32 (t): whether anything is meant, before the
-    sigmoid, or None where the model does not say."""
+    """Masks before the sigmoid, one for each of t sentences."""
 
     logits: np.ndarray
+    """float32 (t 1 H W)."""
     presence: np.ndarray | None = None
+    """float32 (t): above 0 if the image shows what the sentence names; None without a presence head."""
 
 
-class Watched(NamedTuple):
-    """segmentation: as ``Backend.segment`` gives it; words float32 (t l n), where each word looked; seed float32 (t l), whom it
-    heard; grid (h, w) of the n patches."""
+class AttentionOutput(NamedTuple):
+    """Masks, and the attention that led to them."""
 
     segmentation: Segmentation
+    """As ``Backend.segment`` gives it."""
     words: np.ndarray
+    """float32 (t l n): the attention of each word to each patch."""
     seed: np.ndarray
+    """float32 (t l): the attention of the class seed to each word."""
     grid: tuple[int, int]
+    """(h, w) of the n patches."""
 
 
-_process: int | None = None  # the one that computed first; the parent's, in a process that was forked from it
+_process: int | None = None  # the process that computed first; in a forked process, that is its parent
 
 
 class Backend(ABC):
-    """Computes what a ReSTR model says; everything that goes in and comes out is numpy, on the CPU.
-
-    name: such as "torch" or "onnx". precision: "fp32", "bf16" or "int8". device: where it computes.
-    """
+    """Runs a ReSTR model. Images, ids and results are numpy arrays."""
 
     name: str
+    """Such as "torch" or "onnx"."""
     precision: str
+    """"fp32", "bf16" or "int8"."""
     device: Any
+    """The device that computes."""
     config: ModelConfig
+    can_explain: bool = False
+    """Whether ``segment_with_attention`` works."""
 
     def enter(self) -> None:
-        """Called before anything is computed. Raises ``ConfigError`` in a process that was forked after its parent had
-        computed: the threads of the parent's runtime are not there, and would be waited for without end."""
+        """Called before each computation.
+
+        Raises ``ConfigError`` in a process that was forked after its parent had computed: the threads of the parent's
+        runtime do not exist there, and the runtime would wait for them forever.
+        """
         global _process
         if _process not in (None, os.getpid()):
             raise ConfigError(
-                f"this process was forked from one that has predicted, and {self.name!r} cannot go on there; start processes "
+                f"this process was forked from one that has predicted, and {self.name!r} cannot continue there; start processes "
                 'with multiprocessing.get_context("spawn"), or predict in the children alone'
             )
         _process = os.getpid()
 
     @abstractmethod
     def encode_image(self, image: np.ndarray) -> Any:
-        """image float32 (1 3 H W), normalised -> features, of a form that only ``segment`` knows."""
+        """image float32 (1 3 H W), normalised -> features, in a form that only ``segment`` knows."""
 
     def encode_images(self, images: np.ndarray) -> list[Any]:
-        """images float32 (b 3 H W) -> the features of each; in one call where the backend has something to gain by it."""
+        """images float32 (b 3 H W) -> the features of each; in one call if that is faster."""
         return [self.encode_image(images[row : row + 1]) for row in range(len(images))]
 
     @abstractmethod
     def segment(self, features: Any, ids: np.ndarray) -> Segmentation:
-        """features of one image; ids int64 (t l), row 0 where there is no word -> ``Segmentation``."""
+        """features of one image; ids int64 (t l), 0 = padding."""
 
-    def watched(self, features: Any, ids: np.ndarray) -> Watched:
-        """As ``segment``, and what the words and the class seed looked at. Raises ``ConfigError`` where it cannot tell."""
+    def segment_with_attention(self, features: Any, ids: np.ndarray) -> AttentionOutput:
+        """As ``segment``, with the attention of the words and the class seed. Raises ``ConfigError`` unless ``can_explain``."""
         raise ConfigError(
-            f"the backend is {self.name!r}, whose graph does not give attention away; load the model folder that it was "
+            f"the backend is {self.name!r}, whose graph does not output attention; load the model folder that it was "
             "exported from to ask for attention"
         )
 
 
 class ExportedBackend(Backend):
-    """An export; a subclass says how one of its graphs is run."""
+    """An export. A subclass runs its graphs."""
 
-    least_patches = 1  # a side
+    least_patches = 1
+    """The smallest side of an image, in patches."""
 
     def __init__(self, facts: ExportManifest, *, name: str | None = None, threads: int = 0) -> None:
         self.facts, self.threads = facts, threads
@@ -89,7 +99,7 @@ class ExportedBackend(Backend):
         self.device = "cpu"
 
     def __reduce__(self) -> tuple[Callable[..., ExportedBackend], tuple[ExportManifest]]:
-        """A copy, here or in another process, opens the export's files again: a runtime's sessions do not travel."""
+        """A copy, also in another process, opens the export's files again: a runtime's sessions cannot be pickled."""
         return partial(type(self), **{"device": self.device, "threads": self.threads}), (self.facts,)
 
     @abstractmethod
@@ -97,7 +107,7 @@ class ExportedBackend(Backend):
         """The outputs of a graph (``ExportManifest.files``) for inputs by name."""
 
     def encode_image(self, image: np.ndarray) -> np.ndarray:
-        """image float32 (b 3 H W) -> patches float32 (b h w D). Raises ``ImageError`` for a size that it is not for."""
+        """image float32 (b 3 H W) -> patches float32 (b h w D). Raises ``ImageError`` for a size that the export cannot take."""
         self._check(image)
         return self.run("image_encoder", {"image": image})[0]
 
@@ -114,7 +124,7 @@ class ExportedBackend(Backend):
         got, size, patch = (image.shape[2], image.shape[3]), self.facts.size, self.config.vision.patch
         if size is not None and got != size:
             raise ImageError(
-                f"the input is {got[0]} x {got[1]}, this export takes {size[0]} x {size[1]} alone; keep the "
+                f"the input is {got[0]} x {got[1]}, this export takes only {size[0]} x {size[1]}; keep the "
                 "preprocessing that it was exported with, or export without --fixed-size"
             )
         if min(got) < self.least_patches * patch or got[0] % patch or got[1] % patch:

@@ -1,4 +1,4 @@
-"""An ONNX export in ONNX Runtime: numpy and onnxruntime are all it needs."""
+"""An ONNX export in ONNX Runtime; needs only numpy and onnxruntime."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ except ImportError as error:
 
 
 class OnnxBackend(ExportedBackend):
-    """A session a graph, opened when it is first used."""
+    """One session per graph, opened at its first use."""
 
     def __init__(self, facts: ExportManifest, *, device: str = "auto", threads: int = 0) -> None:
-        """threads: 0 leaves the number to ONNX Runtime. Raises ``ConfigError`` for a device that it has not."""
+        """threads: 0 leaves the number to ONNX Runtime. Raises ``ConfigError`` for a device it does not offer."""
         super().__init__(facts, name="onnx", threads=threads)
         offered = onnxruntime.get_available_providers()
         if device.startswith("cuda") and "CUDAExecutionProvider" not in offered:
@@ -31,15 +31,15 @@ class OnnxBackend(ExportedBackend):
         self._providers = [*(["CUDAExecutionProvider"] if on_gpu else []), "CPUExecutionProvider"]
         self._options = onnxruntime.SessionOptions()
         self._options.intra_op_num_threads = threads
-        self._options.log_severity_level = 3  # its warnings are about optimisations that it left out
+        self._options.log_severity_level = 3  # its warnings are only about skipped optimisations
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
     def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """As ``ExportedBackend.run``. Raises ``WeightsError`` for a file that is no ONNX graph."""
+        """As ``ExportedBackend.run``. Raises ``WeightsError`` for a file that is not an ONNX graph."""
         if graph not in self._sessions:
             path = self.facts.path(graph)
             try:
                 self._sessions[graph] = onnxruntime.InferenceSession(path, self._options, providers=self._providers)
-            except Exception as error:  # onnxruntime's errors share no class but this one
+            except Exception as error:  # onnxruntime's errors have no other common class
                 raise WeightsError(f"{path} cannot be opened by onnxruntime ({error}); export it again") from error
         return [np.asarray(output) for output in self._sessions[graph].run(None, inputs)]

@@ -1,4 +1,4 @@
-"""Which backend runs what; each is imported when it is needed, so that no runtime is a condition of another."""
+"""Opens an export in a runtime that can run it. Each runtime is imported only when needed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _RUNS = {"onnx": ("onnx", "openvino"), "openvino": ("openvino",), "torch-export"
 def open_exported(
     facts: ExportManifest, *, device: str = "auto", backend: str = "auto", precision: str = "auto", threads: int = 0
 ) -> ExportedBackend:
-    """The export behind its own runtime or, where another can run its files, behind that one.
+    """The export in its own runtime, or in ``backend`` if that can run its files.
 
-    threads: 0 leaves the number to the runtime. Raises ``ConfigError`` for what does not fit together.
+    threads: 0 leaves the number to the runtime. Raises ``ConfigError`` for arguments that do not fit together.
     """
     chosen = facts.target if backend == "auto" else backend
     if chosen not in _RUNS[facts.target]:

@@ -17,14 +17,16 @@ except ImportError as error:
 
 
 class OpenVinoBackend(ExportedBackend):
-    """A compiled model a graph, compiled when it is first used. The precision is a hint that is always given: where a
-    processor can, OpenVINO would otherwise compute in bfloat16 unasked."""
+    """One compiled model per graph, compiled at its first use.
+
+    The precision hint is always given: otherwise OpenVINO computes in bfloat16 on processors that can.
+    """
 
     def __init__(self, facts: ExportManifest, *, device: str = "auto", threads: int = 0) -> None:
         """threads: 0 leaves the number to OpenVINO."""
         super().__init__(facts, name="openvino", threads=threads)
         if device not in ("auto", "cpu"):
-            raise ConfigError(f"device is {device!r}; restr runs OpenVINO on 'cpu' alone")
+            raise ConfigError(f"device is {device!r}; restr runs OpenVINO only on 'cpu'")
         self._options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if facts.precision == "bf16" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
@@ -43,5 +45,5 @@ class OpenVinoBackend(ExportedBackend):
             except RuntimeError as error:
                 raise WeightsError(f"{path} cannot be opened by OpenVINO ({error}); export it again") from error
         found = self._compiled[graph](inputs)
-        # copies: the next run writes to the same place
+        # copies, because the next run overwrites these arrays
         return [np.array(found[number]) for number in range(len(found))]

@@ -1,4 +1,4 @@
-"""What PyTorch itself exports: graphs for its interpreter (torch-export) and compiled ahead of time (AOTInductor)."""
+"""PyTorch's own exports: graphs for its interpreter (torch-export) and machine code (AOTInductor)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from restr.inference.exported import ExportManifest
 
 
 class Pt2Backend(ExportedBackend):
-    """``.pt2`` files: no code of restr's model runs, but torch does."""
+    """``.pt2`` files; needs torch, but none of restr's model code."""
 
-    least_patches = 2  # PyTorch's exporter takes a side of one patch for a case of its own
+    least_patches = 2  # PyTorch's exporter treats a side of one patch as a special case
 
     def __init__(self, facts: ExportManifest, *, device: str = "auto", threads: int = 0) -> None:
-        """threads: 0 leaves the number to torch. Raises ``ConfigError`` for another device than it was compiled for."""
+        """threads: 0 leaves the number to torch. Raises ``ConfigError`` for a device other than the CPU."""
         super().__init__(facts, threads=threads)
         if device not in ("auto", "cpu"):
             raise ConfigError(f"device is {device!r}; this {facts.target} export is for 'cpu'")
@@ -35,7 +35,7 @@ class Pt2Backend(ExportedBackend):
             path = self.facts.path(graph)
             try:
                 self._programs[graph] = self._load(str(path))
-            except Exception as error:  # whatever a damaged archive makes torch raise
+            except Exception as error:  # torch raises many kinds for a damaged archive
                 raise WeightsError(f"{path} cannot be loaded by torch ({error}); export it again") from error
         found = self._programs[graph](*map(torch.from_numpy, inputs.values()))
         return [each.numpy() for each in ([found] if isinstance(found, Tensor) else found)]

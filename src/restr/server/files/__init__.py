@@ -1,0 +1,1 @@
+"""Stores of kept images' files, which outlive a process."""

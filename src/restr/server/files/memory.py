@@ -1,4 +1,4 @@
-"""The files of kept images in memory, where no folder is seen by all who need them."""
+"""The files of kept images in memory, for processes that have no folder in common."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ import time
 from collections.abc import Callable
 
 from restr.bounded import Bounded
-from restr.server.files.folder import Shelved
+from restr.server.files.store import StoredFile
 
 
 class MemoryStore:
-    """What ``Shelf`` does, in memory: at most ``most`` bytes of files, each until ``seconds`` after its last use.
+    """A ``FileStore`` in memory: at most ``most`` bytes of files, each until ``seconds`` after its last use.
 
-    Nothing is written to a disk, where it would outlive a machine's crash. It has a ``Bounded`` and is none, as Ray cannot send
-    a generic class to its actors.
+    Nothing is written to a disk, where it would outlive a crash of the machine. Wraps a ``Bounded`` instead of inheriting,
+    as Ray cannot make an actor of a generic class.
     """
 
     def __init__(self, *, most: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._files: Bounded[str, Shelved] = Bounded(most=most, seconds=seconds, clock=clock)
+        self._files: Bounded[str, StoredFile] = Bounded(most=most, seconds=seconds, clock=clock)
 
     @property
     def held(self) -> int:
         """Bytes of all files."""
         return self._files.held
 
-    def put(self, name: str, file: Shelved) -> None:
-        """Keep a file under a handle; older ones make way for it."""
+    def put(self, name: str, file: StoredFile) -> None:
+        """As ``FileStore.put``."""
         self._files.keep(name, file, len(file.data))
 
     def touch(self, name: str) -> bool:
-        """Whether there is such a file, which is from now on the most recently used."""
+        """As ``FileStore.touch``."""
         return self.get(name) is not None
 
-    def get(self, name: str) -> Shelved | None:
-        """The file, unless it has gone."""
+    def holds(self, name: str) -> bool:
+        """As ``FileStore.holds``."""
+        return self._files.holds(name)
+
+    def get(self, name: str) -> StoredFile | None:
+        """As ``FileStore.get``; counts as a use."""
         return self._files.find(name)
 
     def remove(self, name: str) -> bool:
-        """Whether there was such a file; now there is none."""
+        """As ``FileStore.remove``."""
         return self._files.drop(name) is not None
 
-    def holds(self, name: str) -> bool:
-        """Whether there is such a file; does not count as a use."""
-        return self._files.holds(name)
-
     def trim(self) -> None:
-        """Give up what has expired, then the least recently used."""
+        """As ``FileStore.trim``."""
         self._files.trim()

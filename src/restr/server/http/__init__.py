@@ -1,0 +1,1 @@
+"""HTTP: connections, access, requests, routes, the OpenAPI description."""

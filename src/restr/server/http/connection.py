@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, without its patience for clients that never finish their headers."""
+"""HTTP/1.1 as uvicorn speaks it, with a time limit for a request's headers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from restr.server.problems import Problem
 
 
 class HeaderTimeoutProtocol(H11Protocol):
-    """Closes a connection whose next request's headers take longer than ``seconds``; refuses bad HTTP as a problem.
-
-    Made by ``within``, as uvicorn wants a class.
-    """
+    """Closes a connection if the next request's headers take longer than ``seconds``; refuses bad HTTP as a problem."""
 
     seconds = 20.0
     _timer: asyncio.TimerHandle | None = None
 
-    @classmethod
-    def within(cls, seconds: float) -> type[HeaderTimeoutProtocol]:
-        """The protocol with another patience."""
-        return type("HeaderTimeoutProtocol", (cls,), {"seconds": seconds})
+    @staticmethod
+    def within(limit: float) -> type[HeaderTimeoutProtocol]:
+        """The protocol with another limit in seconds; a class, as uvicorn makes the instances itself."""
+
+        class Limited(HeaderTimeoutProtocol):
+            seconds = limit
+
+        return Limited
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -35,7 +36,7 @@ class HeaderTimeoutProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        self._wait()  # before what follows, which may find the next request's headers already here
+        self._wait()  # first: super() may find the next request's headers already here, and stop the timer
         super().on_response_complete()
 
     def handle_events(self) -> None:
@@ -61,7 +62,7 @@ class HeaderTimeoutProtocol(H11Protocol):
             self._timer = None
 
     def _too_slow(self) -> None:
-        if not self.conn.trailing_data[0]:  # silent, not slow: there is no request to be answered
+        if not self.conn.trailing_data[0]:  # silent, not slow: no request has begun that could be answered
             self.transport.close()
             return
         self._refuse(Problem("too-slow", f"the request's headers did not come within {self.seconds:g} seconds"))

@@ -1,4 +1,4 @@
-"""multipart/form-data in memory: names, values, and nothing written to disk."""
+"""multipart/form-data, parsed in memory; nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -7,34 +7,39 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from restr.server.problems import Problem, shown
+from restr.server.problems import Problem, quoted
 
 MOST_PARTS = 200
 
 
 @dataclass(kw_only=True)
-class Part:
-    """One field. name: as in its Content-Disposition. is_file: whether it came with a file name, which is ignored."""
+class FormField:
+    """One field of a form."""
 
     name: str = ""
+    """As in its Content-Disposition."""
+
     is_file: bool = False
+    """Whether it has a file name; the file name itself is ignored."""
+
     value: bytearray = field(default_factory=bytearray)
+    """Its bytes."""
 
     def text(self) -> str:
         """The value as text. Raises ``Problem``."""
         try:
             return self.value.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Problem("malformed-body", f"the field {shown(self.name)} is not UTF-8 text") from error
+            raise Problem("malformed-body", f"the field {quoted(self.name)} is not UTF-8 text") from error
 
 
-def parse_form(content_type: str, body: bytes) -> list[Part]:
-    """The fields in order. Raises ``Problem`` for what is not a whole, well-formed form."""
+def parse_form(content_type: str, body: bytes) -> list[FormField]:
+    """The fields in order. Raises ``Problem`` unless the form is whole and well-formed."""
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if not boundary:
         raise Problem("malformed-body", "the content type multipart/form-data names no boundary")
-    reader = _Reader()
+    reader = _Collector()
     try:
         parser = MultipartParser(boundary, reader.callbacks(), max_header_count=8, max_header_size=1024)  # type: ignore[arg-type]
         parser.write(body)
@@ -46,11 +51,11 @@ def parse_form(content_type: str, body: bytes) -> list[Part]:
     return reader.parts
 
 
-class _Reader:
-    """Collects what the parser comes upon."""
+class _Collector:
+    """Collects the fields while the parser finds them."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
+        self.parts: list[FormField] = []
         self.ended = False
         self._name, self._value = bytearray(), bytearray()
 
@@ -71,7 +76,7 @@ class _Reader:
             raise Problem(
                 "malformed-body", f"the form has more than {MOST_PARTS} fields; expected an image and some texts"
             )
-        self.parts.append(Part())
+        self.parts.append(FormField())
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         self.parts[-1].value += data[start:end]

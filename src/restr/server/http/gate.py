@@ -1,4 +1,4 @@
-"""What every request passes on its way in, and every answer on its way out."""
+"""ASGI middleware around all routes: every request passes it on the way in, and every answer on the way out."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from restr.server.metrics import Metrics
 from restr.server.problems import Problem
 from restr.server.settings import ServerSettings
 
-logger = logging.getLogger("restr.server")
-requests_logger = logging.getLogger("restr.server.http.bodies")
+_logger = logging.getLogger("restr.server")
+_requests_logger = logging.getLogger("restr.server.requests")
 
-HEADER_BYTES = 2**14  # of all headers; the protocol itself only counts those that come in pieces
+HEADER_BYTES = 2**14  # of all headers together; uvicorn only bounds headers that arrive in pieces
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class RequestGate:
-    """ASGI middleware: checks before, security headers, metrics, a log line, and a problem for whatever goes wrong."""
+    """Checks each request, answers errors as problems, and adds security headers, metrics and a log line."""
 
     def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
         """Raises ``ConfigError`` for API keys that cannot be read."""
@@ -34,7 +34,7 @@ class RequestGate:
         self.open = 0
 
     def before(self, app: ASGIApp) -> RequestGate:
-        """This gate with an application behind it; what Starlette calls a middleware class."""
+        """This gate around an application. Stands in for the middleware class that Starlette expects."""
         self.app = app
         return self
 
@@ -58,9 +58,11 @@ class RequestGate:
             self._check(scope)
             await self.app(scope, receive, out)
         except Problem as found:
-            problem = found.with_traceback(None)  # which would keep the body until the garbage is collected
+            problem = found.with_traceback(
+                None
+            )  # a traceback would keep the body alive until the garbage collector runs
         except Exception:
-            logger.exception("%s %s failed", scope["method"], _route(scope))
+            _logger.exception("%s %s failed", scope["method"], _route(scope))
             problem = Problem("internal-error", "something went wrong here, not in your request; the log says more")
         finally:
             self.open -= 1
@@ -94,20 +96,20 @@ class RequestGate:
         method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER"
         self.metrics.requests.labels(route, method, str(status)).inc()
         self.metrics.seconds.labels(route).observe(seconds)
-        if self.settings.log == "off" or not requests_logger.isEnabledFor(logging.INFO):
+        if self.settings.log == "off" or not _requests_logger.isEnabledFor(logging.INFO):
             return
         fields: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
         line = json.dumps(fields) if self.settings.log == "json" else " ".join(str(value) for value in fields.values())
-        requests_logger.info("%s", line)
+        _requests_logger.info("%s", line)
 
 
 async def answer(send: Send, problem: Problem) -> None:
-    """Send a problem as the whole answer."""
+    """Send a problem as the answer."""
     await send({"type": "http.response.start", "status": problem.status, "headers": problem.raw_headers()})
     await send({"type": "http.response.body", "body": problem.body()})
 
 
 def _route(scope: Scope) -> str:
-    """The path's pattern, never the path: an image's id is a secret, and metrics have few names."""
+    """The pattern of the path. Never the path itself: an image's id is a secret, and labels of metrics must be few."""
     route = scope.get("route")
     return getattr(route, "path_format", None) or getattr(route, "path", None) or "other"

@@ -1,4 +1,4 @@
-"""The OpenAPI description, with the bodies that the routes read themselves and the problems that they answer with."""
+"""The OpenAPI description. Adds what FastAPI cannot know: the bodies that routes read themselves, and the problems."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def batch_body() -> dict[str, Any]:
 
 
 def png_answer() -> dict[int | str, dict[str, Any]]:
-    """That a request for ``image/png`` gets a picture."""
+    """The answer to a request for ``image/png``."""
     return {200: {"description": "What was found; with Accept: image/png one picture.", "content": {"image/png": _PNG}}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The document behind ``/openapi.json``, made once."""
+    """The document at ``/openapi.json``, made once."""
     if app.openapi_schema:
         return app.openapi_schema
     found = get_openapi(title="restr", version=app.version, description=DESCRIPTION, routes=app.routes)
@@ -93,7 +93,7 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _with_file(model: type[BaseModel]) -> dict[str, Any]:
-    """A form: the document's members and the file; numbers and lists as text, as forms have nothing else."""
+    """The schema of a form: the document's members and the file."""
     schema = _schema(model)
     schema["properties"] = {"image": {"type": "string", "format": "binary"}} | schema["properties"]
     schema["required"] = ["image"]

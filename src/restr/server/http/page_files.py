@@ -1,4 +1,4 @@
-"""The page's files: exactly those that ship in ``page/``, whatever a path in a request looks like."""
+"""The files of the page: only those in ``page/``, whatever path a request holds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TYPES = {
 
 
 def page_file(name: str, folder: Path = _FOLDER) -> FileResponse:
-    """A file of the page by its path in the folder. The path is looked up, never opened. Raises ``Problem``."""
+    """A file of the page. name: its path in the folder; it is compared with those that exist, never opened. Raises ``Problem``."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in TYPES}
     path = files.get(name)
     if path is None or not path.is_file():

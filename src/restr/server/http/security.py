@@ -1,4 +1,4 @@
-"""Who may ask, from where and how often; and the headers that keep a browser from being used against its user."""
+"""Who may ask, from where and how often, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -13,35 +13,28 @@ from pathlib import Path
 
 from restr.errors import ConfigError
 from restr.files import read_lines
-from restr.server.problems import Problem, shown
+from restr.server.problems import Problem, quoted
+from restr.web_security import is_host_allowed, security_headers
 
-CSP = (
+HEADERS = security_headers(
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    camera=True,
 )
-HEADERS = {
-    "content-security-policy": CSP,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
-}
 _HASH = re.compile(r"[0-9a-f]{64}")
-_REMEMBERED = 10_000  # clients whose rate is known; more of them at once only make forgotten ones start afresh
+_REMEMBERED = 10_000  # clients; beyond, the oldest starts afresh
 
 
 class ApiKeys:
-    """The keys that are good, known by their SHA-256 alone."""
+    """The valid API keys, known by their SHA-256 alone."""
 
     def __init__(self, hashes: Sequence[str]) -> None:
-        """hashes: hex. Without any, everybody may ask."""
+        """hashes: in hex; without any, everybody may ask."""
         self._hashes = [bytes.fromhex(each) for each in hashes]
 
     @classmethod
     def from_file(cls, path: Path | None) -> ApiKeys:
-        """A hash a line; "#" begins a comment. Raises ``ConfigError``."""
+        """A file with one hash per line; "#" begins a comment. Raises ``ConfigError``."""
         if path is None:
             return cls([])
         try:
@@ -81,7 +74,7 @@ class ApiKeys:
 
 
 class RateLimit:
-    """A bucket of tokens a client, filled evenly: ``per_minute`` in a burst, and as many a minute after it."""
+    """A token bucket per client: ``per_minute`` requests at once, then as many per minute, evenly spread."""
 
     def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         """per_minute: 0 for no limit."""
@@ -90,7 +83,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def take(self, client: str) -> None:
-        """One request of a client. Raises ``Problem``."""
+        """Count a client's request. Raises ``Problem`` if it is one too many."""
         if not self.per_minute:
             return
         now, rate = self._clock(), self.per_minute / 60
@@ -110,20 +103,17 @@ class RateLimit:
 
 
 def check_host(headers: dict[bytes, bytes], allowed: Sequence[str]) -> None:
-    """Refuse other names than the server's own, so that no web site's name can be made to lead here. Raises ``Problem``."""
-    if not allowed:
-        return
+    """Refuse requests for other names than the server's own; no names for any. Raises ``Problem``."""
     host = headers.get(b"host", b"").decode("latin-1").lower()
-    name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
-    if name not in {each.lower() for each in allowed}:
+    if not is_host_allowed(host, allowed):
         raise Problem(
             "wrong-host",
-            f"the Host header is {shown(host)}; this server answers to {', '.join(allowed)} (--allowed-host)",
+            f"the Host header is {quoted(host)}; this server answers to {', '.join(allowed)} (--allowed-host)",
         )
 
 
 def check_site(method: str, headers: dict[bytes, bytes]) -> None:
-    """Refuse what another site's page makes a browser send. Raises ``Problem``."""
+    """Refuse requests that another site's page makes a browser send. Raises ``Problem``."""
     if method not in ("GET", "HEAD", "OPTIONS") and headers.get(b"sec-fetch-site", b"") in (
         b"cross-site",
         b"same-site",

@@ -1,21 +1,21 @@
-"""Which network addresses are the public's: everything else belongs to this machine, its network or its provider."""
+"""Which network addresses are public: all others belong to this machine, its network or its provider."""
 
 from __future__ import annotations
 
 import ipaddress
 
-_V6 = ipaddress.ip_network("2000::/3")  # all of IPv6 that is assigned to the public
+_V6 = ipaddress.ip_network("2000::/3")  # all public IPv6
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# What Python's tables leave out, or left out in some version; the last is a public number of the host of an Azure machine.
+# Not public, but missing from the tables of some Python version. The last looks public, but is an Azure machine's host.
 _SPECIAL_V4 = [
     ipaddress.ip_network(each) for each in ("192.0.0.0/24", "192.88.99.0/24", "100.64.0.0/10", "168.63.129.16/32")
 ]
 
 
 def is_public(text: str) -> bool:
-    """Whether an address, as a resolver gives it, may be connected to for a stranger.
+    """Whether a stranger may make this server connect to an address that a resolver has given.
 
-    IPv6 addresses that carry one of IPv4 (mapped, 6to4, Teredo, NAT64) are as public as what they carry.
+    An IPv6 address that carries an IPv4 address (mapped, 6to4, Teredo, NAT64) is public if the IPv4 address is.
     """
     try:
         address = ipaddress.ip_address(text)

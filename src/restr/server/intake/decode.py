@@ -1,4 +1,4 @@
-"""Bytes from strangers: read within bounds, and decoded only once their header says that they are harmless."""
+"""Bytes from strangers: read within bounds, and decoded only after a look at their header."""
 
 from __future__ import annotations
 
@@ -17,21 +17,26 @@ from restr.pictures import from_pil, open_picture
 from restr.server.intake.trailing_data import check_whole
 from restr.server.problems import Problem
 
-# What the data itself must begin with; nobody's word is taken for it. Pillow's other decoders never see the data.
+# Recognised by the first bytes of the data, not by a declared type. Pillow's other decoders never see the data.
 _KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 TAKEN = "JPEG, PNG, WebP, GIF or BMP"
-BASE64_OVERHEAD = 2**16  # what a JSON body may hold beside its image
+BASE64_OVERHEAD = 2**16  # of a JSON body beside its image
 LONGEST_SIDE = 30_000
-_LARGE = 2**22  # pixels; larger images are decoded one after the other, as each takes four bytes a pixel and more
+_LARGE = 2**22  # pixels; larger images are decoded one at a time, as each takes at least four bytes per pixel
 _LARGE_ONES = threading.Lock()
 
 
 class Header(NamedTuple):
-    """What an image file says of itself."""
+    """What an image file's header says."""
 
     kind: str
+    """Pillow's name of the format, such as "PNG"."""
+
     width: int
+    """Pixels, before the image is turned upright."""
+
     height: int
+    """Pixels, before the image is turned upright."""
 
     @property
     def pixels(self) -> int:
@@ -40,7 +45,7 @@ class Header(NamedTuple):
 
 
 async def read_body(request: Request, *, most: int, seconds: float) -> bytes:
-    """The whole body. Raises ``Problem`` as soon as it is known to be larger than ``most``, or too slow."""
+    """The whole body. Raises ``Problem`` as soon as it is too slow, or larger than ``most`` bytes."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared[:20]) > most:
         raise too_large(int(declared[:20]), most)
@@ -77,7 +82,7 @@ def from_base64(text: str, *, most: int) -> bytes:
 
 
 def header(data: bytes, *, most_bytes: int, most_pixels: int) -> Header:
-    """Kind and size of an image, without decoding it. Raises ``Problem`` for what must not be decoded."""
+    """Kind and size of an image, without decoding it. Raises ``Problem`` for data that must not be decoded."""
     if len(data) > most_bytes:
         raise too_large(len(data), most_bytes)
     kind = kind_of(data)
@@ -108,7 +113,7 @@ def header(data: bytes, *, most_bytes: int, most_pixels: int) -> Header:
 
 
 def decode(data: bytes, head: Header) -> np.ndarray:
-    """uint8 (H W 3), upright. Raises ``Problem`` for damaged data."""
+    """The pixels, uint8 (H W 3), upright. Raises ``Problem`` for damaged data."""
     try:
         with (
             _LARGE_ONES if head.pixels > _LARGE else nullcontext(),
@@ -117,12 +122,12 @@ def decode(data: bytes, head: Header) -> np.ndarray:
             return from_pil(picture, "the image").upright
     except ImageError:
         pass
-    # Not raised from there: the error's traceback holds the picture, which is 100 MB where 24 million pixels are taken.
+    # Not raised from the `except`: its traceback would keep the picture alive, 100 MB at 24 million pixels.
     raise _damaged(head.kind)
 
 
 def kind_of(data: bytes) -> str | None:
-    """Which of ``KINDS`` the first bytes are of."""
+    """The image format that the first bytes announce; None for any other data."""
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -135,7 +140,7 @@ def kind_of(data: bytes) -> str | None:
 
 
 def too_large(got: int, most: int) -> Problem:
-    """What is answered to more bytes than are taken."""
+    """The problem of a body or file with more bytes than are taken."""
     return Problem(
         "body-too-large", f"got {got:,} bytes or more; at most {most:,} are taken: send a smaller image, or less"
     )

@@ -1,4 +1,4 @@
-"""Images from the web, for who asks for them with --fetch: from public addresses alone, within bounds."""
+"""Images from the web, where the operator allows it (--fetch): from public addresses alone, within bounds."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = 3
-UNQUOTED = "/%:@!$&'()*+,;=~?[]"  # what a path or a query may hold as it is
-_AT_ONCE = 8  # fetches; the others wait, within their time
+UNQUOTED = "/%:@!$&'()*+,;=~?[]"  # characters of a path or a query that are not quoted
+_AT_ONCE = 8  # fetches; further ones wait, within their time limit
 _HEADERS: dict[str | bytes, str | bytes] = {
     "User-Agent": f"restr/{__version__}",
     "Accept": "image/*",
@@ -29,15 +29,15 @@ _HEADERS: dict[str | bytes, str | bytes] = {
 
 
 async def system_resolver(host: str, port: int) -> list[str]:
-    """The addresses that this machine finds for a name."""
+    """The addresses that this machine's resolver finds for a name."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(each[4][0]) for each in found]
 
 
 class Fetcher:
-    """Gets files of at most ``most`` bytes within ``seconds``, redirects and everything else included.
+    """Gets files of at most ``most`` bytes within ``seconds``, redirects included.
 
-    on: whether at all. resolve, network: how names become addresses and addresses connections; tests have their own.
+    on: whether fetching is allowed. resolve: turns names into addresses. network: opens connections. Tests replace both.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Fetcher:
         network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self.on, self.most, self.seconds = on, most, seconds
-        own: Any = httpcore.AnyIOBackend()  # Any, as type checkers see httpcore's stand-in for a missing anyio
+        own: Any = httpcore.AnyIOBackend()  # Any: without anyio, type checkers see a stand-in class
         self._network = PublicNetwork(resolve, network or own)
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def get(self, url: str) -> bytes:
-        """The content behind an address. Raises ``Problem``."""
+        """The content at an address. Raises ``Problem``."""
         if not self.on:
             raise Problem(
                 "fetching-off", "image_url: this server fetches no addresses; send the image itself as 'image' (base64)"
@@ -74,8 +74,8 @@ class Fetcher:
         raise _failed(f"it was redirected more than {REDIRECTS} times")
 
     async def _once(self, pool: httpcore.AsyncConnectionPool, url: str) -> tuple[bytes | None, str]:
-        """(content, "") or (None, where else it is)."""
-        async with pool.stream("GET", parsed(url), headers=_HEADERS) as response:
+        """(content, ""), or (None, the address of a redirect)."""
+        async with pool.stream("GET", fetchable_url(url), headers=_HEADERS) as response:
             headers = {name.lower(): value for name, value in response.headers}
             if response.status in (301, 302, 303, 307, 308) and b"location" in headers:
                 return None, _joined(url, headers[b"location"].decode("latin-1"))
@@ -93,7 +93,7 @@ class Fetcher:
 
 
 class PublicNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to public addresses: to the very one that was looked at, as a name may lead elsewhere when asked again."""
+    """Connects to public addresses alone: to the very address that was checked, as resolving again might give another."""
 
     def __init__(self, resolve: Resolve, network: httpcore.AsyncNetworkBackend) -> None:
         self._resolve, self._network = resolve, network
@@ -106,13 +106,13 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """As httpcore's own. Raises ``Problem`` for a name that does not lead to the public alone."""
+        """As httpcore's own. Raises ``Problem`` unless all addresses of the host are public."""
         try:
             addresses = await self._resolve(host, port)
         except (OSError, UnicodeError):
             addresses = []
         if not addresses or not all(is_public(each) for each in addresses):
-            # One answer for both, so that nobody learns which names this network has.
+            # One answer for both cases, so that nobody learns which names exist in this network.
             raise _refused("its host is not one that is found on the public internet")
         return await self._network.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
@@ -121,8 +121,8 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
         await self._network.sleep(seconds)
 
 
-def parsed(url: str) -> httpcore.URL:
-    """A web address that may be fetched, its host not yet looked at. Raises ``Problem``."""
+def fetchable_url(url: str) -> httpcore.URL:
+    """A web address, checked except for its host's addresses. Raises ``Problem``."""
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme, parts.hostname or "", parts.port

@@ -1,7 +1,7 @@
-"""Where an image's file ends, and what is told of it that holds something else as well: an archive, a page, a program.
+"""Where an image's file ends, and the refusal of files that contain anything else: an archive, a page, a program.
 
-Such a file is an image to one reader and something else to another. It is refused, although nothing here would read more
-than the image: whoever passes files on after this server has looked at them should be able to rely on it.
+Such a file is an image to one reader and something else to another. This server would only read the image, but whoever
+passes files on after it has looked at them should be able to rely on it.
 """
 
 from __future__ import annotations
@@ -11,25 +11,27 @@ import struct
 
 from restr.server.problems import Problem
 
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # in JPEG's compressed data FF 00 is a byte, FF D0 to D7 go on
+_MARKER = re.compile(
+    rb"\xff+[^\x00\xff\xd0-\xd7]"
+)  # in JPEG's compressed data FF 00 is a byte, and FF D0 to D7 do not end it
 _PADDING = b"\0 \t\r\n"
-_LONGEST_COMMENT = 2**16  # of a ZIP archive, which is read from its end
-_PDF_WITHIN = 1024  # where readers look for the beginning of a PDF
-# What phones write after a JPEG's end: further pictures (MPF, gain maps), a motion photo's film ("ftyp"), Samsung's records.
+_LONGEST_COMMENT = 2**16  # bytes at the end of a ZIP archive
+_PDF_WITHIN = 1024  # bytes in which readers look for the beginning of a PDF
+# Phones write after a JPEG's end: further pictures (MPF, gain maps), a motion photo's film ("ftyp"), Samsung's records.
 _PICTURE, _SAMSUNG = b"\xff\xd8\xff", b"SEFT"
-# What begins something that is run or unpacked; of five bytes or more, as shorter ones are in any film by chance.
-_ELSE = re.compile(
+# Beginnings of files that are run or unpacked. Five bytes or more, as any film holds shorter ones by chance.
+_FOREIGN = re.compile(
     rb"Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|\xfd7zXZ\x00|%PDF-|<\?php|<!doctype|<html|<script|<svg\s|javascript:",
     re.IGNORECASE,
 )
-_CRUMBS = 16  # bytes of anything, such as old tools leave behind; no archive, page or program is as short
-_STEPS = 200_000  # parts of a file; more are no image's, but a way to keep a thread busy
+_CRUMBS = 16  # bytes of anything, as old tools leave them; no archive, page or program is so short
+_STEPS = 200_000  # parts of a file; more would only keep a thread busy
 
 
 def check_whole(data: bytes, kind: str) -> None:
-    """That a file is an image and nothing beside it. kind: what it begins as. Raises ``Problem``.
+    """Raises ``Problem`` unless a file is an image and nothing else. kind: the format that its first bytes announce.
 
-    Padding may follow the image, and after a JPEG what cameras are known to put there.
+    Padding may follow the image, and after a JPEG the data that cameras are known to write there.
     """
     end = end_of(data, kind)
     if end is None:
@@ -39,7 +41,7 @@ def check_whole(data: bytes, kind: str) -> None:
     rest = data[end:].lstrip(_PADDING).rstrip(_PADDING + b"\xff")
     if len(rest) > _CRUMBS and not (kind == "JPEG" and _of_a_camera(rest)):
         raise _more(kind, f"{len(rest):,} bytes follow its end")
-    if rest and _ELSE.search(rest):
+    if rest and _FOREIGN.search(rest):
         raise _more(kind, "a document, a program or an archive follows its end")
     if b"%PDF-" in data[:_PDF_WITHIN]:
         raise _more(kind, "it is a PDF as well")
@@ -48,7 +50,7 @@ def check_whole(data: bytes, kind: str) -> None:
 
 
 def end_of(data: bytes, kind: str) -> int | None:
-    """The number of bytes that the image itself takes; None if it does not end within the data."""
+    """The number of bytes of the image itself; None if it does not end within the data."""
     try:
         end = {"JPEG": _jpeg, "PNG": _png, "GIF": _gif, "WEBP": _webp, "BMP": _bmp}[kind](data)
     except (IndexError, struct.error):
@@ -57,7 +59,7 @@ def end_of(data: bytes, kind: str) -> int | None:
 
 
 def _jpeg(data: bytes) -> int | None:
-    """Segments with a length each, then compressed data up to a marker, until the marker "end of image"."""
+    """Segments with their lengths, then compressed data up to the next marker, until the marker "end of image"."""
     at = 2
     for _ in range(_STEPS):
         found = _MARKER.match(data, at)
@@ -110,11 +112,11 @@ def _palette(flags: int) -> int:
 
 def _webp(data: bytes) -> int:
     length = struct.unpack_from("<I", data, 4)[0]
-    return 8 + length + length % 2 if 8 + length < len(data) else 8 + length  # the last chunk's padding may be left out
+    return 8 + length + length % 2 if 8 + length < len(data) else 8 + length  # the last chunk's padding may be missing
 
 
 def _bmp(data: bytes) -> int:
-    """From the pixels' place and size, as few writers agree on what the file's own length is."""
+    """From the position and size of the pixels, as writers disagree about the length in the header."""
     start, head, width, height = struct.unpack_from("<IIii", data, 10)
     if head == 12:  # OS/2's, with sizes of two bytes
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
@@ -132,7 +134,7 @@ def _of_a_camera(rest: bytes) -> bool:
 
 
 def _is_archive(data: bytes) -> bool:
-    """Whether a ZIP archive ends where the data does, wherever in the image it may lie."""
+    """Whether a ZIP archive ends where the data does, wherever it begins."""
     at = data.rfind(b"PK\x05\x06", max(0, len(data) - _LONGEST_COMMENT - 22))
     while at >= 0:
         if at + 22 <= len(data) and at + 22 + struct.unpack_from("<H", data, at + 20)[0] >= len(data):

@@ -37,7 +37,7 @@ function authorization() {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
-/** Send a photograph once; {id, width, height, model}. onProgress gets 0 to 1. XMLHttpRequest, for fetch tells no progress. */
+/** Send a photograph once; {id, width, height, model}. onProgress gets 0 to 1. XMLHttpRequest, as fetch reports no progress. */
 function upload(file, { signal, onProgress }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -102,7 +102,7 @@ export class Photo {
   constructor(file) {
     this.file = file;
     this.handle = null;
-    this.model = null; // what /v1/models says of it
+    this.model = null; // its entry in /v1/models
   }
 
   async send({ signal, onProgress, onWait } = {}) {
@@ -113,7 +113,7 @@ export class Photo {
     return this.handle;
   }
 
-  /** One sentence's result. A handle that expired is made anew, once. */
+  /** One sentence's result. An expired handle is renewed once. */
   async segment(text, { signal, onWait } = {}) {
     const ask = () => {
       const path = `/v1/images/${encodeURIComponent(this.handle.id)}/segment`;

@@ -1,4 +1,4 @@
-// What can be taken away, made here from the probability maps at the photograph's own size.
+// Downloads, made here from the probability maps at the photograph's own size.
 
 import { boxOf, outlinesOf, rleOf, simplified } from "./mask.js";
 
@@ -50,7 +50,7 @@ async function cutoutFile(mask, file) {
 
 const safe = (text) => text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 
-/** A path for every layer, to lay over the photograph in any drawing program. masks: one a layer. */
+/** A path for every layer, to lay over the photograph in any drawing program. masks: one per layer. */
 function svgText(layers, masks) {
   const { width, height } = masks[0];
   const line = Math.max(1, Math.round(Math.max(width, height) / 320));
@@ -69,7 +69,7 @@ function svgText(layers, masks) {
   ].join("\n");
 }
 
-/** As restr writes COCO: an annotation a layer, its sentence under "text", run lengths that pycocotools reads. */
+/** As restr writes COCO: one annotation per layer, its sentence under "text", run lengths that pycocotools reads. */
 function cocoText(layers, masks, name, threshold) {
   const { width, height } = masks[0];
   const annotations = layers.map((layer, i) => {

@@ -1,4 +1,4 @@
-// What was named lately, kept in this browser; a click names it again.
+// Recent words, kept in this browser; a click looks for them again.
 
 const KEY = "restr.history";
 const MOST = 10;
@@ -18,7 +18,7 @@ export class History {
     this.#show();
   }
 
-  /** Note a text. by: who typed it; a later text of the same one takes its place, for it was still being typed. */
+  /** Note a text. by: who typed it; a later text of the same one replaces it, as it was still being typed. */
   note(text, by) {
     const replaced = this.latest?.by === by ? this.latest.text : null;
     this.texts = [text, ...this.texts.filter((other) => other !== text && other !== replaced)].slice(0, MOST);
@@ -26,7 +26,7 @@ export class History {
     try {
       localStorage.setItem(KEY, JSON.stringify(this.texts));
     } catch {
-      // Then it lasts as long as the page.
+      // Storage refused: it lasts as long as the page.
     }
     this.#show();
   }

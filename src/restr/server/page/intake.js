@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 
-/** Call open(file, sentence) for each photograph. fail(title, detail) tells what stood in the way. */
+/** Call open(file, sentence) for each photograph. fail(title, detail) shows an error. */
 export function listen(open, fail) {
   for (const input of [$("file"), $("snap")]) {
     input.addEventListener("change", () => {
@@ -47,7 +47,7 @@ function dropped(open, fail) {
   });
 }
 
-/** On phones their own camera; elsewhere a live picture, where the browser and the connection allow it. */
+/** On phones their own camera; elsewhere a live picture, if the browser and the connection allow it. */
 function camera(open, fail) {
   const button = $("camera");
   const dialog = $("lens");

@@ -1,4 +1,4 @@
-// Theme, dialogs and single-key shortcuts; the latter can be switched off, for they get in the way of speech input.
+// Theme, dialogs and single-key shortcuts. The shortcuts can be switched off, as they disturb speech input.
 
 const $ = (id) => document.getElementById(id);
 
@@ -6,7 +6,7 @@ function remember(name, value) {
   try {
     localStorage.setItem(name, value);
   } catch {
-    // Then it lasts as long as the page.
+    // Storage refused: it lasts as long as the page.
   }
 }
 
@@ -24,7 +24,7 @@ export function theme() {
   show();
 }
 
-/** actions: from a key as `KeyboardEvent.key` gives it, in lower case, to what it does. */
+/** actions: a key (`KeyboardEvent.key` in lower case) -> its function. */
 export function shortcuts(actions) {
   const toggle = $("keys-on");
   try {

@@ -1,4 +1,4 @@
-// The list of layers: a row each, made once and then kept up to date, so that the focus stays where it is.
+// The list of layers: one row per layer, made once and then updated, so that the focus stays where it is.
 
 // Okabe and Ito's colours, which people with any colour vision can tell apart; the order sets neighbours far apart.
 export const PALETTE = ["#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#f0e442", "#d55e00", "#0072b2"];
@@ -68,7 +68,7 @@ export class LayerList {
     return { row, name, facts, pick, eye, solo, bin, guess, strip };
   }
 
-  /** Bring the rows up to date. threshold: what scores and areas are measured at. */
+  /** Update the rows. threshold: of the masks whose scores and areas they show. */
   update(layers, { selected, threshold }) {
     const ids = new Set(layers.map((layer) => layer.id));
     for (const [id, { row }] of this.rows) {

@@ -29,14 +29,14 @@ function logit(probability) {
 }
 
 /**
- * How likely every pixel of the photograph belongs to what was named; 255 is certain. presence: how likely the photograph
- * shows it at all, null where the model does not say. Where that is less than the model asks for, the thing is absent and
- * there is no mask, unless `guess` is set.
+ * The probability of each pixel of the photograph to belong to the named thing; 255 is certain. presence: the probability
+ * that the photograph shows the thing at all, null if the model does not say. If it is below the model's threshold the thing
+ * is absent, and there is no mask unless `guess` is set.
  */
 export class ProbabilityMap {
   guess = false;
 
-  /** model: what the server says of it. */
+  /** model: its entry in /v1/models. */
   static async from({ prob: base64, presence }, model) {
     const map = Object.assign(new ProbabilityMap(), { presence, model });
     map.blob = new Blob([bytesOf(base64)], { type: "image/png" });
@@ -75,14 +75,14 @@ export class ProbabilityMap {
     return { area, share: area / (this.width * this.height), score: area ? this.#score(sum / area / 255) : 0 };
   }
 
-  /** As the server makes it. certainty: the mean probability in the mask. */
+  /** The score, computed as on the server. certainty: the mean probability in the mask. */
   #score(certainty) {
     const { bias, certainty: weight, presence } = this.model.scoring;
     const said = this.presence === null ? 0 : presence * logit(this.presence);
     return 1 / (1 + Math.exp(-(bias + weight * logit(certainty) + said)));
   }
 
-  /** The mask at the photograph's own size: {width, height, inside}, inside a byte a pixel, 1 or 0, row by row. */
+  /** The mask at the photograph's own size: {width, height, inside}, inside: one byte per pixel, 1 or 0, row by row. */
   async mask(threshold) {
     const whole = await createImageBitmap(this.blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     const inside = greys(whole, this.width, this.height);
@@ -127,7 +127,7 @@ export function rleOf({ width, height, inside }) {
   return { size: [height, width], counts: packed(runs) };
 }
 
-// From the third run on the difference to the run two before is written, five bits a letter, the lowest first.
+// From the third run on, the difference to the run two before is written: five bits per letter, the lowest first.
 function packed(runs) {
   let text = "";
   runs.forEach((run, i) => {
@@ -145,7 +145,7 @@ function packed(runs) {
 /** Every outline of a mask, holes too, as closed lists of [x, y] corners along the pixels' edges; inside to the right. */
 export function outlinesOf({ width, height, inside }) {
   const at = (x, y) => x >= 0 && y >= 0 && x < width && y < height && inside[y * width + x] === 1;
-  const seen = new Uint8Array(width * height); // whose upper edge has been walked
+  const seen = new Uint8Array(width * height); // pixels whose upper edge has been walked
   const outlines = [];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -162,7 +162,7 @@ export function outlinesOf({ width, height, inside }) {
       if (dx === 1) seen[y * width + x] = 1; // along the upper edge of pixel (x, y)
       x += dx;
       y += dy;
-      // The pixels ahead: to the right and to the left of the way on.
+      // The two pixels ahead, to the right and to the left.
       const right = at(x + (dx - dy - 1) / 2, y + (dy + dx - 1) / 2);
       const left = at(x + (dx + dy - 1) / 2, y + (dy - dx - 1) / 2);
       const [oldX, oldY] = [dx, dy];

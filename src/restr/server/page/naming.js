@@ -1,4 +1,4 @@
-// From words to layers: what is typed becomes a draft, is asked of the server, and is kept.
+// From words to layers: typed words become a draft, go to the server, and are kept.
 
 import { History } from "./history.js";
 import { freeColour } from "./layers.js";
@@ -19,7 +19,7 @@ let settled = 0;
 
 const history = new History($("history"), $("history-list"), (text) => name(text));
 
-/** Forget every layer and answer: another photograph comes. */
+/** Forget every layer and answer: another photograph is opened. */
 export function clear() {
   for (const layer of state.layers) layer.asking?.abort();
   clearTimeout(typing);
@@ -91,7 +91,7 @@ async function ask(layer, text) {
     note();
     answered(layer, text);
   } catch (error) {
-    if (signal.aborted || !photo.handle) return; // the latter is told by whoever opened the photograph
+    if (signal.aborted || !photo.handle) return; // whoever opened the photograph reports a failed upload
     layer.failed = true;
     if (error.status === 422) note(error.detail || error.message, true);
     else explain(error, () => ask(layer, text));
@@ -158,7 +158,7 @@ export function solo(id) {
   refresh();
 }
 
-/** Show a mask of what was not found all the same, or take it away again. */
+/** Show the best guess for something that was not found, or hide it again. */
 function guess(id) {
   const layer = layerOf(id);
   layer.map.guess = !layer.map.guess;

@@ -9,7 +9,7 @@ export const view = new View($("canvas"));
 export const list = new LayerList($("layers"));
 let frame = 0;
 
-/** What is said of a thing that the photograph probably does not show. */
+/** The message about a thing that the photograph probably does not show. */
 export const missing = ({ map }) => `not found: probably not in the picture (presence ${percent(map.presence)})`;
 
 export function summary(layer) {
@@ -53,7 +53,7 @@ export function paint() {
   });
 }
 
-/** The frame takes what room the stage has, in the photograph's own proportions. */
+/** Fit the frame into the stage, in the photograph's own proportions. */
 export function fit() {
   const stage = $("stage");
   if (!view.photo || !stage.clientWidth) return;

@@ -1,4 +1,4 @@
-// What the page is about: one photograph, and the layers named in it.
+// The page's state: one photograph, and the layers named in it.
 
 export const state = {
   photo: null, // Photo; ready is the promise of its handle
@@ -16,7 +16,7 @@ export const state = {
 
 export const layerOf = (id) => state.layers.find((layer) => layer.id === id);
 
-/** The layers to be seen, which have an answer. */
+/** The visible layers that have an answer. */
 export function shown() {
   const alone = state.layers.filter((layer) => layer.solo);
   return (alone.length ? alone : state.layers.filter((layer) => layer.visible)).filter((layer) => layer.map);

@@ -1,4 +1,4 @@
-// What the page says: beside the field, in the alert, and to a screen reader.
+// The page's messages: beside the field, in the alert, and to a screen reader.
 
 import { Problem, setKey } from "./api.js";
 import { state } from "./state.js";
@@ -6,7 +6,7 @@ import { state } from "./state.js";
 const $ = (id) => document.getElementById(id);
 const SLOW = 2500; // milliseconds until a wait is explained
 const NOTE = $("note").textContent;
-let retry = null; // what the alert's button does
+let retry = null; // the action of the alert's button
 let slow = 0;
 
 export function say(text) {
@@ -55,7 +55,7 @@ export function explain(error, again) {
 
 function askForKey(again) {
   const lock = $("lock");
-  $("lock-refused").hidden = !$("key").value; // there was one, and here we are again
+  $("lock-refused").hidden = !$("key").value; // a key was given, and refused
   const closed = () => {
     if (lock.returnValue !== "go" || !$("key").value) return;
     setKey($("key").value);

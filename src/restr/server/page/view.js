@@ -75,7 +75,7 @@ export class View {
     }
   }
 
-  /** Fit the canvas to so many CSS pixels, sharp on the screen it is on. */
+  /** Fit the canvas to a size in CSS pixels, sharp at the screen's resolution. */
   fit(cssWidth, cssHeight) {
     const ratio = Math.min(devicePixelRatio || 1, LONGEST / Math.max(cssWidth, cssHeight));
     const width = Math.max(1, Math.round(cssWidth * ratio));
@@ -182,7 +182,7 @@ export class View {
     const { context, canvas } = this;
     const drawn = this.#stencil(layer, threshold);
     drawn.heat ??= painted(drawn.field, this.heat, canvas.width, canvas.height);
-    context.globalCompositeOperation = "saturation"; // every browser has it; a canvas filter for grey, not every one
+    context.globalCompositeOperation = "saturation"; // works in every browser, unlike a canvas filter for grey
     context.fillStyle = "#808080";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.globalCompositeOperation = "source-over";

@@ -1,0 +1,1 @@
+"""Who runs the server: one process, several under a supervisor, or Ray."""

@@ -1,4 +1,4 @@
-"""One process of the server: uvicorn around the application, from its first line to its last answer."""
+"""One process of the server: uvicorn around the application."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from types import FrameType
 
 import uvicorn
 
+from restr.server.app import create_app
 from restr.server.http.connection import HeaderTimeoutProtocol
 from restr.server.http.gate import HEADER_BYTES
-from restr.server.http.routes import create_app
 from restr.server.settings import ServerSettings
 
-DRAIN_EXTRA = 5  # seconds beside the deadline that answers have to be sent after the server was told to stop
+DRAIN_EXTRA = 5  # seconds beside the deadline in which a stopping server may send its last answers
 
 
-def run(
+def serve_one(
     settings: ServerSettings,
     *,
     listening: socket.socket | None = None,
     shared: Path | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> int:
-    """Serve until SIGTERM or Ctrl-C: 0, or 1 where a model does not load. Raises ``RestrError``.
+    """Serve until SIGTERM or Ctrl-C; the exit status: 0, or 1 if a model does not load. Raises ``RestrError``.
 
-    For a worker: the socket that all listen on, the folder that all share, and whom to tell once models are loaded and
-    connections are taken.
+    For one of several workers: listening, the socket of all workers; shared, the folder of all workers; ready, called once
+    the models are loaded and connections are taken.
     """
     log_requests()
     app = create_app(settings, shared=shared)
     service = app.state.service
 
     class Server(uvicorn.Server):
-        """Says that it is going down as soon as it is told to, and ends with status 0 when it has."""
+        """Refuses new requests as soon as it is told to stop, and ends once the accepted ones are answered."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             service.draining = True
@@ -70,7 +70,7 @@ def run(
 
 
 def log_requests() -> None:
-    """Lines go to standard error, and none of them holds what clients sent."""
+    """Log to standard error, and nothing that clients sent."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    logging.getLogger("restr").setLevel(logging.ERROR)  # the segmenter's warnings quote what clients typed
+    logging.getLogger("restr").setLevel(logging.ERROR)  # the segmenter's warnings quote expressions
     logging.getLogger("restr.server").setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""Which replica gets a request under Ray Serve; alone in its module, as the proxies load it and need nothing else of restr."""
+"""Which replica gets a request under Ray Serve. A module of its own, as Serve's proxies load it and nothing else of restr."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import random
 from ray.serve.request_router import FIFOMixin, PendingRequest, RequestRouter, RunningReplica
 
 
-class Evenly(FIFOMixin, RequestRouter):
-    """Of two replicas by chance the one with less to do, on whichever machine.
+class LessBusyOfTwo(FIFOMixin, RequestRouter):
+    """Picks two replicas at random, on any machine, and takes the less busy one.
 
-    Serve's own choice prefers the proxy's machine until its replicas take no more, and the others stand idle that long.
+    Serve's default router prefers replicas on the proxy's machine until they are full, while the others stand idle.
     """
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
-        """Two of the candidates; Serve asks both how much they have to do."""
+        """Two of the candidates; Serve asks both how busy they are."""
         return [random.sample(candidate_replicas, min(2, len(candidate_replicas)))] if candidate_replicas else []

@@ -1,4 +1,4 @@
-"""How much work is in the house, and no more: the bound that keeps memory and waiting times in hand."""
+"""Bounds the work in progress, and with it memory and waiting times."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from restr.server.problems import Problem
 
 
 class Admission:
-    """Requests that are worked on or wait, and the pixels of their masks; safe to share among threads.
+    """Counts the requests in progress or waiting, and the pixels of their masks; safe among threads.
 
-    requests, pixels: the most of each. What was let in is answered; what cannot be let in is told so at once.
+    requests, pixels: the most of each. A request beyond them is refused at once.
     """
 
     def __init__(self, metrics: Metrics, *, requests: int, pixels: int) -> None:
@@ -23,7 +23,7 @@ class Admission:
 
     @contextmanager
     def enter(self, pixels: int) -> Iterator[None]:
-        """Hold a place while a request is worked on. pixels: of all its masks. Raises ``Problem``."""
+        """Hold a place while a request is in progress. pixels: of all its masks. Raises ``Problem`` if there is no room."""
         if pixels > self.most_pixels:
             raise Problem(
                 "too-much-at-once",

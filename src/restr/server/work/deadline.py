@@ -1,4 +1,4 @@
-"""One request from the end of its body to its answer: how long it may take, and whether anybody still listens."""
+"""How long a request may take from the end of its body to its answer, and whether its client still listens."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from starlette.types import Receive
 
 from restr.server.problems import Problem, client_gone
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class Deadline:
-    """Waits for work, but not past the deadline and not once the client has left.
+    """Waits for work, but only until the deadline, and only while the client is connected. Used with ``async with``.
 
-    receive: the request's, whose body has been read: all that can still come is the end of the connection.
+    receive: the request's channel. Its body has been read, so the only message to come is the end of the connection.
     """
 
     def __init__(self, receive: Receive, seconds: float) -> None:
         self.seconds, self._receive = seconds, receive
-        self.deadline = time.monotonic() + seconds
+        self._left: asyncio.Task[None] | None = None
+        self.restart()
 
     async def __aenter__(self) -> Self:
         self._left = asyncio.create_task(self._leaving())
@@ -32,23 +33,23 @@ class Deadline:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._left.cancel()
+        self._leave_task().cancel()
 
-    def again(self) -> None:
-        """Start the clock anew, for the next line of a batch."""
-        self.deadline = time.monotonic() + self.seconds
+    def restart(self) -> None:
+        """Restart the clock, for the next line of a batch."""
+        self.time = time.monotonic() + self.seconds
 
-    async def wait(self, future: Future[T]) -> T:
-        """What the future gives. Raises ``Problem``, and cancels the work, when nobody wants it any more."""
-        waiting = asyncio.wrap_future(future)
+    async def wait(self, future: Future[_T]) -> _T:
+        """The future's result. Raises ``Problem``, and cancels the work, once it is too late or the client has left."""
+        waiting, left = asyncio.wrap_future(future), self._leave_task()
         try:
-            left = max(0.0, self.deadline - time.monotonic())
-            done, _ = await asyncio.wait({waiting, self._left}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            seconds = max(0.0, self.time - time.monotonic())
+            done, _ = await asyncio.wait({waiting, left}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if waiting in done:
                 return waiting.result()
         finally:
             waiting.cancel()  # a job that has not begun is never computed
-        if self._left in done:
+        if left in done:
             raise client_gone()
         raise Problem(
             "deadline-exceeded", f"no answer within {self.seconds:g} seconds; ask again later, or for less at once",
@@ -56,12 +57,16 @@ class Deadline:
         )  # fmt: skip
 
     async def pause(self, seconds: float) -> None:
-        """Wait a little for something to change. Raises ``Problem`` as ``wait`` does."""
-        if time.monotonic() + seconds > self.deadline:
+        """Wait until there may be room in the queue. Raises ``Problem`` as ``wait`` does."""
+        if time.monotonic() + seconds > self.time:
             raise Problem("queue-full", f"no place came free within {self.seconds:g} seconds; ask again", retry_after=1)
-        done, _ = await asyncio.wait({self._left}, timeout=seconds)
+        done, _ = await asyncio.wait({self._leave_task()}, timeout=seconds)
         if done:
             raise client_gone()
+
+    def _leave_task(self) -> asyncio.Task[None]:
+        assert self._left is not None, "a Deadline is used with `async with`"
+        return self._left
 
     async def _leaving(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

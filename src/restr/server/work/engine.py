@@ -1,4 +1,4 @@
-"""The thread that a model computes in: jobs in, futures out; expressions on the same image together, images of a size too."""
+"""The thread that a model computes in: jobs in, futures out. Jobs on one image are merged, and so are images of one size."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from restr.inference.segmenter import EncodedImage, Segmenter
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, draining
 
-logger = logging.getLogger("restr.server")
+_logger = logging.getLogger("restr.server")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EncodedImages:
-    """An encoded image and the segmenter that alone can read it: a reloaded model is another one."""
+class BoundImage:
+    """An encoded image, bound to the segmenter that encoded it: no other can read it, not even the same model reloaded."""
 
     image: EncodedImage
     segmenter: Segmenter
@@ -34,29 +34,43 @@ class EncodedImages:
         return self.image.pixels.shape[0] * self.image.pixels.shape[1]
 
 
-class Timed(NamedTuple):
-    """What a job gave, how long it waited and how long it took."""
+class JobResult(NamedTuple):
+    """A job's result, and the time that it took."""
 
     value: Any
+    """The result."""
+
     queue_ms: float
+    """Milliseconds of waiting."""
+
     work_ms: float
+    """Milliseconds of computing."""
 
 
 @dataclass(kw_only=True, eq=False)
 class EngineJob:
-    """Work for a model's thread. deadline and since: ``time.monotonic()``."""
+    """Work for a model's thread."""
 
     deadline: float
+    """``time.monotonic()`` after which nobody waits for the result."""
+
     since: float = field(default_factory=time.monotonic)
-    future: Future[Timed] = field(default_factory=Future)
+    """``time.monotonic()`` when it was made."""
+
+    future: Future[JobResult] = field(default_factory=Future)
+    """Gets the result."""
+
     kind = "job"
+    """A label of metrics."""
 
 
 @dataclass(kw_only=True, eq=False)
 class EncodeJob(EngineJob):
-    """pixels uint8 (H W 3) -> ``EncodedImages``."""
+    """Encodes an image: its result is a ``BoundImage``."""
 
     pixels: np.ndarray
+    """uint8 (H W 3), upright."""
+
     kind = "encode"
 
     @property
@@ -67,17 +81,27 @@ class EncodeJob(EngineJob):
 
 @dataclass(kw_only=True, eq=False)
 class SegmentJob(EngineJob):
-    """Texts, all valid, on an encoded image -> a ``Result`` each. words: with the attention of words."""
+    """Segments an encoded image: its result is one ``Result`` per text."""
 
-    encoded: EncodedImages
+    encoded: BoundImage
+    """The image."""
+
     texts: tuple[str, ...]
+    """Expressions; all are valid."""
+
     threshold: float | None = None
+    """Least probability of a mask's pixels; None for the model's own."""
+
     presence: float | None = None
+    """Least probability that anything is meant; None for the model's own."""
+
     words: bool = False
+    """Whether to explain how much each word counted."""
+
     kind = "segment"
 
     def merges_with(self, other: EngineJob) -> bool:
-        """Whether both can be one call."""
+        """Whether both jobs can be one call of the model."""
         return (
             isinstance(other, SegmentJob)
             and other.encoded.image is self.encoded.image
@@ -87,12 +111,12 @@ class SegmentJob(EngineJob):
 
 
 class InferenceEngine:
-    """Computes the jobs of one model in the order in which they came, in a thread of its own.
+    """Computes the jobs of one model in a thread of its own, in the order of their arrival.
 
-    segmenter: the one that encodes; replacing it takes effect with the next image. batch_texts: expressions of one
-    call. batch_images: images of one call, if they wait together and the model gets them in one size. max_wait: seconds
-    that a lone expression waits for company, and only while ``others()``, the number of open requests, says that there may
-    be some.
+    segmenter: encodes images; replacing it takes effect with the next image. batch_texts: the most expressions of one call.
+    batch_images: the most images of one call; they are merged if they wait together and have one size for the model.
+    others: the number of open requests. max_wait: seconds that a lone expression waits to be merged, while ``others()``
+    says that there may be company.
     """
 
     def __init__(
@@ -114,8 +138,8 @@ class InferenceEngine:
         self._thread = threading.Thread(target=self._run, name=f"restr-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, job: EngineJob) -> Future[Timed]:
-        """Put a job in line; its future can be cancelled until it starts. Raises ``Problem`` once closed."""
+    def submit(self, job: EngineJob) -> Future[JobResult]:
+        """Queue a job; its future can be cancelled until it starts. Raises ``Problem`` once closed."""
         with self._news:
             if self._closing:
                 raise draining()
@@ -125,7 +149,7 @@ class InferenceEngine:
         return job.future
 
     def close(self) -> None:
-        """Take no more jobs, finish those in line, end the thread."""
+        """Take no more jobs, finish the queued ones, end the thread."""
         with self._news:
             self._closing = True
             self._news.notify_all()
@@ -139,7 +163,7 @@ class InferenceEngine:
                 self._compute(live, started)
 
     def _next(self) -> list[EngineJob]:
-        """The first job and whatever can go with it; empty at the end."""
+        """The next job and the jobs that can be merged with it; empty at the end."""
         with self._news:
             while not self._jobs:
                 if self._closing:
@@ -151,8 +175,8 @@ class InferenceEngine:
                 self._gather_images(first, batch)
             elif isinstance(first, SegmentJob):
                 until = time.monotonic() + self.max_wait
-                self._gather(first, batch)
-                # Worth waiting only while nothing else can be done and somebody may be about to ask.
+                self._gather_texts(first, batch)
+                # Worth waiting only while nothing else can be done, and another request may be about to ask.
                 while (
                     not self._jobs
                     and not self._closing
@@ -161,7 +185,7 @@ class InferenceEngine:
                     and (left := until - time.monotonic()) > 0
                 ):
                     self._news.wait(left)
-                    self._gather(first, batch)
+                    self._gather_texts(first, batch)
         self.metrics.waiting.labels(self.name).set(len(self._jobs))
         return batch
 
@@ -176,7 +200,7 @@ class InferenceEngine:
                 rest.append(job)
         self._jobs = rest
 
-    def _gather(self, first: SegmentJob, batch: list[EngineJob]) -> None:
+    def _gather_texts(self, first: SegmentJob, batch: list[EngineJob]) -> None:
         rest: deque[EngineJob] = deque()
         texts = self._texts(batch)
         for job in self._jobs:
@@ -193,7 +217,7 @@ class InferenceEngine:
         return sum(len(job.texts) for job in batch if isinstance(job, SegmentJob))
 
     def _starts(self, job: EngineJob, now: float) -> bool:
-        """Whether anybody still waits for the job's answer."""
+        """Whether somebody still waits for the job's result; if not, ends it."""
         if not job.future.set_running_or_notify_cancel():
             self.metrics.jobs.labels(self.name, job.kind, "cancelled").inc()
             return False
@@ -209,7 +233,7 @@ class InferenceEngine:
         try:
             values = self._values(batch)
         except Exception as error:
-            if len(batch) > 1:  # one request's failure is not another's
+            if len(batch) > 1:  # a failure of one request must not fail the others
                 for job in batch:
                     self._compute([job], time.monotonic())
                 return
@@ -222,23 +246,23 @@ class InferenceEngine:
         self.metrics.merged.labels(self.name, kind).observe(len(batch))
         for job, value in zip(batch, values, strict=True):
             self.metrics.jobs.labels(self.name, kind, "done").inc()
-            job.future.set_result(Timed(value, 1000 * (started - job.since), 1000 * took))
+            job.future.set_result(JobResult(value, 1000 * (started - job.since), 1000 * took))
 
     def _values(self, batch: list[EngineJob]) -> list[Any]:
         images = [job.pixels for job in batch if isinstance(job, EncodeJob)]
         if images:
             segmenter = self.segmenter
-            return [EncodedImages(image=image, segmenter=segmenter) for image in segmenter.encode_several(images)]
+            return [BoundImage(image=image, segmenter=segmenter) for image in segmenter.encode_several(images)]
         jobs = [job for job in batch if isinstance(job, SegmentJob)]
         encoded = jobs[0].encoded
         texts = list(dict.fromkeys(text for job in jobs for text in job.texts))
         results = encoded.segmenter.predict_encoded(encoded.image, texts, attention=jobs[0].words)
         found = dict(zip(texts, results, strict=True))
-        return [[_at(found[text], job.threshold, job.presence) for text in job.texts] for job in jobs]
+        return [[_with_thresholds(found[text], job.threshold, job.presence) for text in job.texts] for job in jobs]
 
 
-def _at(result: Result, threshold: float | None, presence: float | None) -> Result:
-    """The result with a request's own thresholds: probabilities do not depend on them."""
+def _with_thresholds(result: Result, threshold: float | None, presence: float | None) -> Result:
+    """The result with a request's own thresholds; the probabilities stay, as they do not depend on them."""
     return replace(
         result,
         threshold=result.threshold if threshold is None else threshold,

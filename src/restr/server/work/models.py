@@ -1,4 +1,4 @@
-"""A served model: loaded, warmed up, and loaded anew when its files change."""
+"""A served model: loaded, warmed up, and reloaded when its files change."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path
 import numpy as np
 
 from restr.errors import RestrError
-from restr.inference.backends.base import Backend
 from restr.inference.locate import model_folder
 from restr.inference.segmenter import Segmenter
 from restr.server.metrics import Metrics
-from restr.server.schemas import ModelInfo, Scoring
+from restr.server.schemas import Models, Scoring
 from restr.server.settings import ServerSettings
 from restr.server.work.admission import Admission
 from restr.server.work.engine import InferenceEngine
 
-logger = logging.getLogger("restr.server")
+_logger = logging.getLogger("restr.server")
 
-IMAGES_ON_A_GPU = 4  # encoded together; a processor is as fast one by one, and the first image's answer is earlier
+IMAGES_ON_A_GPU = 4  # encoded together; on a processor that is no faster, and the first answer comes later
 
 Signature = dict[str, tuple[int, int]]
+"""File name -> (time of change, size)."""
 
 
 class ServedModel:
     """A model under a name, with the engine that computes for it.
 
-    place: what ``Segmenter.from_pretrained`` takes. Loading blocks; call it outside the event loop.
+    place: where the model is, as ``Segmenter.from_pretrained`` takes it. Loading blocks: call it outside the event loop.
     """
 
     def __init__(
@@ -49,35 +49,35 @@ class ServedModel:
 
     @property
     def segmenter(self) -> Segmenter:
-        """The one that encodes from now on."""
+        """The segmenter that encodes new images."""
         return self.engine.segmenter
 
     @property
-    def knows_words(self) -> bool:
-        """Whether the backend can tell how much each word counted."""
-        return type(self.segmenter.backend).watched is not Backend.watched
+    def can_explain(self) -> bool:
+        """Whether the backend can say how much each word counted."""
+        return self.segmenter.backend.can_explain
 
     def reload(self) -> bool:
-        """Take the files in place if they are others than before; True if so. Files that do not load change nothing."""
+        """Load the model's files if they have changed; whether it did. Files that do not load change nothing."""
         signature = self._files()
         if signature in (self._signature, self._refused):
             return False
         try:
             segmenter, self._signature = self._load()
-        except (RestrError, OSError) as error:  # maybe half written: the next change is looked at again
+        except (RestrError, OSError) as error:  # maybe half written: tried again after the next change
             self._refused = signature
             self.metrics.loads.labels(self.name, "failed").inc()
-            logger.error("the changed files of the model %s do not load, the old ones stay: %s", self.name, error)
+            _logger.error("the changed files of the model %s do not load, the old ones stay: %s", self.name, error)
             return False
         self.engine.segmenter = segmenter
-        logger.info("the model %s was loaded anew", self.name)
+        _logger.info("the model %s was reloaded", self.name)
         return True
 
-    def info(self, *, default: bool) -> ModelInfo:
-        """What ``/v1/models`` says."""
+    def info(self, *, default: bool) -> Models.ModelInfo:
+        """The model's entry in the answer of ``/v1/models``."""
         segmenter = self.segmenter
         config = segmenter.config
-        return ModelInfo(
+        return Models.ModelInfo(
             name=self.name,
             default=default,
             backend=segmenter.backend.name,
@@ -87,11 +87,11 @@ class ServedModel:
             threshold=config.preprocess.threshold,
             presence=None if config.presence.kind == "none" else config.presence.threshold,
             scoring=Scoring(**asdict(config.score)),
-            words=self.knows_words,
+            words=self.can_explain,
         )
 
     def _load(self) -> tuple[Segmenter, Signature]:
-        signature = self._files()  # before the load, so that a change during it is seen as one
+        signature = self._files()  # before the load, so that a change during it is noticed later
         settings = self.settings
         segmenter = Segmenter.from_pretrained(self.place, device=settings.device, threads=settings.threads)
         warm_up(segmenter)
@@ -106,7 +106,7 @@ class ServedModel:
 
 
 def warm_up(segmenter: Segmenter) -> None:
-    """A first image and sentence, whose slowness no client should see."""
+    """Segment a first image, as the first call is slow."""
     side = segmenter.config.preprocess.size
     pixels = np.random.default_rng(0).integers(0, 256, (side * 3 // 4, side, 3), dtype=np.uint8)
     words = segmenter.tokenizer.vocabulary.words

@@ -1,0 +1,1 @@
+"""Training on cached features of a frozen vision encoder."""

@@ -1,8 +1,8 @@
-"""Learning without forgetting: fine-tuning goes on answering ordinary sentences as the model did before.
+"""Learning without forgetting: fine-tuning keeps the model's answers to ordinary sentences.
 
-Trained on glorps alone, a model soon takes everything for a glorp. So every second batch asks about ordinary things
-("left man", "the red car") in the very same pictures, and the answer to give is the one that the model gave before the
-training began, right or wrong (Li and Hoiem, Learning without Forgetting, ECCV 2016). No old photograph is needed.
+A model that is trained only on glorps soon takes everything for a glorp. So every second batch asks about ordinary
+things ("left man", "the red car") in the same pictures. Its target is the model's own answer from before the training,
+right or wrong (Li and Hoiem, Learning without Forgetting, ECCV 2016). No old photographs are needed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from restr.text.tokenizer import Tokenizer
 from restr.training.cached.features import FeatureStore
 
 EACH = 12  # sentences a picture
-_MOST = 100  # pictures that are asked about: more would only take longer before training begins
+_MOST = 100  # pictures to ask about; more would only delay the start of the training
 PEOPLE, PLACED, COLOURED = 0.25, 0.4, 0.25  # shares of the sentences
 _SIDES = ("left", "right", "top", "bottom", "middle")
 
 
 class Alternating:
-    """A batch of ``new``, a batch of ``old``, and so on: with ``TrainConfig(accumulate=2)`` each step has one of both."""
+    """Batches of ``new`` and ``old`` by turns; with ``TrainConfig(accumulate=2)`` each step has one of each."""
 
     def __init__(self, new: Batches, old: Batches) -> None:
         self.both = (new, old)
@@ -41,10 +41,10 @@ class Alternating:
 
 
 class Rehearsal:
-    """Batches of ordinary sentences about cached pictures, with the masks that ``model`` finds when this is built.
+    """Batches of ordinary sentences about cached pictures, with the masks that ``model`` finds at construction.
 
-    The masks are probabilities: what the model was in doubt about may stay so. names: of the pictures in ``store``.
-    batch, per_image: sentences a batch and a picture.
+    The masks are probabilities, so the model's doubts are kept, too. names: of the pictures in ``store``. batch, per_image:
+    sentences per batch and per picture.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Rehearsal:
             self.alike[store.entries[name].grid].append(name)
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step: pictures of one grid, each grid as often as it has pictures."""
+        """The batch of a step: pictures of one grid; a grid is drawn in proportion to its pictures."""
         rng = np.random.default_rng((self.seed, 3, step))
         first = self.names[rng.integers(len(self.names))]
         names = self.alike[self.store.entries[first].grid]
@@ -94,17 +94,17 @@ class Rehearsal:
 
     @torch.no_grad()
     def _answers(self, model: ReSTR, name: str) -> np.ndarray:
-        """What the model says about the picture's sentences, uint8 (EACH H W), 255 = certain."""
+        """The model's masks for the picture's sentences, uint8 (EACH H W), 255 = probability 1."""
         device = next(model.parameters()).device
-        ids, word_pad = (torch.from_numpy(array).to(device) for array in self.tokenizer(self.texts[name]))
+        ids = torch.from_numpy(self.tokenizer(self.texts[name])[0]).to(device)
         patches, grid = self._features(name)
-        image = PatchFeatures(patches.float().to(device), grid)
-        logits = model.eval().segment(image, model.encode_words(ids, word_pad), word_pad).logits[:, 0]
+        image = model.eval().project(PatchFeatures(patches.float().to(device), grid))
+        logits = model.segment(image, ids).logits[:, 0]
         return (logits.sigmoid() * 255).round().byte().cpu().numpy()
 
 
 def ordinary_sentences(rng: np.random.Generator, count: int) -> list[str]:
-    """Sentences about people, things and places, some with a side or a colour, whether the picture shows such or not."""
+    """Sentences about people and things, some with a side or a colour, whether or not the picture shows them."""
     found = []
     for _ in range(count):
         category = "person" if rng.random() < PEOPLE else str(rng.choice(list(NOUNS)))

@@ -131,7 +131,7 @@ def shard(model: ReSTR) -> None:
         if isinstance(module, Block):
             fully_shard(module)
     fully_shard(model)
-    for method in ("encode_image", "encode_words", "segment"):
+    for method in ("encode_image", "project", "segment"):
         register_fsdp_forward_method(model, method)
 
 

@@ -1,4 +1,4 @@
-"""A batch through the model, and how well it did."""
+"""A batch through the model, and its IoU."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from restr.model.vision import PatchFeatures
 
 
 def forward_batch(model: ReSTR, batch: Batch) -> ReSTROutput:
-    """The whole model on images, or everything after the vision encoder on cached patch features."""
+    """The model on a batch of images, or on cached features of the vision encoder."""
     if batch.patches is not None and batch.grid is not None:
-        features = PatchFeatures(batch.patches.float(), batch.grid)
+        image = model.project(PatchFeatures(batch.patches.float(), batch.grid))
     else:
-        features = model.encode_image(batch.image)  # type: ignore[arg-type]
+        image = model.encode_image(batch.image)  # type: ignore[arg-type]
     if batch.image_of is not None:
-        features = PatchFeatures(features.patches[batch.image_of], features.grid)
-    return model.segment(features, model.encode_words(batch.ids, batch.word_pad), batch.word_pad)
+        image = image.rows(batch.image_of)
+    return model.segment(image, batch.ids)
 
 
 @torch.no_grad()
 def mean_iou(logits: Tensor, mask: Tensor) -> float:
-    """Of the batch, at the logits' size; two empty masks agree (1), as in ``restr.metrics``."""
+    """The batch's mean IoU at the logits' size; 1 if both masks are empty, as in ``restr.metrics``."""
     return iou(logits > 0, mask > 0.5).mean().item()

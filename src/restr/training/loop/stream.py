@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from restr.data.batch import Batch, Batches
 from restr.errors import DataError, RestrError
-from restr.model.memory import keep_freed_memory
+from restr.model.device import keep_freed_memory
 from restr.training.loop.signals import ignore_interrupts
 
 _logger = logging.getLogger("restr")

@@ -14,7 +14,7 @@ import torch
 
 from restr.data.batch import Batch
 from restr.errors import CheckpointError, ConfigError, DataError, DivergedError
-from restr.model.memory import keep_freed_memory
+from restr.model.device import keep_freed_memory
 from restr.model.restr import ReSTR
 from restr.training.config import WITHOUT_EFFECT, TrainConfig
 from restr.training.loop import checkpoint, distributed

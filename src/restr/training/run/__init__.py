@@ -1,0 +1,1 @@
+"""What a run leaves and shows: log, record, curves, sheets, report, loggers."""

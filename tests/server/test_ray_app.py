@@ -1,4 +1,4 @@
-"""The server under Ray Serve: options, and a cluster of two nodes that loses one of them under load.
+"""The server under Ray Serve: its application, and a cluster of two nodes that loses one of them under load.
 
 Skipped without Ray, which is in no developer's extra: pip install -e '.[ray,client]', then pytest -m 'slow or not slow' here.
 """
@@ -18,9 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from restr.errors import ConfigError
 from restr.inference.segmenter import Segmenter
-from restr.server.settings import ServerSettings
+from restr.server.files.store import StoredFile
 from served import model_in, photograph, wait_until
 
 if find_spec("ray") is None:
@@ -30,52 +29,30 @@ with warnings.catch_warnings(action="ignore"):  # Ray's own, of pydantic
     from ray import serve
     from ray.cluster_utils import Cluster
 
-    from restr.server.files.ray_copies import COPIES, RayStore
-    from restr.server.processes import ray_app
-    from restr.server.processes.ray_app import NAME, app, settings_of
-pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's too: sockets and files that are open at the end of a cluster
+    from restr.server import ray_app
+    from restr.server.files.ray_store import ACTORS, RayStore
+    from restr.server.processes.ray_replicas import DEPLOYMENT
+    from restr.server.ray_app import app
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's: sockets and files left open at the end of a cluster
 
 PORT = 8471
 TEXTS = ("left", "red", "blue circle")
 
 
-def test_options_are_those_of_restr_serve() -> None:
-    found = settings_of({"model": ["a=x", "b=y"], "rate-limit": "60", "kept_s": 5, "allowed_host": "here"})
-    assert found == ServerSettings(host="0.0.0.0", models=("a=x", "b=y"), rate_limit=60, kept_s=5.0, hosts=("here",))
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"port": 80}, "port is 80, but Ray Serve decides"),
-        ({"workers": 2}, "replicas=N"),
-        ({"colour": "red"}, "--colour=red cannot be read"),
-        ({"threads": "many"}, "--threads=many cannot be read"),
-        ({"replicas": "1.5"}, "replicas is 1.5"),
-        ({"replicas": 0}, "at least 1"),
-        ({"cpus": "two"}, "cpus is 'two'"),
-        ({"gpus": -1}, "gpus is -1"),
-    ],
-)
-def test_what_cannot_be_read_is_said(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(said)):
-        app(options)
-
-
 def test_the_line_of_the_documentation_is_an_application() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "server.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
     for text in (page, ray_app.__doc__ or ""):
         (line,) = re.findall(r"serve run restr\.server\.ray_app:app (.+)", text)
         made = app(dict(word.partition("=")[::2] for word in line.split()))
         deployment = made._bound_deployment
-        assert (deployment.name, deployment.num_replicas) == (NAME, 4) and (deployment.ray_actor_options or {})[
+        assert (deployment.name, deployment.num_replicas) == (DEPLOYMENT, 4) and (deployment.ray_actor_options or {})[
             "num_cpus"
         ] == 2
         assert deployment.init_args[0].rate_limit == 600
 
 
 class Load:
-    """Clients that ask until told to stop, and remember every answer that is not the right one."""
+    """Clients that ask until told to stop, and remember every wrong answer."""
 
     def __init__(self, address: str, folder: Path) -> None:
         self.address, self.stop = address, threading.Event()
@@ -117,7 +94,7 @@ class Load:
 
 
 def replicas_of(address: str, samples: int = 24) -> dict[str, float]:
-    """Questions that each replica has answered, by the time at which it loaded its model."""
+    """The number of answered questions of each replica; the time at which it loaded its model is the key."""
     found: dict[str, float] = {}
     for _ in range(samples):
         text = httpx.get(f"{address}/metrics", timeout=60).text
@@ -129,7 +106,7 @@ def replicas_of(address: str, samples: int = 24) -> dict[str, float]:
 
 
 def node_of(name: str) -> set[str]:
-    """The nodes of the living actors whose name has this in it."""
+    """The nodes of the living actors whose name contains ``name``."""
     from ray._private.state import actors
 
     return {
@@ -140,8 +117,8 @@ def node_of(name: str) -> set[str]:
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray's processes import the tests' model builder nowhere, but restr itself.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "src"))
+    # Ray's processes must import restr, but none of the tests' helpers.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "src"))
     folder = model_in(tmp_path)
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     other = nodes.add_node(num_cpus=2)
@@ -157,7 +134,7 @@ def cluster(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_node_that_dies_under_load_costs_the_requests_that_were_on_it(cluster) -> None:
     nodes, other, folder, address = cluster
-    assert len(node_of(f"#{NAME}#")) == 2 and len(node_of("images-")) == 2, "not spread over both nodes"
+    assert len(node_of(f"#{DEPLOYMENT}#")) == 2 and len(node_of("images-")) == 2, "not spread over both nodes"
     load = Load(address, folder)
     [each.start() for each in load.threads]
     try:
@@ -168,7 +145,7 @@ def test_a_node_that_dies_under_load_costs_the_requests_that_were_on_it(cluster)
         nodes.remove_node(other, allow_graceful=False)
         wait_until(
             lambda: set(replicas_of_quietly(address)) - set(before), 120
-        )  # the lost one was replaced, on the node that is left
+        )  # the lost replica was replaced, on the remaining node
         recovered = time.monotonic()
         time.sleep(6)
         after = replicas_of(address)
@@ -190,7 +167,7 @@ def test_a_node_that_dies_under_load_costs_the_requests_that_were_on_it(cluster)
 
 
 def replicas_of_quietly(address: str) -> dict[str, float]:
-    """As ``replicas_of``, but nothing while requests fail."""
+    """As ``replicas_of``, but empty while requests fail."""
     try:
         return replicas_of(address, samples=8)
     except (AssertionError, httpx.HTTPError):
@@ -218,11 +195,11 @@ def test_an_image_is_forgotten_by_all_and_a_lost_actor_is_filled_again(cluster) 
             raise ValueError(f"no {copy}")
         return ray.get_actor(names[0], namespace="serve")
 
-    copies = RayStore(find, seconds=10)
-    copies.put("handle", "tiny", b"bytes")
-    ray.kill(find(COPIES[0]))
-    assert copies.touch("handle") and copies.holds("handle")
-    wait_until(lambda: len(node_of(COPIES[0])) == 1 and not ray.get(find(COPIES[0]).holds.remote("handle")), 60)
-    assert copies.get("handle") == ("tiny", b"bytes")
-    wait_until(lambda: ray.get(find(COPIES[0]).holds.remote("handle")))
-    assert copies.remove("handle") and not copies.remove("handle") and copies.get("handle") is None
+    store = RayStore(find, seconds=10)
+    store.put("handle", StoredFile("tiny", b"bytes"))
+    ray.kill(find(ACTORS[0]))
+    assert store.touch("handle") and store.holds("handle")
+    wait_until(lambda: len(node_of(ACTORS[0])) == 1 and not ray.get(find(ACTORS[0]).holds.remote("handle")), 60)
+    assert store.get("handle") == ("tiny", b"bytes")
+    wait_until(lambda: ray.get(find(ACTORS[0]).holds.remote("handle")))
+    assert store.remove("handle") and not store.remove("handle") and store.get("handle") is None

@@ -1,4 +1,4 @@
-"""What a server says: what it found, or why it refused."""
+"""The answers of a server: what it found, or why it refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from restr.errors import RestrError
 
 
 class ServerError(RestrError):
-    """The server refused. type: the problem's name, such as "queue-full". status: HTTP's. document: all that it said."""
+    """The server refused a request.
+
+    type: the problem's name, such as "queue-full". status: HTTP's. document: the whole answer.
+    """
 
     def __init__(self, status: int, document: dict[str, Any]) -> None:
         self.status, self.document = status, document
@@ -23,8 +26,8 @@ class ServerError(RestrError):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Found:
-    """What one expression names. document: the server's own, with every form that was asked for."""
+class RemoteResult:
+    """What one expression names, as the server answered. document: the answer itself, with every form that was asked for."""
 
     document: dict[str, Any]
 
@@ -40,7 +43,7 @@ class Found:
 
     @property
     def presence(self) -> float | None:
-        """The probability that the image shows what is meant at all; None from a model that does not say."""
+        """The probability that the image shows anything that the expression names; None from a model that does not say."""
         return self.document["presence"]
 
     @property

@@ -1,7 +1,8 @@
-"""`restr serve` in a process of its own, for what asks it from outside."""
+"""`restr serve` in a process of its own, for tests and benchmarks that ask it from outside."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -14,33 +15,39 @@ from typing import Self
 
 import httpx
 
-READY_S = 120.0
+_READY_S = 120.0
 
 
-class Server:
-    """The real server on a free port, with the bundled model unless the options say otherwise; ready inside ``with``."""
+class ServerProcess:
+    """The real server on a free port, with the bundled model unless the options name another; ready inside ``with``."""
 
-    def __init__(self, *options: str) -> None:
-        command = [sys.executable, "-m", "restr", "serve", "--port", "0", "--log", "off", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    def __init__(self, *options: str, threads: int | None = None) -> None:
+        """threads: of OpenMP, if not its default."""
+        command = [sys.executable, "-m", "restr", "serve", "--port", "0", *options]
+        environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+        )
         self.said: list[str] = []
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
     def __enter__(self) -> Self:
-        self._until(lambda: self.address and self._ready())
+        try:
+            self._until(lambda: self.address and self._ready())
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.process.terminate()
-        self.process.wait(60)
-        self._listener.join(10)
+        self._end()
 
     @property
     def address(self) -> str:
-        """Empty until it says where it listens."""
+        """Where it listens; empty until it says so."""
         return next((found[0] for line in list(self.said) if (found := re.search(r"http://[\d.]+:\d+", line))), "")
 
     def workers(self) -> list[int]:
@@ -48,7 +55,7 @@ class Server:
         return [int(found[1]) for line in list(self.said) if (found := re.search(r"worker (\d+) is ready", line))]
 
     def until_ready(self, count: int) -> list[int]:
-        """Wait until so many workers have become ready since the start."""
+        """Wait until ``count`` workers have become ready since the start; their process numbers."""
         self._until(lambda: len(self.workers()) >= count)
         return self.workers()
 
@@ -74,8 +81,15 @@ class Server:
             self.said.append(line.rstrip())
 
     def _until(self, holds: Callable[[], object]) -> None:
-        end = time.monotonic() + READY_S
+        end = time.monotonic() + _READY_S
         while not holds():
             if self.process.poll() is not None or time.monotonic() > end:
-                raise SystemExit("the server did not become ready:\n" + "\n".join(self.said[-20:]))
-            time.sleep(0.05)
+                raise RuntimeError("the server did not become ready:\n" + "\n".join(self.said[-20:]))
+            time.sleep(0.02)
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.wait(30)
+        self._listener.join(30)  # ends with the last worker
+        assert self.process.stderr is not None
+        self.process.stderr.close()

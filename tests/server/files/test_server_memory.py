@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from restr.server.files.folder import Shelved
 from restr.server.files.memory import MemoryStore
+from restr.server.files.store import StoredFile
 
 
 class Clock:
@@ -15,38 +15,38 @@ class Clock:
         return self.now
 
 
-def shelf(most: int = 100, seconds: float = 10.0) -> tuple[MemoryStore, Clock]:
+def store(most: int = 100, seconds: float = 10.0) -> tuple[MemoryStore, Clock]:
     clock = Clock()
     return MemoryStore(most=most, seconds=seconds, clock=clock), clock
 
 
-def file(size: int) -> Shelved:
-    return Shelved("m", b"x" * size)
+def file(size: int) -> StoredFile:
+    return StoredFile("m", b"x" * size)
 
 
 def test_a_file_comes_back_until_it_is_removed() -> None:
-    kept, _ = shelf()
-    kept.put("a", Shelved("m", b"one"))
+    kept, _ = store()
+    kept.put("a", StoredFile("m", b"one"))
     assert kept.get("a") == ("m", b"one") and kept.held == 3
-    kept.put("a", Shelved("m", b"two!"))
+    kept.put("a", StoredFile("m", b"two!"))
     assert kept.get("a") == ("m", b"two!") and kept.held == 4
     assert kept.remove("a") and kept.held == 0
     assert not kept.remove("a") and kept.get("a") is None and not kept.touch("a")
 
 
-def test_the_least_recently_used_makes_way() -> None:
-    kept, clock = shelf()
+def test_the_least_recently_used_is_evicted() -> None:
+    kept, clock = store()
     for clock.now, name in enumerate("abc"):
         kept.put(name, file(30))
-    assert kept.touch("a") and kept.holds("b")  # to hold one is no use of it
+    assert kept.touch("a") and kept.holds("b")  # which is not a use
     kept.put("d", file(30))
     assert [kept.holds(name) for name in "abcd"] == [True, False, True, True] and kept.held == 90
     kept.put("e", file(101))  # more than everything
     assert kept.held == 0 and not kept.holds("e")
 
 
-def test_what_is_not_used_expires() -> None:
-    kept, clock = shelf()
+def test_unused_files_expire() -> None:
+    kept, clock = store()
     kept.put("a", file(1))
     kept.put("b", file(1))
     clock.now = 9.0

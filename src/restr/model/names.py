@@ -1,3 +1,0 @@
-"""The files of a model folder; here, so that naming them needs no torch."""
-
-CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocab.txt"
