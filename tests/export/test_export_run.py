@@ -234,7 +234,7 @@ def test_one_size_alone(folder: Path) -> None:
 
     sized = Sized(replace(ExportManifest.read(folder), size=(64, 64)))
     assert sized.encode_image(np.zeros((1, 3, 64, 64), np.float32)).shape == (1, 3, 64, 64)
-    with pytest.raises(ImageError, match="64 x 64 alone"):
+    with pytest.raises(ImageError, match="takes only 64 x 64"):
         sized.encode_image(np.zeros((1, 3, 64, 60), np.float32))
 
 
