@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from picture_files import GREY, PICTURE, PIXELS, chunk, png, saved, turned
-from restr import pictures
 from restr.data.pictures import entry_picture
 from restr.errors import DatasetError, ImageError
 from restr.inference.sources import read_image
+from restr.pictures import reading
 
 ALPHA = Image.fromarray(np.dstack([PIXELS, np.broadcast_to(GREY[..., None], (24, 36, 1))]))
 GREY16 = GREY.astype(np.uint16) * 257
@@ -96,7 +96,7 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
 
 def survive(form: str, count: int, seed: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """Reads a form's damaged files as prediction and as a dataset does; returns how many were refused, by both."""
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 2**22)  # a damaged size costs memory and time, and shows nothing
+    monkeypatch.setattr(reading, "MOST_PIXELS", 2**22)  # a damaged size costs memory and time, and shows nothing
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2**21)
     rng = np.random.default_rng((seed, sum(form.encode())))
     refused = 0

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import picture_files
-from restr import pictures, presets
+from restr import presets
 from restr.cli.main import main
 from restr.data.opener import Folder
 from restr.data.photos import load_photos
@@ -29,6 +29,7 @@ from restr.inspection.check_page import thumbnail
 from restr.masks import rle_encode
 from restr.model.build import build_model
 from restr.model.weights import save_pretrained
+from restr.pictures import reading
 from restr.server.intake import decode
 from restr.text.vocabulary import Vocabulary
 
@@ -182,7 +183,7 @@ def test_annotations_decide_whether_a_turned_picture_is_shown_as_it_is_stored(fo
     # Of a square picture both have the size; then it is upright, as people see it.
     square = picture_files.saved(Image.fromarray(picture_files.PIXELS[:, :24]), exif=picture_files.turned(3))
     np.testing.assert_array_equal(
-        pictures.read_picture(square, "a").sized((24, 24)), picture_files.PIXELS[::-1, :24][:, ::-1]
+        reading.read_picture(square, "a").sized((24, 24)), picture_files.PIXELS[::-1, :24][:, ::-1]
     )
 
 
@@ -191,7 +192,7 @@ def test_the_limit_is_ours_and_the_warning_is_nobodys(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
     assert read_image(picture_files.saved()).shape == picture_files.PIXELS.shape  # 864 pixels: Pillow would warn
     monkeypatch.undo()
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 800)
+    monkeypatch.setattr(reading, "MOST_PIXELS", 800)
     for source in (picture_files.saved(), picture_files.PICTURE):
         with pytest.raises(ImageTooLargeError, match="36 x 24 = 864 pixels, at most 800 are read; make it smaller"):
             read_image(source)
@@ -218,9 +219,9 @@ def test_filters_of_warnings_are_left_as_they_were(folder):
 
 
 def test_a_bug_of_ours_and_a_ctrl_c_are_not_called_damage():
-    with pytest.raises(KeyboardInterrupt), pictures.open_picture(picture_files.saved(), "a.png"):
+    with pytest.raises(KeyboardInterrupt), reading.open_picture(picture_files.saved(), "a.png"):
         raise KeyboardInterrupt
-    with pytest.raises(DatasetError, match="the store is gone"), pictures.open_picture(picture_files.saved(), "a.png"):
+    with pytest.raises(DatasetError, match="the store is gone"), reading.open_picture(picture_files.saved(), "a.png"):
         raise DatasetError("the store is gone")
 
 
@@ -242,9 +243,9 @@ def test_pipes_are_read_to_their_end(tmp_path, folder):
 
 
 def test_a_pipe_without_an_end_is_given_up(monkeypatch):
-    monkeypatch.setattr(pictures, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(reading, "MOST_BYTES", 10_000)
     with pytest.raises(ImageTooLargeError, match="/dev/zero gives more than 10,000 bytes"):
-        pictures.read_picture(Endless(), "/dev/zero")  # type: ignore[arg-type]
+        reading.read_picture(Endless(), "/dev/zero")  # type: ignore[arg-type]
 
 
 class Endless(io.RawIOBase):

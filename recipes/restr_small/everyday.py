@@ -26,8 +26,8 @@ from restr import Segmenter
 from restr.data.photos import PhotoSet, load_photos
 from restr.data.sample import Sample
 from restr.errors import DataError
-from restr.evaluation.cases import draw_cases
 from restr.evaluation.evaluate import EvaluationResult, evaluate
+from restr.evaluation.reports.cases import draw_cases
 
 SENTENCES = Path(__file__).with_name("everyday_val.jsonl")
 WEARER = "person"  # as an instance: who wears a street photograph's garments, the first instance of its scene

@@ -13,8 +13,8 @@ import tyro
 
 from restr import Segmenter
 from restr.data.sample import SampleList
-from restr.evaluation.cases import draw_cases
 from restr.evaluation.evaluate import evaluate
+from restr.evaluation.reports.cases import draw_cases
 from restr.files import written_whole
 from restr.formats.catalog import open_dataset
 

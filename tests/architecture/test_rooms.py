@@ -12,8 +12,6 @@ import source
 VERBS = ("cli.verbs", "cli.data")
 # Folder -> why it may hold more than MOST modules. "" is the root.
 CROWDED = {
-    "": "one module for each thing that several parts need, with no folder between a user and its name",
-    "evaluation": "one module for each way to measure, and one for each page that shows it",
     "model": "one module for each box of the figure, and one for each way in and out of a file",
 }
 MOST = 13

@@ -20,7 +20,7 @@ from restr.errors import ConfigError, DataError
 from restr.evaluation.calibration import draw_reliability, scored
 from restr.evaluation.evaluate import EvaluationResult, evaluate
 from restr.evaluation.protocol import protocol
-from restr.evaluation.report import evaluation_table
+from restr.evaluation.reports.report import evaluation_table
 from restr.metrics import area_under_curve, calibration_bins, expected_calibration_error
 from restr.model.build import build_model
 from restr.model.weights import save_pretrained

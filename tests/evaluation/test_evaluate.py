@@ -14,7 +14,7 @@ from restr.errors import DataError, DatasetError
 from restr.evaluation import datasets
 from restr.evaluation.datasets import PhotoExpressions, choose_expressions, drawn_scenes
 from restr.evaluation.grouping import other_targets
-from restr.evaluation.report import evaluation_table
+from restr.evaluation.reports.report import evaluation_table
 from restr.grammar.meaning.description import Description, Reference
 from restr.grammar.scene import Instance, Scene
 

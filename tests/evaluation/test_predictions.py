@@ -16,7 +16,7 @@ from restr.errors import DataError, DatasetError
 from restr.evaluation.comparison import compare_records
 from restr.evaluation.predictions import read_predictions, read_records, score
 from restr.evaluation.protocol import protocol
-from restr.evaluation.report import write_evaluation
+from restr.evaluation.reports.report import write_evaluation
 from restr.formats.catalog import open_dataset
 from restr.masks import rle_encode
 from restr.report.overlay import TRUTH

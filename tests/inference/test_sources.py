@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restr.embedded import abbreviate
 from restr.errors import ImageError
 from restr.inference.sources import image_name, read_image
+from restr.pictures.embedded import abbreviate
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 PICTURE = Image.fromarray(PIXELS)

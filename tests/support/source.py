@@ -104,17 +104,20 @@ def leads_somewhere(name: str) -> bool:
         return True
     for end in range(len(words), 0, -1):
         if (module := ".".join(words[:end])) in modules():
-            return end == len(words) or defines(module, ".".join(words[end:]))
+            rest = ".".join(words[end:])
+            return not rest or rest in exported(module) or defines(module, rest)
     return False
 
 
 @cache
-def exported() -> set[str]:
-    """The names that ``restr`` itself offers."""
-    (values,) = (
-        node.value for name, node in defined_names(tree("").body) if name == "__all__" and isinstance(node, ast.Assign)
-    )
-    return set(ast.literal_eval(values))
+def exported(module: str = "") -> set[str]:
+    """The names of a package's ``__all__``; by default what ``restr`` itself offers."""
+    values = [
+        node.value
+        for name, node in defined_names(tree(module).body)
+        if name == "__all__" and isinstance(node, ast.Assign)
+    ]
+    return set().union(*(ast.literal_eval(value) for value in values))
 
 
 def first_sentence(node: ast.Module | ast.ClassDef) -> str:

@@ -17,7 +17,7 @@ from restr.errors import DataError
 from restr.evaluation.comparison import compare_records
 from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
 from restr.evaluation.protocol import protocol
-from restr.evaluation.report import evaluation_table, write_evaluation
+from restr.evaluation.reports.report import evaluation_table, write_evaluation
 from restr.files import write_whole
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.result import Result

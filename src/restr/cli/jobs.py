@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from restr.embedded import is_data_uri
 from restr.errors import ImageError, UsageError
 from restr.files import read_lines
 from restr.inference.sources import SUFFIXES
+from restr.pictures.embedded import is_data_uri
 
 STDIN = "-"
 

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from restr.embedded import abbreviate, decode_embedded, is_data_uri
+from restr.pictures.embedded import abbreviate, decode_embedded, is_data_uri
 
 
 class Opener(Protocol):

@@ -20,7 +20,7 @@ from restr.files import read_text
 from restr.grammar.scene import PARTLY, Instance, Scene
 from restr.grammar.words.categories import PERSONAL_BAGS
 from restr.masks import rle_decode
-from restr.pictures import read_picture
+from restr.pictures.reading import read_picture
 
 ANNOTATIONS, IMAGES = "instances.json", "images"
 

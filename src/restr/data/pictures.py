@@ -1,4 +1,4 @@
-"""The pictures of a dataset's entries, read by ``restr.pictures`` like all others."""
+"""The pictures of a dataset's entries, read by ``restr.pictures.reading`` like all others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from restr.data.opener import Opener
 from restr.errors import DatasetError, ImageError
-from restr.pictures import read_picture
+from restr.pictures.reading import read_picture
 
 
 def entry_picture(files: Opener, name: str, size: tuple[int, int] | None, where: str) -> np.ndarray:

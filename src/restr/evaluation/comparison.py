@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample, SampleSource
 from restr.errors import DataError
-from restr.evaluation.cases import CAPTION, CELL, GAP, draw_case, find_samples
 from restr.evaluation.evaluate import Record
+from restr.evaluation.reports.cases import CAPTION, CELL, GAP, draw_case, find_samples
 from restr.metrics import bootstrap_interval, ratio_interval
 from restr.report.overlay import draw_legend
 from restr.report.text import INK, PAPER

@@ -1,6 +1,6 @@
 """Images from every source - path, pipe, bytes, base64 text, PIL image, array - as upright uint8 RGB.
 
-Files are read by ``restr.pictures``, in prediction as in training and evaluation.
+Files are read by ``restr.pictures.reading``, in prediction as in training and evaluation.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from restr.embedded import abbreviate, decode_embedded
 from restr.errors import ImageError
-from restr.pictures import from_array, from_pil, read_picture
+from restr.pictures.embedded import abbreviate, decode_embedded
+from restr.pictures.reading import from_array, from_pil, read_picture
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif",

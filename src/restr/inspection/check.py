@@ -17,7 +17,7 @@ from restr.data.entries.left_out import BAD, LeftOut
 from restr.data.entries.regions import mask_of
 from restr.data.opener import Opener
 from restr.errors import DatasetError, ImageError, UnreachableError
-from restr.pictures import read_picture
+from restr.pictures.reading import read_picture
 from restr.text.vocabulary import Vocabulary
 from restr.text.words import find_words, normal
 

@@ -16,7 +16,7 @@ from restr.data.opener import Opener
 from restr.errors import DatasetError, ImageError
 from restr.inspection.check import PROBLEM_KINDS, CheckReport, DatasetProblem
 from restr.inspection.style import RULES
-from restr.pictures import read_picture
+from restr.pictures.reading import read_picture
 from restr.report.overlay import highlight_mask
 from restr.report.page import document, html_table
 

@@ -65,7 +65,7 @@ def evaluate_and_report(settings: Eval, *, command: str = "") -> EvaluationResul
     from restr.cli.progress import progress_bar
     from restr.evaluation.evaluate import summarise
     from restr.evaluation.journal import Journal
-    from restr.evaluation.report import evaluation_table, write_evaluation
+    from restr.evaluation.reports.report import evaluation_table, write_evaluation
     from restr.evaluation.run import EvalSetup, measure_all
 
     plan = plan_evaluation(settings, settings.model, _protocol_of(settings), precision=settings.precision)

@@ -16,9 +16,9 @@ from restr.cli.jobs import STDIN, PredictJob, list_jobs, split_arguments
 from restr.cli.options import DeviceOptions, ModelOptions, parsed
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
-from restr.embedded import abbreviate
 from restr.errors import ImageError, RestrError, UsageError
 from restr.inference.forms import FILE_FORMS, check_file_forms, coco_document
+from restr.pictures.embedded import abbreviate
 
 if TYPE_CHECKING:
     from restr.inference.result import Result

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     from restr.cli.notices import announce
     from restr.evaluation.predictions import read_predictions, score
     from restr.evaluation.protocol import protocol
-    from restr.evaluation.report import evaluation_table, write_evaluation
+    from restr.evaluation.reports.report import evaluation_table, write_evaluation
     from restr.evaluation.samples import open_samples
 
     samples = announce(open_samples(settings.data, settings.root), settings.data)

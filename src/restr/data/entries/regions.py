@@ -22,7 +22,7 @@ from restr.data.entries.matlab import matrices_in
 from restr.data.opener import Opener
 from restr.errors import DataError, DatasetError
 from restr.masks import rle_decode, rle_lengths
-from restr.pictures import open_picture
+from restr.pictures.reading import open_picture
 
 _FORMS = ("rle", "polygons", "box", "file", "mat")
 _DAMAGE = (DataError, KeyError, TypeError, ValueError, OverflowError, IndexError, OSError, MemoryError)

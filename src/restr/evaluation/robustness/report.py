@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample, SampleSource
-from restr.evaluation.cases import GAP, case_picture
 from restr.evaluation.evaluate import Record, rounded_json
-from restr.evaluation.report import write_files
+from restr.evaluation.reports.cases import GAP, case_picture
+from restr.evaluation.reports.report import write_files
 from restr.evaluation.robustness.measure import MarkedNothing, Retained, RobustnessResult, perturbed, sheet_samples
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS
 from restr.report.charts import BLACK, BLUE, Bar, chart_png, draw_bars, has_matplotlib, open_figure

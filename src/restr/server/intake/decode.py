@@ -13,7 +13,7 @@ import numpy as np
 from starlette.requests import ClientDisconnect, Request
 
 from restr.errors import ImageError, ImageTooLargeError
-from restr.pictures import from_pil, open_picture
+from restr.pictures.reading import from_pil, open_picture
 from restr.server.intake.trailing_data import check_whole
 from restr.server.problems import Problem
 

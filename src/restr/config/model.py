@@ -2,7 +2,7 @@
 
 The tree is the model's: ``ModelConfig`` has one config for each box of the paper's figure, and
 ``PreprocessConfig`` for the way from a photograph to the model's input. Training, evaluation, prediction and export
-all read the same object. The encoders' configs come from ``restr.encoder_configs``.
+all read the same object.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from restr.encoder_configs import FusionConfig, LanguageConfig, VisionConfig
-from restr.encoder_configs import TransformerConfig as TransformerConfig  # for whoever builds a config
+from restr.config.encoders import FusionConfig, LanguageConfig, VisionConfig
 from restr.errors import ConfigError
 from restr.fields import at_least, from_dict, one_of
 

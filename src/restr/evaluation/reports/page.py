@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from restr.data.sample import Sample
-from restr.evaluation.cases import case_picture
 from restr.evaluation.evaluate import EvaluationResult, Record
-from restr.evaluation.published import CAUTION, beside
+from restr.evaluation.reports.cases import case_picture
+from restr.evaluation.reports.published import CAUTION, beside
 from restr.report.overlay import FOUND, TRUTH
 from restr.report.page import document, figure, html_table, number_tiles, section
 from restr.report.tables import percent

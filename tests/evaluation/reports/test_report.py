@@ -12,9 +12,9 @@ from PIL import Image
 from html_pages import Page
 from oracles import Oracle, make_samples, run
 from restr.errors import DataError
-from restr.evaluation.cases import choose_cases, draw_cases
-from restr.evaluation.published import beside, latex_rows, markdown_rows
-from restr.evaluation.report import write_evaluation
+from restr.evaluation.reports.cases import choose_cases, draw_cases
+from restr.evaluation.reports.published import beside, latex_rows, markdown_rows
+from restr.evaluation.reports.report import write_evaluation
 
 
 def test_report_files_say_what_was_measured(tmp_path):

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from restr.errors import ImageError, ImageTooLargeError, RestrError
-from restr.png_notes import without_notes
+from restr.pictures.png_notes import without_notes
 
 MOST_PIXELS = (
     178_956_970  # half a gigabyte as RGB; twice ``PIL.Image.MAX_IMAGE_PIXELS``, which is Pillow's limit as well

@@ -10,10 +10,10 @@ from typing import Any
 
 from restr.data.sample import Sample, SampleSource
 from restr.evaluation.calibration import draw_reliability
-from restr.evaluation.cases import choose_cases, draw_cases, find_samples
 from restr.evaluation.evaluate import EvaluationResult, record_lines
-from restr.evaluation.page import GENERALISED, evaluation_html
-from restr.evaluation.published import latex_rows, markdown_rows
+from restr.evaluation.reports.cases import choose_cases, draw_cases, find_samples
+from restr.evaluation.reports.page import GENERALISED, evaluation_html
+from restr.evaluation.reports.published import latex_rows, markdown_rows
 from restr.files import write_whole
 from restr.report.charts import BLUE, DARK_BLUE, GREY, Bar, chart_png, draw_bars, has_matplotlib, open_figure
 from restr.report.tables import markdown_table, percent
