@@ -1,4 +1,4 @@
-"""A cache of at most so many bytes that threads can share."""
+"""A cache with a limit in bytes that threads can share."""
 
 from __future__ import annotations
 

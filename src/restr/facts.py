@@ -35,6 +35,6 @@ def refuse_other_facts(known: Mapping[str, Any], asked: Mapping[str, Any], what:
     if differing:
         name = differing[0]
         raise DataError(
-            f"{what} with {name} {known.get(name)!r}, not {asked.get(name)!r}; give the same settings to go on, name "
+            f"{what} with {name} {known.get(name)!r}, not {asked.get(name)!r}; give the same settings to resume, name "
             "another folder, or delete it"
         )

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, multiplications, milliseconds."""
+"""The cost of a model: parameters, multiplications, milliseconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from restr.model.build import build_model
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a model costs."""
+    """The cost of a model."""
 
     parameters: int
     """Weights, the word table included."""

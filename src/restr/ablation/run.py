@@ -27,7 +27,7 @@ _logger = logging.getLogger("restr")
 
 @dataclass(frozen=True, kw_only=True)
 class RowResult:
-    """What a row has reached."""
+    """The results of a row."""
 
     name: str
     """The row."""
@@ -36,13 +36,13 @@ class RowResult:
     """The metrics of each finished seed."""
 
     cost: Cost
-    """What its model costs."""
+    """The cost of its model."""
 
 
 def run_table(
     table: Table, study: Study, folder: Path, *, seeds: int, settings: TrainConfig, loss: dict[str, Any] | None = None
 ) -> tuple[list[RowResult], str | None]:
-    """The results of all rows, and why the table was stopped before its end (None: it was not).
+    """The results of all rows, and why the table was stopped early (None: it was not).
 
     ``loss``: settings of ``segmentation_loss`` that a row may override. Every seed is run for all rows before the next
     seed, so that an interrupted table is still fair. Raises ``DataError`` if ``folder`` holds an ablation with other

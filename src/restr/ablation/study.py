@@ -1,4 +1,4 @@
-"""What the rows of an ablation are trained and measured on."""
+"""Studies: the data on which the rows of an ablation are trained and measured."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Study:
     """(the config of a row, seed) -> what is trained and measured."""
 
     facts: dict[str, Any]
-    """What a result depends on, as values that JSON has."""
+    """The facts that a result depends on, in JSON's types."""
 
     cached: bool = False
     """Whether the features of the vision encoder are given, so that no row may change it."""

@@ -17,10 +17,10 @@ class Row:
     """One line of a table."""
 
     name: str
-    """What the table calls it."""
+    """Its name in the table."""
 
     change: Change = lambda config: config
-    """What it changes in the model's config."""
+    """Its change of the model's config."""
 
     loss: dict[str, Any] = field(default_factory=dict)
     """Its settings of ``segmentation_loss``."""

@@ -1,1 +1,1 @@
-"""The ``restr`` command: one small module a verb, imported when the verb is used."""
+"""The ``restr`` command: one small module per verb, imported when the verb is used."""

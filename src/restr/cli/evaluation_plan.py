@@ -1,4 +1,4 @@
-"""What ``restr eval`` and ``restr robustness`` measure: a model, a protocol and samples, opened but for the weights."""
+"""The plan of ``restr eval`` and ``restr robustness``: model, protocol and samples; the weights are loaded later."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from restr.preprocess import Framing
 
 @dataclass(frozen=True, kw_only=True)
 class EvalPlan:
-    """Everything that an evaluation needs, but for the loaded model."""
+    """Everything that an evaluation needs, except the loaded model."""
 
     folder: Path
     """The model's."""
@@ -37,7 +37,7 @@ class EvalPlan:
     """What to measure on."""
 
     title: str
-    """The samples in a few words."""
+    """A short description of the samples."""
 
     facts: dict[str, Any]
     """All that a number depends on, in JSON's types."""

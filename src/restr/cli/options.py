@@ -1,4 +1,4 @@
-"""What verbs have in common: groups of options to inherit, and the parser, which reports a wrong option in one line.
+"""Options that verbs share, as groups to inherit, and the parser, which reports a wrong option in one line.
 
 A verb's dataclass inherits the groups that it needs, so that an option has one name, one default and one text
 everywhere. ``--help`` shows the options of the last base first.

@@ -67,7 +67,7 @@ class Client:
         words: bool = False,
         model: str | None = None,
     ) -> list[RemoteResult]:
-        """What each of ``texts`` names in an image: a file's path or its bytes.
+        """Segment what each of ``texts`` names in an image: a file's path or its bytes.
 
         threshold: least probability of a mask's pixels. presence: least probability that the image shows anything that is
         named; below it the mask is empty. Both are the model's own by default.
@@ -75,7 +75,7 @@ class Client:
         return self._send(segment_call(image, texts, threshold, presence, formats, words, model))
 
     def keep(self, image: Photograph, *, model: str | None = None) -> str:
-        """Have an image encoded and kept; its id, for ``ask``."""
+        """Have an image encoded and kept; returns its id, for ``ask``."""
         return self._send(keep_call(image, model))
 
     def ask(
@@ -88,7 +88,7 @@ class Client:
         formats: Sequence[str] = ("rle",),
         words: bool = False,
     ) -> list[RemoteResult]:
-        """What each of ``texts`` names in a kept image."""
+        """Segment what each of ``texts`` names in a kept image."""
         return self._send(ask_call(image_id, texts, threshold, presence, formats, words))
 
     def forget(self, image_id: str) -> None:

@@ -22,12 +22,12 @@ class ServerError(RestrError):
     def __init__(self, status: int, document: dict[str, Any]) -> None:
         self.status, self.document = status, document
         self.type = str(document.get("type", "")).rpartition(":")[2]
-        super().__init__(f"{status} {self.type}: {document.get('detail', 'the answer is no problem document')}")
+        super().__init__(f"{status} {self.type}: {document.get('detail', 'the answer is not a problem document')}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RemoteResult:
-    """What one expression names, as the server answered. document: the answer itself, with every form that was asked for."""
+    """The part of an answer about one expression. document: the answer itself, with every form that was asked for."""
 
     document: dict[str, Any]
 

@@ -51,7 +51,7 @@ class DecoderConfig:
     order: Literal["project_first", "enlarge_first"] = "project_first"
     """Projecting first needs a quarter of the multiplications; the result is the same."""
     min_channels: int = 8
-    """Blocks have at least so many channels."""
+    """The least number of channels of a block."""
     negative_slope: float = 0.01
     """Of the LeakyReLU."""
     align_corners: bool = False

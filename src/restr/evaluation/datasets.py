@@ -146,7 +146,7 @@ def choose_expressions(pool: Sequence[_Candidate], n: int, rng: np.random.Genera
     of_target: Counter[tuple[int, tuple[int, ...]]] = Counter()
 
     def take(kind: str, most: int) -> bool:
-        """Take a sentence of a kind from a photograph with fewer than ``most``; whether there was one."""
+        """Take a sentence of a kind from a photograph with fewer than ``most``; returns whether there was one."""
         left = [c for key, c in waiting[kind].items() if of_image[c.image] < most and key not in chosen]
         if not left:
             return False

@@ -26,7 +26,7 @@ def read_predictions(path: Path) -> dict[str, JsonRecord]:
     for record in json_lines(path):
         identity = record.text("id")
         if identity in found:
-            raise record.wrong("id", identity, "an id that no line before has")
+            raise record.wrong("id", identity, "an id that no earlier line has")
         found[identity] = record
     return found
 

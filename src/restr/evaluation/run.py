@@ -58,7 +58,7 @@ class EvalSetup:
     device: str = "auto"
     """Where the model runs."""
     backend: str = "auto"
-    """What runs the model."""
+    """The runtime."""
     precision: str = "auto"
     """The model's number format."""
     threads: int = 0
@@ -126,7 +126,7 @@ def _measured(
                 yield waiting.pop(future), future.result()
     except BrokenProcessPool as error:
         raise DataError(
-            "a process of the evaluation died, most often for want of memory; the same command goes on, with fewer "
+            "a process of the evaluation died, most often for want of memory; the same command resumes, with fewer "
             "--processes"
         ) from error
     finally:

@@ -41,7 +41,7 @@ def open_samples(
 
 
 def title_of(spec: str, *, split: str = "val", seed: int = 0) -> str:
-    """What a spec measures on, in a few words for a report's title."""
+    """A short description of a spec's samples, for a report's title."""
     scheme, _, where = spec.partition(":")
     everyday = _everyday_split(where, split)
     return {

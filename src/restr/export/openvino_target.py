@@ -24,7 +24,7 @@ def from_onnx_to_int8(source: Path, path: Path, examples: Sequence[dict[str, np.
     """As ``from_onnx``, with matrix products in int8: weights per output channel, activations by the examples' ranges.
 
     NNCF first moves large values in single channels of the activations into the weights (SmoothQuant, Xiao et al. 2023),
-    and corrects biases for the rounding. Attention's weighted sum of values stays in float32: that is no slower, and int8
+    and corrects biases for the rounding. Attention's weighted sum of values stays in float32: this is not slower, and int8
     would lose the many small weights of a softmax.
     """
     try:

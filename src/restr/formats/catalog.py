@@ -38,13 +38,13 @@ class PublishedLayout:
     """How a published dataset is read: by the REFER reader, or by one of its own."""
 
     splitters: tuple[str, ...] = ()
-    """Of the REFER layout, the usual one first; empty for a dataset with a reader of its own."""
+    """The splitters of the REFER layout, the usual one first; empty for a dataset with a reader of its own."""
 
     read: Callable[[Path], Iterable[Read]] | None = None
     """Its own reader, which gets the root."""
 
     files: str = ""
-    """What that reader reads, as a glob below the root."""
+    """The files that this reader reads, as a glob below the root."""
 
 
 def _beside(root: Path, path: Path) -> Path:

@@ -30,10 +30,10 @@ class ExportManifest:
     """The runtime that it was exported to."""
 
     precision: Precision
-    """Of the matrix products."""
+    """The number format of the matrix products."""
 
     config: ModelConfig
-    """Of the model."""
+    """The model's config."""
 
     files: dict[str, str]
     """Graph ("image_encoder", "expression", "whole") -> file name in ``folder``."""

@@ -27,16 +27,16 @@ class OutputForm:
     """One form of a result: a picture, which becomes PNG, or JSON."""
 
     help: str
-    """What it is, in a few words."""
+    """A short description."""
 
     file: Make | None = None
     """Makes the content of a file; None for a form that is not saved."""
 
     answer: Make | None = None
-    """Makes what the server sends; None for a form that is not sent."""
+    """Makes the server's answer; None for a form that is not sent."""
 
     type: Any = str
-    """Of the server's answer; ``str`` for pictures, which are base64 there."""
+    """The type of the server's answer; ``str`` for pictures, which are base64 there."""
 
     alias: str = ""
     """Another name that is accepted for files."""
@@ -104,7 +104,7 @@ def file_content(result: Any, name: str) -> bytes:
 
 
 def answer_content(result: Any, name: str) -> Any:
-    """What the server sends of a result: a PIL image, or values in JSON's types."""
+    """A result in a form that the server sends: a PIL image, or values in JSON's types."""
     make = OUTPUT_FORMS[name].answer
     if make is None:
         raise ConfigError(f"{name!r} is not sent; choose from {', '.join(ANSWER_FORMS)}")

@@ -1,4 +1,4 @@
-"""What runs a model, opened from a model folder or an export."""
+"""Opens a model folder or an export in a runtime."""
 
 from __future__ import annotations
 

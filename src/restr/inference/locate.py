@@ -55,10 +55,10 @@ class ModelInfo:
     """Where it is."""
 
     config: ModelConfig
-    """Of its model."""
+    """The model's config."""
 
     exported: ExportManifest | None
-    """Of an export; None for a model folder."""
+    """The export's manifest; None for a model folder."""
 
     @property
     def precision(self) -> str | None:

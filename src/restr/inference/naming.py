@@ -44,7 +44,7 @@ def slug(text: str) -> str:
 
 
 def write_new(folder: Path, stem: str, contents: Mapping[str, bytes]) -> dict[str, Path]:
-    """Write ``contents`` (kind -> bytes) as ``<stem>.<kind>.<png or json>``; each file appears whole or not at all.
+    """Write ``contents`` (kind -> bytes) as ``<stem>.<kind>.<png or json>``; each file appears completely or not at all.
 
     If other bytes have one of the names, all files get the first free number: ``<stem>-2.<kind>.png``. The same bytes
     are not written twice. This also holds for several processes with one folder, and the time per file does not grow

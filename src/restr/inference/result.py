@@ -26,7 +26,7 @@ from restr.inference.naming import slug, write_new
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """What the model found for one sentence in one image."""
+    """The model's answer to one sentence about one image."""
 
     image: np.ndarray
     """uint8 (H W 3), upright, as the model's input was made from it."""

@@ -14,7 +14,7 @@ from restr.report.page import document
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Which samples are shown."""
+    """The samples to show."""
 
     split: str = ""
     """Only samples of this split; all if empty."""

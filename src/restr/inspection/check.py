@@ -24,7 +24,7 @@ from restr.text.words import find_words, normal
 _BITS = np.array([byte.bit_count() for byte in range(256)], np.int16)
 _LETTERS = re.compile(r"[^\W\d_]+")
 _LONGEST = 20  # words of an expression that the model reads
-_NEAR = 4  # of 64 bits: two pictures count as the same if at most so many differ
+_NEAR = 4  # of 64 bits: two pictures count as the same if at most this many differ
 _FOREIGN = 0.5  # the share of unknown words from which an expression of at least three words is reported
 
 _Entries = dict[str, dict[str, list[Entry]]]  # split -> picture -> its entries
@@ -65,7 +65,7 @@ class DatasetProblem:
 
 @dataclass(kw_only=True)
 class CheckReport:
-    """What a check found."""
+    """The results of a check."""
 
     splits: dict[str, dict[str, float]] = field(default_factory=dict)
     """The counts of each split, by name."""

@@ -100,7 +100,7 @@ def _figure(problem: DatasetProblem, files: Opener, masks: _Masks) -> str:
 
 
 def thumbnail(files: Opener, name: str, mask: np.ndarray | None) -> str | None:
-    """A small JPEG in base64, with the mask laid over it; None if the file is no readable picture."""
+    """A small JPEG in base64, with the mask laid over it; None if the file is not a readable picture."""
     try:
         with files.open(name) as file:
             picture = read_picture(file, name)

@@ -69,7 +69,7 @@ class Upsample(nn.Module):
 class Decoder(nn.Module):
     """K = log2 P blocks from the patch grid to the pixels, then a linear layer to one channel (section 3.3).
 
-    ``coarse`` (0 unless training sets it): so many of the last blocks keep the resolution, so the logits are
+    ``coarse``: how many of the last blocks keep the resolution (0 unless training sets it), so the logits are
     (H / 2^coarse, W / 2^coarse). The weights are the same. Coarse logits suffice for most of training, and on a CPU
     the full-size maps would take most of a step's memory.
     """

@@ -26,7 +26,7 @@ class ImageTokens(NamedTuple):
     """An image as the fusion encoder takes it; the same for every sentence."""
 
     patches: Float[Tensor, "b n D"]
-    """z_v, one token a patch."""
+    """z_v, one token per patch."""
     grid: tuple[int, int]
     """(h, w), in patches; n = h * w."""
 
@@ -79,7 +79,7 @@ class Fusion(nn.Module, ABC):
         return ImageTokens(z_v, grid)
 
     def forward(self, image: ImageTokens, words: Float[Tensor, "b l D"], padding: Bool[Tensor, "b l"]) -> FusionOutput:
-        """One image a sentence, or one image for all sentences. padding: True = padding."""
+        """One image per sentence, or one image for all sentences. padding: True = padding."""
         z_v, grid = image
         if self.config.normalise:
             words = F.normalize(words, dim=-1)

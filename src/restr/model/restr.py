@@ -1,4 +1,4 @@
-"""ReSTR: the paper's figure as a forward pass, one line a box."""
+"""ReSTR: the paper's figure as a forward pass, one line per box."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ReSTROutput(NamedTuple):
 class ReSTR(nn.Module):
     """Convolution-free referring image segmentation (Kim et al., CVPR 2022).
 
-    ``forward`` is two halves: ``encode_image``, once an image, and ``segment``, once a sentence.
+    ``forward`` is two halves: ``encode_image``, once per image, and ``segment``, once per sentence.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -63,7 +63,7 @@ class ReSTR(nn.Module):
         return self.fusion.project(features)
 
     def segment(self, image: ImageTokens, ids: Int[Tensor, "t l"]) -> ReSTROutput:
-        """The half that runs for every sentence. One image a sentence, or one image for all sentences."""
+        """The half that runs for every sentence. One image per sentence, or one image for all sentences."""
         padding = ids == PADDING
         words = self.language(ids, padding)
         patches, classifier = self.fusion(image, words, padding)

@@ -19,7 +19,7 @@ MOST_GRIDS = 64  # resized position embeddings to keep; photographs come in few 
 
 
 class PatchFeatures(NamedTuple):
-    """The vision encoder's output: one token a patch."""
+    """The vision encoder's output: one token per patch."""
 
     patches: Float[Tensor, "b n d_v"]
     """d_v is the blocks' width, and once more for each tap of the config."""

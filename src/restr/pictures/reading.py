@@ -78,7 +78,7 @@ def read_picture(file: BinaryIO | bytes, name: str) -> DecodedPicture:
 def open_picture(file: BinaryIO | bytes, name: str, *, forms: list[str] | None = None) -> Iterator[Image.Image]:
     """A picture with only its header read. forms: Pillow's names of the accepted file formats; all if None.
 
-    Raises ``ImageError`` if it is no picture, ``ImageTooLargeError`` for too many pixels. Exceptions of decoders inside
+    Raises ``ImageError`` if it is not a picture, ``ImageTooLargeError`` for too many pixels. Exceptions of decoders inside
     the block become an ``ImageError`` as well.
     """
     with decoding(name):

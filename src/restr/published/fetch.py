@@ -31,7 +31,7 @@ class _Unavailable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    """What a mirror sends."""
+    """A mirror's answer."""
 
     stream: BinaryIO
     """The bytes."""

@@ -20,7 +20,7 @@ class FoundFile:
     """A file of a release and its state on disk."""
 
     file: Published
-    """What the release says of it."""
+    """The release's facts about it."""
 
     state: State
     """"there"; "part" (some of an archive's files, which may be enough); "packed" (an archive that is not unpacked

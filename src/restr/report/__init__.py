@@ -1,1 +1,1 @@
-"""What people look at: pages, masks on pictures, charts, tables, and text that fits."""
+"""Output for people: pages, masks on pictures, charts, tables, and text that fits."""

@@ -56,7 +56,7 @@ def split_pictures(samples: IndexedSamples) -> PictureSplit:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnPicture:
-    """What is kept of an opened picture. Its pixels are not: their features are in the feature store."""
+    """An opened picture without its pixels, whose features are in the feature store."""
 
     photograph: CachedPhotograph
     """Masks and sentences."""

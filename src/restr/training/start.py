@@ -1,4 +1,4 @@
-"""What a model starts from: a trained model, or a preset with pre-trained parts."""
+"""The start of a training: a trained model, or a preset with pre-trained parts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_VECTORS = 20_000  # words that are taken from a file of word vectors
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """What a model starts from. Weights that no file gives start at random."""
+    """A model to start from. Weights that are in no file start at random."""
 
     preset: str = "restr_tiny"
     """The preset to build."""

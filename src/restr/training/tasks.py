@@ -29,7 +29,7 @@ from restr.training.start import Start, vocabulary_of
 
 _EVERY = 2  # train on every 2nd row and column of patches: things and their names are learnt, not how borders run
 _COARSE = 2  # decoder blocks that do not upsample while training: masks have a quarter of the side
-_VALIDATION_SENTENCES = 64  # at least, if there are so many: fewer would choose the best weights by chance
+_VALIDATION_SENTENCES = 64  # at least, if available: fewer would choose the best weights by chance
 
 
 def _kind(sample: Sample) -> str:
@@ -51,8 +51,8 @@ def scenes(
 ) -> Task:
     """``count`` drawn scenes; measured on ``unseen`` others or, with ``overfit``, on the training scenes.
 
-    ``seed`` is of the weights and the order; ``first`` of the first scene (default: ``seed``). ``group`` names the
-    groups of samples that are measured by themselves too.
+    ``seed`` draws the weights and the order; ``first`` is the seed of the first scene (default: ``seed``). ``group`` names
+    the groups of samples that are also measured separately.
     """
     model, words = start.build(vocabulary(grammar), seed)
     config = model.config

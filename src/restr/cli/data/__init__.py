@@ -1,1 +1,1 @@
-"""``restr data VERB``: a module a verb."""
+"""``restr data VERB``: one module per verb."""

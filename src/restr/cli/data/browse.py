@@ -27,7 +27,7 @@ class Browse(DatasetOptions):
     """Port to listen on; 0 takes a free one."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. With any other than this one, whoever reaches this machine can see the pictures."""
+    """Address to listen on. With any other address, everybody who reaches this machine can see the pictures."""
 
     check: bool = True
     """Show the report of restr data check; it is written if it is missing or old."""
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     with Server(Site(samples, settings.data, check), settings.host, settings.port) as server:
         print(f"{settings.data}, {len(samples):,} sentences: {server.address} (Ctrl-C ends it)", flush=True)
         if settings.host not in ("127.0.0.1", "localhost"):
-            print(f"whoever reaches {settings.host} can see the pictures", file=sys.stderr)
+            print(f"everybody who reaches {settings.host} can see the pictures", file=sys.stderr)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

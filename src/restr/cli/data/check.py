@@ -16,8 +16,8 @@ _LISTED = 20  # bad annotations to print; the report has all
 class Check(DatasetOptions):
     """Count a dataset's splits and find what is wrong with them: missing pictures, empty masks, sizes that differ,
     turned pictures, splits that share pictures (by name and by look), sentences that name two things or are not
-    English, annotations that cannot be read. Annotations that mark no region, such as key points, are counted and are
-    no problem.
+    English, annotations that cannot be read. Annotations that mark no region, such as key points, are counted, but are
+    not problems.
 
     Writes check.html, with thumbnails, and check.json. The exit code is 1 if there are problems.
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     for problem in [each for each in report.problems if each.kind == BAD][:_LISTED]:
         print(f"          {problem.detail}")
     if report.left_out:
-        print(f"left out, which is no problem: {summary(report.left_out)}")
+        print(f"left out, which is not a problem: {summary(report.left_out)}")
     found = f"{len(report.problems):,} problems" if report.problems else "no problems"
     print(f"{found}; {settings.out / 'check.html'}")
     return 1 if report.problems else 0

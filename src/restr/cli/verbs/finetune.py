@@ -54,7 +54,7 @@ class Finetune(DatasetOptions, ComputeOptions):
     """Make every second batch of ordinary sentences, against forgetting; --no-rehearse if only your own data counts."""
 
     patience: int = 5
-    """Stop after so many measurements without a new best; 0 for never."""
+    """Stop after this many measurements without a new best; 0 for never."""
 
     max_minutes: float = 0.0
     """Stop training after this many minutes; 0 for no limit."""

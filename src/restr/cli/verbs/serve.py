@@ -13,7 +13,7 @@ _NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpc
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit status, 1 if a model does not load. Raises ``RestrError``."""
+    """Serve until SIGTERM or Ctrl-C; returns the exit status, 1 if a model does not load. Raises ``RestrError``."""
     settings = parsed(ServerSettings, "restr serve", arguments)
     for name in _NEEDED:
         if find_spec(name) is None:

@@ -44,7 +44,7 @@ class Names:
         """The name for a path and the digest of its content, which may change over time; always the same for the same
         two.
 
-        name: the wish, instead of the path's last part.
+        name: the preferred name, instead of the path's last part.
         """
         key = (str(PurePosixPath(path)), content)  # a/./b and a//b are a/b
         if key not in self._names:

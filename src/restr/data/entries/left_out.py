@@ -45,9 +45,9 @@ def storable(text: str) -> str:
 
 
 def each_record(values: Any, where: str) -> Iterator[JsonRecord | DatasetError]:
-    """The objects of a list, for ``one_by_one``; an error in the place of each value that is no object.
+    """The objects of a list, for ``one_by_one``; an error in place of each value that is not an object.
 
-    Raises ``DatasetError`` if ``values`` is no list.
+    Raises ``DatasetError`` if ``values`` is not a list.
     """
     if not isinstance(values, (list, tuple)):
         raise DatasetError(f"{where} is {str(values)[:60]}; expected a list of records")

@@ -37,7 +37,7 @@ def matrices_in(content: bytes, name: str) -> dict[str, np.ndarray]:
     """``read_matrices`` of a file's bytes; name: for errors."""
     order = {b"IM": "<", b"MI": ">"}.get(content[126:HEADER])
     if order is None:
-        raise DataError(f"{name} is no MATLAB file of version 5 to 7; save it with -v7 or older")
+        raise DataError(f"{name} is not a MATLAB file of version 5 to 7; save it with -v7 or older")
     found = {}
     try:
         for kind, data in _elements(content[HEADER:], order):

@@ -1,1 +1,1 @@
-"""What an evaluation leaves behind: files, a page, pictures of cases, and published numbers beside its own."""
+"""The reports of an evaluation: files, a page, pictures of cases, and published numbers for comparison."""

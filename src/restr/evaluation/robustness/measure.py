@@ -82,7 +82,7 @@ class RobustnessResult:
     protocol: str
     """The protocol's sentence."""
     seed: int
-    """Of the perturbations."""
+    """The seed of the perturbations."""
     n: int
     """All sentences."""
     images: int
@@ -98,7 +98,7 @@ class RobustnessResult:
 
 
 def passes(names: Sequence[str], done: Collection[str] = ()) -> list[list[str]]:
-    """What to measure together: all perturbations that keep the picture, then each that changes it on its own."""
+    """Groups to measure together: all perturbations that keep the picture, then each of the others alone."""
     left = [name for name in (CLEAN, *names) if name not in done]
     same_picture = [name for name in left if name == CLEAN or not PERTURBATIONS[name].new_picture]
     return ([same_picture] if same_picture else []) + [[name] for name in left if name not in same_picture]

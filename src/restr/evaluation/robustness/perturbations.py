@@ -56,7 +56,7 @@ class Perturbation:
     """The part of a sample that changes; "nothing": the new sentence names nothing in the image, so the mask is empty."""
 
     meaning: str
-    """What changes, for reports."""
+    """A description of the change, for reports."""
 
     change: Callable[[Sequence[Sample], Draw], list[Sample]]
     """Makes the new samples."""

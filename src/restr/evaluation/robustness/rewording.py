@@ -84,7 +84,7 @@ def mirror_sides(text: str) -> str | None:
     """The sentence for the mirror image: words for left and right are exchanged.
 
     "leftmost", "left-hand" and "lft" are such words, "leftover" is not. A sentence that names no side stays as it is.
-    None if "right" may be no side: "right behind the car".
+    None if "right" may not mean a side: "right behind the car".
     """
     if _RIGHT_AS_ADVERB.search(text):
         return None

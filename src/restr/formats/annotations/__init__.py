@@ -1,1 +1,1 @@
-"""What the files of annotation tools (COCO, CVAT, Label Studio) have in common."""
+"""Code shared by the readers of annotation tools (COCO, CVAT, Label Studio)."""

@@ -1,4 +1,4 @@
-"""What the readers of annotation tools share: ids that stay unique, and the entries of a drawn shape."""
+"""Helpers of the readers of annotation tools: unique ids, and the entries of a drawn shape."""
 
 from __future__ import annotations
 

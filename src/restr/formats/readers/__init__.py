@@ -1,1 +1,1 @@
-"""Readers: one module a published layout, each a function from files to ``Entry`` records."""
+"""Readers: one module per published layout, each with a function from files to ``Entry`` records."""

@@ -43,7 +43,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         if image_id not in images:
             raise annotation.wrong("image_id", image_id, f"the id of an image in {path}")
         if identity in seen:
-            raise annotation.wrong("id", identity, "an id that no annotation before has")
+            raise annotation.wrong("id", identity, "an id that no earlier annotation has")
         image, region = images[image_id], checked_region(annotation)
         name, size = pictures.path(image.text("file_name"), places), _size(image)
         split = image.text("split", default=path.stem)

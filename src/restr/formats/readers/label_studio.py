@@ -29,16 +29,16 @@ _UNNAMED = "region without text or label"
 
 @dataclass
 class _MarkedRegion:
-    """What the results of one id say together."""
+    """One region: all results that share an id."""
 
     shape: tuple[JsonRecord, JsonRecord] | None = None
     """The result with a shape, and its value."""
 
     texts: list[str] = field(default_factory=list)
-    """Of text areas."""
+    """The texts of its text areas."""
 
     labels: list[str] = field(default_factory=list)
-    """Of the shape, or beside it."""
+    """The labels of the shape, or those stored beside it."""
 
     explained: bool = False
     """Whether a missing shape was already counted."""

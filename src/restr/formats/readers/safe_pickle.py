@@ -29,7 +29,7 @@ class PlainUnpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """The allowed class; else ``pickle.UnpicklingError``."""
         if (module_name, global_name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"it names {module_name}.{global_name}, which is no plain data")
+            raise pickle.UnpicklingError(f"it names {module_name}.{global_name}, which is not plain data")
         if module_name == "collections" and global_name == "defaultdict":
             return _plain_dict  # a defaultdict would call its factory later
         return super().find_class(module_name, global_name)

@@ -1,4 +1,4 @@
-"""Where in a shard a picture is, written as an entry's file name."""
+"""The position of a picture in a shard, written as an entry's file name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Place:
         found = _PATTERN.fullmatch(name)
         if found is None:
             raise DatasetError(
-                f"{name!r} is no file in a shard; pictures and masks have to be in the shards themselves"
+                f"{name!r} is not a file in a shard; pictures and masks must be in the shards themselves"
             )
         return cls(*map(int, found[1].split("-")), file=found[2])  # type: ignore[misc]
 

@@ -219,7 +219,7 @@ def _system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise DatasetError(f"{redacted(url)} needs another package: {error}; install it with pip") from error
     except ValueError as error:
-        raise DatasetError(f"{redacted(url)} is no address that fsspec knows ({error})") from error
+        raise DatasetError(f"{redacted(url)} is not an address that fsspec knows ({error})") from error
 
 
 def _with_retries(act: Callable[[], _Answer], url: str, what: str) -> _Answer:

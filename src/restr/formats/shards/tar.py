@@ -35,7 +35,7 @@ class _Group:
     """A picture of a shard and its samples."""
 
     name: str
-    """Of the picture's member."""
+    """The name of the picture's member."""
 
     picture: _Bytes
     """Where its bytes are."""

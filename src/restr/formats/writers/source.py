@@ -1,4 +1,4 @@
-"""What can be converted."""
+"""The interface of datasets that can be converted."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a scene means: facts, relations, and which instances a description fits."""
+"""The meaning of scenes and descriptions: facts, relations, and which instances a description fits."""

@@ -19,8 +19,8 @@ from restr.grammar.scene import Scene
 from restr.grammar.words.categories import BODY_PARTS, PERSON_PARTS, UNCOLOURED, UNNAMED, UPPER_CLOTHES, UPRIGHT
 from restr.grammar.words.lexicon import HYPERNYMS
 
-LEAST_ALONE = 0.06  # of the image: a smaller object is no target if others of its kind may lack a mask
-LEAST_STUFF = 0.02  # of the image: a smaller region is no target
+LEAST_ALONE = 0.06  # of the image: a smaller object is not a target if others of its kind may lack a mask
+LEAST_STUFF = 0.02  # of the image: a smaller region is not a target
 _SIDES: tuple[Side, ...] = ("left", "right", "middle", "top", "bottom", "front", "back",
                            "top left", "top right", "bottom left", "bottom right")  # fmt: skip
 _SIZES: tuple[Size, ...] = ("big", "small", "tall", "short")
@@ -227,7 +227,7 @@ def _by_owner(target: _Target) -> Iterator[Proposal]:
 
 
 def _garments(facts: SceneFacts, person: int) -> list[Garment]:
-    """The garments that this instance surely wears or carries; none if it is no person."""
+    """The garments that this instance surely wears or carries; none if it is not a person."""
     if facts.categories[person] != "person":
         return []
     found: list[Garment] = []

@@ -1,4 +1,4 @@
-"""What a sentence says, before it is put into words: the meaning that generator, wording and checker share."""
+"""The meaning of a sentence before it is put into words, shared by generator, wording and checker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scene shows, measured once: sizes, places, colours and clothes of its instances."""
+"""Facts about a scene, measured once: sizes, places, colours and clothes of its instances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a description can mean in a scene: the instances that fit it for certain, and all that might be meant."""
+"""Resolves a description in a scene: the instances that fit it for certain, and all that might be meant."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def add_typing_noise(text: str, rng: np.random.Generator) -> str:
     """``text`` as typed in a hurry; the same generator state gives the same text.
 
     A word gets at most one slip: two neighbours swapped, or one letter dropped, doubled or typed with the key beside
-    it. Its first letter stays, and the result is no other known word: "left" never becomes "lest" or "right".
+    it. Its first letter stays, and the result is not another known word: "left" never becomes "lest" or "right".
     """
     words = text.split(" ")
     draws = rng.random((len(words), 3)).tolist()

@@ -1,4 +1,4 @@
-"""Where the files of kept images lie when several processes share them, so that a handle works at each of them."""
+"""A store for the files of kept images that several processes share, so that a handle works at each of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FileStore(Protocol):
         """The file, or None if it is gone."""
 
     def remove(self, name: str) -> bool:
-        """Delete the file; whether it existed."""
+        """Delete the file; returns whether it existed."""
         ...
 
     def trim(self) -> None:

@@ -27,7 +27,7 @@ _LARGE_ONES = threading.Lock()
 
 
 class Header(NamedTuple):
-    """What an image file's header says."""
+    """The facts in an image file's header."""
 
     kind: str
     """Pillow's name of the format, such as "PNG"."""

@@ -1,7 +1,7 @@
 """Where an image's file ends, and the refusal of files that contain anything else: an archive, a page, a program.
 
-Such a file is an image to one reader and something else to another. This server would only read the image, but whoever
-passes files on after it has looked at them should be able to rely on it.
+Such a file is an image to one reader and something else to another. This server would only read the image, but programs
+that pass on the files that it has accepted should be able to rely on it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def serve_one(
     shared: Path | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit status: 0, or 1 if a model does not load. Raises ``RestrError``.
+    """Serve until SIGTERM or Ctrl-C; returns the exit status: 0, or 1 if a model does not load. Raises ``RestrError``.
 
     For one of several workers: listening, the socket of all workers; shared, the folder of all workers; ready, called once
     the models are loaded and connections are taken.

@@ -137,7 +137,7 @@ class Supervisor:
                 os.kill(worker.process.pid, number)
 
     def _stop(self) -> int:
-        """Let all workers finish the accepted requests; the exit status."""
+        """Let all workers finish the accepted requests; returns the exit status."""
         self.listening.close()
         running = [worker.process for worker in self.workers if worker.process is not None]
         for process in running:
@@ -153,7 +153,7 @@ class Supervisor:
 
 
 def supervise(settings: ServerSettings) -> int:
-    """Serve with several workers; the exit status. Raises ``ConfigError`` if it cannot listen at the address."""
+    """Serve with several workers; returns the exit status. Raises ``ConfigError`` if it cannot listen at the address."""
     listening = listen(settings)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     with listening, tempfile.TemporaryDirectory(prefix="restr-serve-", ignore_cleanup_errors=True) as folder:  # 0700

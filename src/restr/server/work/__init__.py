@@ -1,1 +1,1 @@
-"""What is done for a request, without HTTP."""
+"""The work for a request, without HTTP."""

@@ -43,7 +43,7 @@ class ImageStore(Bounded[str, StoredImage]):
         self.metrics = metrics
 
     def put(self, encoded: BoundImage, model: str, name: str | None = None) -> str:
-        """Keep an image; its name, a new one by default. Raises ``Problem`` if it alone is larger than the bound."""
+        """Keep an image; returns its name, a new one by default. Raises ``Problem`` if it alone is larger than the bound."""
         image = StoredImage(encoded=encoded, model=model)
         if image.size > self.most:
             raise Problem(
@@ -70,7 +70,7 @@ class ImageStore(Bounded[str, StoredImage]):
                 self.keep(name, image, image.size)
 
     def remove(self, name: str) -> bool:
-        """Forget an image; whether it was here."""
+        """Forget an image; returns whether it was here."""
         return self.drop(name) is not None
 
     def names(self) -> list[str]:
@@ -92,7 +92,7 @@ class KeptImages:
         self.memory = memory
 
     async def add(self, deadline: Deadline, encoded: BoundImage, file: StoredFile) -> str:
-        """Keep an image; its new name. Raises ``Problem`` if there is no room."""
+        """Keep an image; returns its new name. Raises ``Problem`` if there is no room."""
         return self.memory.put(encoded, file.model)
 
     async def find(self, deadline: Deadline, name: str) -> StoredImage | None:

@@ -58,7 +58,7 @@ class ServedModel:
         return self.segmenter.backend.can_explain
 
     def reload(self) -> bool:
-        """Load the model's files if they have changed; whether it did. Files that do not load change nothing."""
+        """Load the model's files if they have changed; returns whether it did. Files that do not load change nothing."""
         signature = self._files()
         if signature in (self._signature, self._refused):
             return False

@@ -97,7 +97,7 @@ class Service:
             _logger.exception("a model could not be loaded")
 
     def reload(self) -> list[str]:
-        """Reload the models whose files have changed; their names."""
+        """Reload the models whose files have changed; returns their names."""
         with self._reloading:
             return [name for name, model in self.models.items() if model.reload()]
 

@@ -42,7 +42,7 @@ class FeatureStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if not (self.folder / META).is_file():
-            raise DataError(f"{self.folder} is no feature store (no {META}); build one with cache_features")
+            raise DataError(f"{self.folder} is not a feature store (it has no {META}); build one with cache_features")
         meta = json.loads((self.folder / META).read_text())
         self.width: int = meta["width"]
         self.fingerprint: str = meta["fingerprint"]

@@ -43,7 +43,7 @@ class Alternating:
 class Rehearsal:
     """Batches of ordinary sentences about cached pictures, with the masks that ``model`` finds at construction.
 
-    The masks are probabilities, so the model's doubts are kept, too. names: of the pictures in ``store``. batch, per_image:
+    The masks are probabilities, so the model's doubts are kept, too. names: the pictures' keys in ``store``. batch, per_image:
     sentences per batch and per picture.
     """
 

@@ -1,7 +1,7 @@
 """Several processes that train one model, started by torchrun; in a single process, everything here does nothing.
 
-``torchrun`` tells each process its rank by environment variables. Whatever must be decided alike in all processes (is
-this step finite, is it time to save, has a signal arrived) is decided by a collective here, so that none waits for
+``torchrun`` tells each process its rank by environment variables. Decisions that all processes must share (is
+this step finite, is it time to save, has a signal arrived) are made by a collective here, so that none waits for
 another for ever.
 """
 

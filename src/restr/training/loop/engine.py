@@ -28,7 +28,7 @@ _MIN_SCALE = 1.0  # of the loss in fp16: at this scale an overflow is no longer 
 
 
 class StepGradient(NamedTuple):
-    """What one step's batches of this process have accumulated; the gradient itself is in the parameters."""
+    """Sums over one step's batches of this process; the gradient itself is in the parameters."""
 
     loss: float
     """Mean loss of the batches."""

@@ -26,7 +26,7 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
 
     A group has a ``scale``, its share of the learning rate. With ``layer_decay`` each vision block is a group of its
     own, and so are the layers below the first block. Norms, biases, layer scales, embeddings and learnt tokens are not
-    decayed: zero is no meaningful value for them. Raises ``ConfigError`` if the model has nothing to train.
+    decayed: zero is not a meaningful value for them. Raises ``ConfigError`` if the model has nothing to train.
     """
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not trainable:

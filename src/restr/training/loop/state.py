@@ -30,12 +30,12 @@ class Stop(IntEnum):
 
 
 def exit_code(stopped: str | None) -> int:
-    """What a command returns for ``TrainResult.stopped``: 128 + n after signal n, else 0."""
+    """The exit code for ``TrainResult.stopped``: 128 + n after signal n, else 0."""
     return 128 + signal.Signals[stopped] if stopped and stopped.startswith("SIG") else 0
 
 
 class StepStatus(NamedTuple):
-    """What all processes must agree on after each step, or one would wait for another for ever."""
+    """The facts on which all processes must agree after each step; otherwise one would wait for another for ever."""
 
     nonfinite: bool
     """The loss or the gradient is not finite."""

@@ -1,4 +1,4 @@
-"""What a trainer trains: a model, its batches, its loss, and how it is measured on the way."""
+"""The task of a trainer: a model, its batches, its loss, and its measurement during training."""
 
 from __future__ import annotations
 

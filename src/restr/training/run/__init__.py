@@ -1,1 +1,1 @@
-"""What a run leaves and shows: log, record, curves, sheets, report, loggers."""
+"""The outputs of a run: log, record, curves, sheets, report, loggers."""

@@ -22,7 +22,7 @@ class _Panel(NamedTuple):
     names: tuple[str, ...]
     """The columns of the log that it shows."""
     title: str
-    """What stands above it."""
+    """Its title."""
     scale: str
     """The y axis: "linear" or "log"."""
 
