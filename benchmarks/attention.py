@@ -1,4 +1,4 @@
-"""What attention costs as patches grow in number: full attention written out, PyTorch's kernels, and windowed.
+"""The cost of attention as the number of patches grows: full attention written out, PyTorch's kernels, and windowed.
 
     python benchmarks/attention.py                       # restr_base: P = 32, 16, 8 at 480 and P = 16 at 960
     python benchmarks/attention.py --preset restr_small --json attention.json

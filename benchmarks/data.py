@@ -1,4 +1,4 @@
-"""How fast samples are read and prepared, and what an index over many expressions costs.
+"""The speed of reading and preparing samples, and the cost of an index over many expressions.
 
     python benchmarks/data.py                       # two processes, 150,000 expressions
     python benchmarks/data.py --json data.json

@@ -1,4 +1,4 @@
-"""What happens to a training run when something around it breaks: each fault is made for real, and the outcome compared.
+"""Faults around a training run: each is made for real, and the outcome compared with the expected one.
 
     python benchmarks/faults.py                   # a Markdown table; a full disk needs root (a small tmpfs is mounted)
     python benchmarks/faults.py --only SIGTERM
@@ -72,7 +72,7 @@ class Run:
 
     def whole(self, steps: int) -> bool:
         """Whether it has a finished model, and all its checkpoints can be read."""
-        paths = checkpoint.saved(self.folder)
+        paths = checkpoint.list_checkpoints(self.folder)
         return all(checkpoint.load(path) for path in paths) and paths[-1].name == f"step-{steps:08d}.pt"
 
 
@@ -85,12 +85,12 @@ def same_model(run: Run, other: Run) -> bool:
 def truncated(root: Path) -> tuple[bool, str]:
     run = Run(root / "run", *SCENES, "--steps", "20")
     run.ended()
-    last = checkpoint.saved(run.folder)[-1]
+    last = checkpoint.list_checkpoints(run.folder)[-1]
     os.truncate(last, last.stat().st_size // 2)
     again = Run(root / "run", *SCENES, "--steps", "25", "--resume")
     status = again.ended()
     good = status == 0 and "cannot be read" in again.text() and again.whole(25) and again.steps() == list(range(1, 26))
-    return good, "named; gone on from step 15; finished; the damaged file renamed" if good else again.text()[-500:]
+    return good, "named; resumed from step 15; finished; the damaged file renamed" if good else again.text()[-500:]
 
 
 def full_disk(root: Path) -> tuple[bool, str]:
@@ -112,7 +112,7 @@ def full_disk(root: Path) -> tuple[bool, str]:
         status = run.ended()
         warned = "No space left" in run.text() and "training continues" in run.text()
         good = status == 0 and warned and run.whole(40) and not list(run.folder.glob(".*"))
-        return good, "warned; went on; later checkpoints written; nothing half-written" if good else run.text()[-500:]
+        return good, "warned; continued; later checkpoints written; nothing half-written" if good else run.text()[-500:]
 
 
 def full_at_the_end(root: Path) -> tuple[bool, str]:
@@ -121,7 +121,7 @@ def full_at_the_end(root: Path) -> tuple[bool, str]:
     with mounted(folder, "12m"):
         run = Run(folder / "run", *SCENES, "--steps", "12", "--keep", "3")
         status = run.ended()
-        kept = checkpoint.saved(run.folder)
+        kept = checkpoint.list_checkpoints(run.folder)
         good = status == 1 and "cannot be written" in run.text() and len(kept) >= 1 and all(map(checkpoint.load, kept))
         said = next((line for line in run.text().splitlines() if "error" in line.lower()), "")
         return good, f"status {status}, {len(kept)} sound checkpoint(s) left" if good else f"{status} {kept} {said}"
@@ -147,7 +147,8 @@ def poisoned(root: Path) -> tuple[bool, str]:
     status = run.ended()
     left = sorted(set(range(1, 21)) - set(run.steps()))
     sound = all(
-        torch.isfinite(value).all() for value in checkpoint.load(checkpoint.saved(run.folder)[-1])["model"].values()
+        torch.isfinite(value).all()
+        for value in checkpoint.load(checkpoint.list_checkpoints(run.folder)[-1])["model"].values()
     )
     good = status == 0 and left == [8, 12] and sound
     return good, "both steps left out and named; finished; every weight finite" if good else run.text()[-500:]
@@ -178,7 +179,7 @@ def terminated(root: Path) -> tuple[bool, str]:
     run.until_step(8)
     run.process.send_signal(signal.SIGTERM)
     status = run.ended()
-    stopped = checkpoint.saved(run.folder)[-1].stem
+    stopped = checkpoint.list_checkpoints(run.folder)[-1].stem
     again = Run(root / "run", *SCENES, "--steps", "30", "--resume")
     finished = again.ended() or straight.ended()
     good = status == 128 + signal.SIGTERM and finished == 0 and same_model(run, straight)
@@ -186,13 +187,13 @@ def terminated(root: Path) -> tuple[bool, str]:
 
 
 FAULTS: dict[str, tuple[Callable[[Path], tuple[bool, str]], str]] = {
-    "truncated checkpoint": (truncated, "passed over for the one before; the run goes on from there"),
+    "truncated checkpoint": (truncated, "skipped for the one before; the run resumes from there"),
     "full disk for a while": (
         full_disk,
         "a warning; training continues; the next checkpoint is written when it can be",
     ),
     "full disk at the end": (full_at_the_end, "stops with an error; the checkpoints before are sound"),
-    "image deleted while training": (deleted_image, "its samples are replaced, each is named; the run goes on"),
+    "image deleted while training": (deleted_image, "its samples are replaced, each is named; the run continues"),
     "poisoned sample (NaN)": (poisoned, "its step is skipped; no weight is spoilt"),
     "every sample poisoned": (always_poisoned, "back to the last checkpoint at half the rate, then stops"),
     "dead data worker": (dead_worker, "started again; nothing else changes"),

@@ -1,4 +1,4 @@
-"""The cost of a call against one cause at a time; the time of a start; the growth of memory."""
+"""The cost of a call as one cause at a time changes; the time of a start; the growth of memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast restr is, beside what else there is: one command, one run, ratios within it.
+"""The speed of restr and of comparable models: one command, one run, ratios within it.
 
     python benchmarks/inference.py                              # all parts, about 15 minutes on two cores
     python benchmarks/inference.py --parts small,curves --out runs/inference
@@ -38,7 +38,7 @@ from workload import SIZE, TEN, WORDS, counted, inputs, shapes_of, ten
 
 from restr import Segmenter
 from restr.cli.jobs import image_files
-from restr.export.parity import drawn
+from restr.export.parity import draw_picture
 from restr.export.run import Plan, export
 from restr.files import write_whole
 from restr.inference.backends.base import Backend
@@ -66,7 +66,7 @@ def exports(
     photographs: Sequence[np.ndarray],
     wanted: Sequence[tuple[str, str]],
 ) -> dict[str, Backend]:
-    """The model in other runtimes, by name; what lies in ``root`` from an earlier run is used again."""
+    """The model in other runtimes, by name; exports in ``root`` from an earlier run are used again."""
     found: dict[str, Backend] = {}
     for target, precision in wanted:
         folder = root / f"{model.config.name}-{target}-{precision}"
@@ -98,7 +98,7 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
         sides[f"{name}: first"] = lambda way=way: way.segment(way.encode_image(image), ids[:1])
         sides[f"{name}: further"] = lambda way=way, name=name: way.segment(features[name], ids[:1])
         sides[f"{name}: ten"] = lambda way=way: ten(way, way.encode_image(image), ids)
-    picture = drawn((SIZE, SIZE), np.random.default_rng(0))
+    picture = draw_picture((SIZE, SIZE), np.random.default_rng(0))
     sides["whole call, torch fp32"] = lambda: segmenter(picture, "the dog on the left").mask
     times = by_turns(sides, rounds, pause=PAUSE)
     cost, peak = counted(model, image, ids), gemm_peak(shapes_of(config))
@@ -138,7 +138,7 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
     plain = plain_rendition(model)
     vocabulary = Vocabulary(tuple(f"word{number}" for number in range(config.language.vocab - 2)))
     rng = np.random.default_rng(0)
-    pictures = [drawn((SIZE, SIZE), rng) for _ in range(12)]
+    pictures = [draw_picture((SIZE, SIZE), rng) for _ in range(12)]
     image, ids = inputs(config)
     own = TorchBackend(model, device="cpu")
     ways: dict[str, Backend] = {"restr_base, torch fp32": own}
@@ -208,7 +208,7 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    photographs = [drawn((SIZE, SIZE), np.random.default_rng(number)) for number in range(24)]
+    photographs = [draw_picture((SIZE, SIZE), np.random.default_rng(number)) for number in range(24)]
     if chosen.photo:
         photographs = [read_image(path) for path in image_files(str(chosen.photo))]
     parts: dict[str, Callable[[], dict[str, Any]]] = {

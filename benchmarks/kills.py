@@ -1,4 +1,4 @@
-"""Does a run that is killed again and again end like an undisturbed one, bit by bit? SIGKILL at random moments, then resume.
+"""Does a run that is killed repeatedly end with the same bits as an undisturbed one? SIGKILL at random moments, then resume.
 
     python benchmarks/kills.py                # 20 kills of one process, 20 of two that share each step (torchrun, gloo)
     python benchmarks/kills.py --kills 5 --seed 1
@@ -63,7 +63,7 @@ def trainers(run: subprocess.Popen[bytes]) -> list[int]:
 
 
 def kill_all(run: subprocess.Popen[bytes]) -> None:
-    """Kill all processes of a run at once, as when a machine dies; torchrun gives its children sessions of their own."""
+    """Kill all processes of a run together, as when a machine dies; torchrun gives its children sessions of their own."""
     for pid in [*family(run.pid), run.pid]:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -82,7 +82,7 @@ def family(pid: int) -> list[int]:
 
 def step_of(folder: Path) -> int:
     """The last checkpoint's."""
-    earlier = checkpoint.saved(folder)
+    earlier = checkpoint.list_checkpoints(folder)
     return int(earlier[-1].stem.removeprefix("step-")) if earlier else 0
 
 
@@ -114,7 +114,7 @@ def kill_often(way: str, folder: Path, kills: int, rng: random.Random, startup: 
 
 
 def differences(straight: Path, killed: Path) -> Iterator[str]:
-    """The parts in which the ends of two runs differ, if only by a bit."""
+    """The parts in which the final states of two runs differ, even by one bit."""
     one, other = (checkpoint.load(checkpoint.path_at(folder, STEPS)) for folder in (straight, killed))
     for name in ("model", "ema", "optimizer", "random", "best", "metrics", "step"):
         if not same(one[name], other[name]):

@@ -1,4 +1,4 @@
-"""What one sentence about one photograph costs, part by part, and what a second sentence costs.
+"""The time of one sentence about one photograph, part by part, and of a second sentence.
 
     python benchmarks/latency.py                                # bundled model, a photograph of examples/, two threads
     python benchmarks/latency.py photo.jpg --model DIR --json latency.json

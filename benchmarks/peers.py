@@ -1,4 +1,4 @@
-"""What restr is measured beside: each with random weights, which cost what trained ones do."""
+"""The models that restr is compared with, each with random weights, which take as long as trained ones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def parameters(module: nn.Module) -> int:
 
 
 def gmac(call: Callable[[], object], *models: nn.Module) -> float:
-    """10^9 multiply-adds of a call's matrix products, meanwhile with the models' attention written out, so that they are seen."""
+    """10^9 multiply-adds of a call's matrix products, with the models' attention written out, so that they are counted."""
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # which the counter does not know

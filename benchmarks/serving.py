@@ -1,4 +1,4 @@
-"""How many answers a server gives under load, how long they take, and whether each is its own question's.
+"""A server under load: the number of answers, their times, and whether each belongs to its question.
 
     python benchmarks/serving.py                       # 16 clients, 60 seconds per way, on this machine
     python benchmarks/serving.py --clients 4 --seconds 15
@@ -64,7 +64,7 @@ def load(
     expected: dict[tuple[int, str], np.ndarray],
     segmenter: Segmenter,
 ) -> dict[str, float]:
-    """All clients at once: answers per second, latencies in ms, and counts of failures."""
+    """All clients together: answers per second, latencies in ms, and counts of failures."""
     counter, lock = itertools.count(), threading.Lock()
     taken: list[float] = []
     doubtful: list[tuple[bytes, str, np.ndarray]] = []

@@ -1,4 +1,4 @@
-"""What happens to `restr serve` when something around it breaks: each fault is made for real, and the outcome compared.
+"""Faults around `restr serve`: each is made for real, and the outcome compared with the expected one.
 
     python benchmarks/serving_faults.py                     # a Markdown table; Linux, about three minutes
     python benchmarks/serving_faults.py --only "killed worker"

@@ -1,6 +1,6 @@
-"""How fast samples stream from shards behind an address, against plain files on a disk.
+"""The speed of samples that stream from shards behind an address, compared with plain files on a disk.
 
-    python benchmarks/streaming.py                       # a server on this machine that answers at once
+    python benchmarks/streaming.py                       # a server on this machine that answers immediately
     python benchmarks/streaming.py --latency 0.03        # and one that takes 30 ms, as object storage does
 
 600 photographs of 640 x 480 (see data.py), a sentence each, are written as plain files, as tar and as parquet shards of 50, and read in
@@ -96,7 +96,7 @@ def serve(folder: Path, latency: float) -> None:
 
 
 def measure(root: Path, address: str, pictures: int, processes: int, rounds: int) -> dict[str, Any]:
-    """Samples a second and bytes brought, for each way, the ways in turn."""
+    """Samples per second and bytes sent for each way; the ways take turns."""
     count = pictures // PER_SHARD
     plain = open_dataset("jsonl:plain/samples.jsonl", root)
     tar = f"train-{{000000..{count - 1:06d}}}.tar"

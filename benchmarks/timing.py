@@ -1,4 +1,4 @@
-"""Timing that a busy moment cannot turn against one side: all sides by turns, medians, ratios within each turn."""
+"""Timing in which a busy moment cannot favour one side: all sides take turns; medians, and ratios within each turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Times:
         return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
 
     def ratio(self, top: str, bottom: str) -> float:
-        """How many times as long as ``bottom`` ``top`` takes: the median of each turn's own ratio."""
+        """The time of ``top`` divided by that of ``bottom``: the median of each turn's own ratio."""
         return statistics.median(a / b for a, b in zip(self.seconds[top], self.seconds[bottom], strict=True))
 
     def milliseconds(self) -> dict[str, dict[str, float]]:
@@ -40,7 +40,7 @@ PAUSE = 0.2  # seconds; thread pools spin for a while after their work, and woul
 
 
 def by_turns(sides: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: int = 2, pause: float = 0.0) -> Times:
-    """Time every side once a turn, after a pause where sides have thread pools of their own."""
+    """Time every side once per turn, after a pause if sides have their own thread pools."""
     seconds: dict[str, list[float]] = {side: [] for side in sides}
     with torch.inference_mode():
         for turn in range(warm_up + rounds):

@@ -1,4 +1,4 @@
-"""What the trainer adds to training: its overhead over a bare loop, and how long it waits for data.
+"""The trainer's overhead over a bare loop, and its waiting time for data.
 
     python benchmarks/training.py
     python benchmarks/training.py --rounds 9 --json training.json
@@ -104,7 +104,7 @@ def trainer(batches: Ready, config: TrainConfig, root: Path) -> Callable[[], Non
 
 
 def overhead(rounds: int, steps: int, root: Path) -> dict[str, float]:
-    """How much longer the trainer takes, as a share of the bare loop's time."""
+    """The trainer's extra time, as a share of the bare loop's time."""
     batches = ready_batches()
     settings = TrainConfig(steps=steps, lr=1e-4, **QUIET)
     plain = bare(batches, settings)
@@ -126,7 +126,7 @@ def overhead(rounds: int, steps: int, root: Path) -> dict[str, float]:
 
 
 def data_wait(steps: int, root: Path) -> dict[str, float]:
-    """The mean share of a step's time spent waiting, after the first steps, and samples a second."""
+    """The mean share of a step's time spent waiting, after the first steps, and samples per second."""
     data = root / "data"
     data.mkdir()
     make_dataset(data, 900, 100)

@@ -1,4 +1,4 @@
-"""What is timed: pictures and sentences of a model's own form, and how many multiplications they are."""
+"""The timed work: pictures and sentences in a model's own form, and their number of multiplications."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE, WORDS, TEN = 480, 6, 10
 
 
 def inputs(config: Any, *, size: int = SIZE, count: int = 1, words: int = WORDS) -> tuple[np.ndarray, np.ndarray]:
-    """A normalised picture (1 3 H W) and so many sentences (count words)."""
+    """A normalised picture (1 3 H W) and ``count`` sentences (count words)."""
     rng = np.random.default_rng(0)
     image = rng.normal(size=(1, 3, size, size)).astype(np.float32)
     length = config.language.max_words if fills_up(config) else words
@@ -46,6 +46,6 @@ def counted(model: ReSTR, image: np.ndarray, ids: np.ndarray) -> dict[str, float
 
 
 def ten(way: Backend, features: Any, ids: np.ndarray) -> None:
-    """All sentences on one image, as many at once as a segmenter takes."""
+    """All sentences on one image, as many per call as a segmenter takes."""
     for start in range(0, len(ids), TEXTS_AT_ONCE):
         way.segment(features, ids[start : start + TEXTS_AT_ONCE])

@@ -1,4 +1,4 @@
-"""What every test gets: seeded random numbers, two threads, and the same examples from hypothesis in every CI run."""
+"""The environment of every test: seeded random numbers, two threads, and the same examples from hypothesis in every CI run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytest_plugins = ["sharded", "served"]  # the fixtures of tests of shards and of
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    """Each test starts from the same random state, whichever tests ran before it."""
+    """Each test starts from the same random state, independent of earlier tests."""
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Who may import whom, what importing restr costs, and what no file may hold: read from the source, not from memory."""
+"""The direction of imports, the cost of importing restr, and the limits of every file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All see the same pixels of a file: prediction, the server, datasets, photographs with masks; and refuse the same files."""
+"""Prediction, the server, datasets and photographs with masks see the same pixels of a file, and refuse the same files."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_annotations_decide_whether_a_turned_picture_is_shown_as_it_is_stored(fo
     # Of a square picture both have the size; then it is upright, as people see it.
     square = picture_files.saved(Image.fromarray(picture_files.PIXELS[:, :24]), exif=picture_files.turned(3))
     np.testing.assert_array_equal(
-        reading.read_picture(square, "a").sized((24, 24)), picture_files.PIXELS[::-1, :24][:, ::-1]
+        reading.read_picture(square, "a").for_size((24, 24)), picture_files.PIXELS[::-1, :24][:, ::-1]
     )
 
 
@@ -259,7 +259,7 @@ class Endless(io.RawIOBase):
         return bytes(size)
 
 
-def test_a_folder_and_what_is_not_there_are_called_so(tmp_path):
+def test_folders_and_missing_files_are_named(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     with pytest.raises(ImageError, match="is a folder"):
         read_image(tmp_path / "folder.jpg")

@@ -1,4 +1,4 @@
-"""The README and the documentation are run: what they show must work, word for word."""
+"""The README and the documentation are run: their commands and code must work, word for word."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PREDICT = [
 
 @pytest.fixture(scope="module")
 def quick() -> Segmenter:
-    """The smallest model, untrained: what is tested here is that the words on the page work, not what is found."""
+    """The smallest model, untrained: these tests run the commands of the pages, and ignore the masks."""
     words = Vocabulary(["the", "cup", "woman", "flag", "on", "left", "person", "spoon", "plate", "under"])
     return Segmenter(build_model(restr_tiny(vocab=len(words)), seed=0), words, device="cpu")
 
@@ -142,7 +142,7 @@ def test_every_example_is_attributed_and_small() -> None:
 
 
 def test_the_bundled_model_finds_the_demo() -> None:
-    """What ``make demo`` shows must be right: her face and her sleeve, not the flag, not the shuttle."""
+    """The picture of ``make demo`` must be right: her face and her sleeve, not the flag, not the shuttle."""
     makefile = (ROOT / "Makefile").read_text()
     photograph, text = (
         re.search(rf"^{name} \?= (.+)$", makefile, re.MULTILINE) for name in ("DEMO_IMAGE", "DEMO_TEXT")

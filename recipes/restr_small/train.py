@@ -2,9 +2,9 @@
 
     python recipes/restr_small/train.py --data runs/packed --out runs/run --seconds 610 --compile
 
-DATA is what ``pack.py`` wrote. It is decoded once and stays on the device, where views of photographs and masks are made too,
+DATA is the output of ``pack.py``. It is decoded once and stays on the device, where views of photographs and masks are made too,
 so no worker processes are needed. With ``--seconds`` the learning rate follows the clock: the run ends when its time does,
-whatever the machine. A checkpoint is written every few minutes, and after Ctrl-C or SIGTERM; the same command goes on from it.
+on any machine. A checkpoint is written every few minutes, and after Ctrl-C or SIGTERM; the same command resumes from it.
 OUT gets ``model-*.safetensors`` (averaged weights, for ``join.py``), ``log.jsonl`` and ``report.json``.
 """
 
@@ -92,7 +92,7 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, or go on with it; 0 when finished, 128 + n when stopped by signal n. Raises ``RestrError``."""
+    """Train or resume; returns 0 when finished, 128 + n when stopped by signal n. Raises ``RestrError``."""
     args, begin = arguments(argv), time.monotonic()
     if args.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda, but torch finds no GPU; use --device cpu")
@@ -128,7 +128,7 @@ def begun(args: Namespace) -> Learner:
 
 
 class Run:
-    """A learner on its way through its time; goes on from the checkpoint, where there is one."""
+    """A learner's training within its time; resumes from the checkpoint if it exists."""
 
     def __init__(self, args: Namespace, data: Data, learner: Learner) -> None:
         self.args, self.data, self.learner = args, data, learner
@@ -136,7 +136,7 @@ class Run:
         self.checkpoint: Path = args.checkpoint or args.out / "checkpoint.pt"
         seconds = learner.load(self.checkpoint) if self.checkpoint.exists() else 0.0
         if learner.step:
-            print(f"goes on after step {learner.step}, {seconds:.0f} s ({self.checkpoint})")
+            print(f"resumes after step {learner.step}, {seconds:.0f} s ({self.checkpoint})")
         self.log = Log(args.out / "log.jsonl", args.log_every, learner.step)
         torch.manual_seed(args.seed + learner.step)
         patch, grid = self.model.config.vision.patch, GRIDS[args.flavour]
@@ -157,7 +157,7 @@ class Run:
         with caught_signals() as caught, contextlib.closing(prefetched(self.draw)) as draws:
             while (done := self.done()) < 1 and not caught:
                 self.advance(next(draws), done)
-                if first:  # it compiles, which is no training
+                if first:  # it compiles, which does not count as training
                     if self.args.device == "cuda":
                         torch.cuda.synchronize()
                         clock.restart(before)
@@ -173,7 +173,7 @@ class Run:
             seconds = clock.seconds()
             learner.save(self.checkpoint, seconds)
         if caught:
-            print(f"stopped by {caught[-1]} after step {learner.step}; the same command goes on from {self.checkpoint}")
+            print(f"stopped by {caught[-1]} after step {learner.step}; the same command resumes from {self.checkpoint}")
             return exit_code(caught[-1])
         self.finish(seconds)
         return 0

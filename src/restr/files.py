@@ -64,7 +64,7 @@ def read_text(path: Path) -> str:
 
     Raises ``OSError``, or a ``UnicodeError`` that names the likely encoding and the place.
     """
-    return decoded(path.read_bytes())
+    return decode_text(path.read_bytes())
 
 
 def read_lines(path: Path) -> list[str]:
@@ -81,7 +81,7 @@ def lines_of(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def decoded(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """The text of a file's bytes. Raises ``UnicodeError`` as ``read_text`` does."""
     if content.startswith(_UTF16):
         raise UnicodeError("it is UTF-16, not UTF-8; save it as UTF-8")

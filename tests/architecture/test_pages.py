@@ -1,4 +1,4 @@
-"""What the pages say of the code is so: files, names, links, floors and glossary."""
+"""Pages agree with the code: files, names, links, floors and glossary."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_every_page_is_in_the_index() -> None:
 
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: str(page.relative_to(source.ROOT)))
-def test_no_page_names_what_is_gone(page: Path) -> None:
+def test_no_page_names_removed_things(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     if page.name == "migrating.md":  # the columns before the last one are about what is gone
         text = "\n".join(line.rstrip("| ").rpartition("|")[2] for line in text.splitlines() if line.startswith("|"))

@@ -1,4 +1,4 @@
-"""What a person does with the page, and what is then to be seen."""
+"""The actions of a person on the page, and the visible results."""
 
 from __future__ import annotations
 

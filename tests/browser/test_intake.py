@@ -10,7 +10,7 @@ from hands import COFFEE, KEY, facts, name, upload
 
 pytestmark = pytest.mark.slow
 
-# A person's hands cannot be had: the events that the browser would send, with a real file in them.
+# In place of a person's hands: the events that the browser would send, with a real file in them.
 HOLDING = """([content, name, type]) => {
   const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
   const holding = new DataTransfer();

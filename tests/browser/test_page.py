@@ -1,4 +1,4 @@
-"""The page in Chromium on the real server: what a person does with it."""
+"""The page in Chromium on the real server: a person's actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page where what was named is not in the photograph: a small model that never believes it is."""
+"""The page when the named thing is not in the photograph: a small model that always says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it writes, and that no bad file or word stops it from saying so."""
+"""The command line: its output, its files, and its messages about bad files and words."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_values_that_cannot_be_are_one_line(photos, monkeypatch, capsys, words, 
     assert says in said.err and said.err.count("\n") == 1 and said.err.startswith(f"restr {words.split()[0]}: ")
 
 
-def test_what_is_no_option_is_still_explained(capsys):
+def test_unknown_options_are_explained(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["serve", "--port", "abc"])
     said = capsys.readouterr().err

@@ -8,7 +8,15 @@ from typing import get_args
 import pytest
 
 from restr.cli.data.convert import Convert
-from restr.cli.options import BackendName, DataOptions, DeviceOptions, ModelOptions, ProtocolName, ThreadOptions, parsed
+from restr.cli.options import (
+    BackendName,
+    DataOptions,
+    DeviceOptions,
+    ModelOptions,
+    ProtocolName,
+    ThreadOptions,
+    parse_options,
+)
 from restr.cli.verbs.eval import Eval
 from restr.cli.verbs.robustness import Robustness
 from restr.evaluation.protocol import PROTOCOLS
@@ -21,7 +29,7 @@ def test_choices_are_those_of_the_tables() -> None:
     assert get_args(BackendName) == BACKENDS
     assert {"jsonl", "csv", "coco", "refer", "webdataset", "parquet"} == set(WRITERS)
     for name in WRITERS:
-        assert parsed(Convert, "restr data convert", ["jsonl:a", "--out", "b", "--to", name]).to == name
+        assert parse_options(Convert, "restr data convert", ["jsonl:a", "--out", "b", "--to", name]).to == name
 
 
 @pytest.mark.parametrize("verb", [Eval, Robustness])

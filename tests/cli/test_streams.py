@@ -1,4 +1,4 @@
-"""Standard output, error and input in whatever state a shell leaves them: every image is still done, and told of."""
+"""Standard output, error and input in any state that a shell leaves them: every image is still processed and reported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXT = "left dog é 写 \U0001f600"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small model and three photographs, one with a name that is no UTF-8."""
+    """A folder with a small model and three photographs, one with a name that is not UTF-8."""
     root = tmp_path_factory.mktemp("streams")
     vocabulary = Vocabulary(("the", "left", "right", "dog", "cat"))
     save_pretrained(build_model(presets.restr_tiny(vocab=len(vocabulary)), seed=0), vocabulary, root / "model")

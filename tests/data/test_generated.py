@@ -159,7 +159,7 @@ def union(scene, indices: list[int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", [-1, 1.0, True, "1", None, np.True_])
-def test_what_is_no_seed_is_told(seed):
+def test_wrong_seeds_are_refused(seed):
     with pytest.raises(ConfigError, match="the seed is .*; it must be a whole number of at least 0"):
         GeneratedScenes(1, seed)
 

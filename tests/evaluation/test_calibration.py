@@ -1,4 +1,4 @@
-"""Scores as probabilities, and presence as a judge of what is there: worked by hand, and through restr eval."""
+"""Scores as probabilities, and presence as a classifier of absent things: worked by hand, and through restr eval."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from restr.config import PresenceConfig
 from restr.data.generated import vocabulary
 from restr.data.sample import Sample
 from restr.errors import ConfigError, DataError
-from restr.evaluation.calibration import draw_reliability, scored
+from restr.evaluation.calibration import draw_reliability, scores_and_outcomes
 from restr.evaluation.evaluate import EvaluationResult, evaluate
 from restr.evaluation.protocol import protocol
 from restr.evaluation.reports.report import evaluation_table
@@ -44,7 +44,7 @@ def half(which: str) -> np.ndarray:
 
 
 class Doubter(Framed):
-    """Answers as ``ANSWERS`` says; what is less likely to be there than ``presence``, by default 0.5, it calls absent."""
+    """Answers as ``ANSWERS`` says; things with less than ``presence``, by default 0.5, are called absent."""
 
     def __call__(
         self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
@@ -108,7 +108,7 @@ def test_an_evaluation_tells_absent_from_present_and_how_surely() -> None:
     overall = result.overall
     assert (overall["n_acc"], overall["t_acc"]) == (1 / 2, 3 / 4)
     assert overall["presence_auc"] == pytest.approx((4 + 2.5) / 8)  # of 8 pairs, 6 in order and one tie
-    assert scored(result.records) == ([0.9, 0.7, 0.9, 0.0, 0.7], [True, True, False, False, False])
+    assert scores_and_outcomes(result.records) == ([0.9, 0.7, 0.9, 0.0, 0.7], [True, True, False, False, False])
     assert overall["ece"] == pytest.approx(0.24)
     assert [record.presence for record in result.records] == [there for *_, there in ANSWERS.values()]
     assert "empty where presence < 0.5" in result.protocol
@@ -134,7 +134,7 @@ def test_the_reliability_plot_is_drawn_where_there_are_scores() -> None:
     picture = draw_reliability(records, title="t")
     assert picture and min(Image.open(io.BytesIO(picture)).size) > 300
     silent = [replace(record, score=0.0) for record in records]  # masks of a program that gives no scores
-    assert draw_reliability(silent, title="t") is None and scored(silent) == ([], [])
+    assert draw_reliability(silent, title="t") is None and scores_and_outcomes(silent) == ([], [])
 
 
 @pytest.mark.parametrize("kind", ["region", "none"])

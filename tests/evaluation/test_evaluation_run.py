@@ -1,4 +1,4 @@
-"""An evaluation in several processes, killed and gone on with: the same numbers as one that nobody disturbed."""
+"""An evaluation in several processes, killed and resumed: the same numbers as an undisturbed one."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Broken:
         return [range(0, 1), range(1, 2)]
 
 
-def test_a_journal_is_gone_on_with_after_half_a_line(model: Path, tmp_path: Path) -> None:
+def test_a_journal_is_resumed_after_half_a_line(model: Path, tmp_path: Path) -> None:
     whole = measure_all(setup_of(model))
     facts = {"seed": 0, "data": "generated"}
     journal = Journal(tmp_path, facts)

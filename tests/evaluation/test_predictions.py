@@ -47,7 +47,7 @@ def test_given_masks_are_judged(data: Path, capsys: pytest.CaptureFixture[str]) 
     assert read_records(data / "out")["1/101"].iou == 1.0
 
 
-def test_what_is_missing_or_damaged_is_said(data: Path) -> None:
+def test_missing_and_damaged_predictions_are_reported(data: Path) -> None:
     samples = open_dataset("refcoco:train", data)
     path = write(data / "theirs.jsonl", {"1/101": LEFT})
     with pytest.raises(DataError, match="no prediction for the sample '1/102'"):

@@ -1,4 +1,4 @@
-"""An export says what the model says, and runs where there is no torch."""
+"""An export gives the model's results, and runs without torch."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_any_file_of_the_folder_stands_for_it(folder: Path, name: str) -> None:
     assert Segmenter.from_pretrained(folder / name).backend.name == "onnx"
 
 
-def test_what_an_export_cannot_do_is_said(folder: Path, tmp_path: Path) -> None:
+def test_limits_of_an_export_are_reported(folder: Path, tmp_path: Path) -> None:
     exported = Segmenter.from_pretrained(folder)
     with pytest.raises(ConfigError, match="attention"):
         exported(IMAGE, "left", attention=True)

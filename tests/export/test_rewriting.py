@@ -1,4 +1,4 @@
-"""What is rewritten for runtimes computes what the model computes, and leaves the model alone."""
+"""A model rewritten for runtimes gives the same results, and the original stays unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports to other runtimes, of other variants, and of the bundled model: what takes long."""
+"""Exports to other runtimes, of other variants, and of the bundled model: the slow tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_traced_half_keeps_every_size_and_count() -> None:
     """What torch-export and AOTInductor start from; the ONNX exporter does, too."""
     model = shallow_model()
     with quiet():
-        program = graphs(model, dynamic=True, whole=False)["expression"].traced().module()
+        program = graphs(model, dynamic=True, whole=False)["expression"].trace().module()
     for t, l, h, w in [(1, 1, 1, 1), (2, 5, 7, 3), (5, 16, 16, 16)]:  # noqa: E741
         patches, ids = torch.randn(1, h, w, 64), torch.randint(1, len(WORDS), (t, l))
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""The names of results' files: never one that is taken, whoever else writes, and none that a file system refuses."""
+"""The names of results' files: never a taken one, even with several writers, and none that a file system refuses."""
 
 from __future__ import annotations
 

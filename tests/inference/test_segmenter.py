@@ -111,7 +111,7 @@ def test_predict_needs_an_image(folder):
         Segmenter.from_pretrained(folder).predict("left")
 
 
-def test_unknown_words_are_no_error_but_are_said(segmenter, caplog):
+def test_unknown_words_are_reported_without_an_error(segmenter, caplog):
     segmenter(IMAGE, "zzqqxx")
     assert "zzqqxx" in caplog.text
 
@@ -137,19 +137,19 @@ def test_a_threshold_of_numpys_is_pythons_own_in_the_result(segmenter, value):
 
 
 @pytest.mark.parametrize("value", [0, 1, True, np.True_, "0.5", [0.5], float("nan"), np.array([0.5, 0.6]), 2j])
-def test_what_is_no_threshold_is_told(segmenter, value):
+def test_wrong_thresholds_are_refused(segmenter, value):
     with pytest.raises(ConfigError, match="threshold is .*a number between 0 and 1"):
         segmenter(IMAGE, "left", threshold=value)
 
 
 @pytest.mark.parametrize("path", [5, b"model", "a" * 5000, "a\0b"])
-def test_what_is_no_path_of_a_model_is_told(path):
+def test_wrong_paths_of_a_model_are_refused(path):
     with pytest.raises(WeightsError, match="pass (a folder|one)"):
         Segmenter.from_pretrained(path)
 
 
 @pytest.mark.parametrize("options", [{"threads": -1}, {"threads": "2"}, {"cache_bytes": -1}, {"threads": True}])
-def test_numbers_that_cannot_be_are_told(folder, options):
+def test_impossible_numbers_are_refused(folder, options):
     with pytest.raises(ConfigError, match="must be a whole number of at least 0"):
         Segmenter.from_pretrained(folder, **options)
 

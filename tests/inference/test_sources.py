@@ -158,7 +158,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_opened():
         (42, "int"),
     ],
 )
-def test_what_is_no_image_is_refused_with_a_reason(source, says):
+def test_other_things_than_images_are_refused_with_a_reason(source, says):
     with pytest.raises(ImageError, match=says):
         read_image(source)
 

@@ -1,4 +1,4 @@
-"""Looking through a dataset: what is shown is what is there, escaped, and nothing else can be had from the server."""
+"""Browsing a dataset: pages show its content, escaped, and the server gives nothing else."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from test_variants import CONFIGS, WORDS, images, words
 import reference
 from restr.errors import ConfigError
 from restr.inference.segmenter import Segmenter
-from restr.model.attention_maps import recorded
+from restr.model.attention_maps import record_attention
 from restr.model.build import build_model
 from restr.model.fusion import FUSIONS, Fusion
 from restr.nn.attention import Attention
@@ -25,7 +25,7 @@ def test_recording_changes_nothing_and_ends(name: str) -> None:
     ids = words(model)
     word_pad = ids == PADDING
     expected = model(images(), ids).logits
-    with recorded(model.fusion, ids.shape[1]) as recorder:
+    with record_attention(model.fusion, ids.shape[1]) as recorder:
         assert torch.equal(model(images(), ids).logits, expected)
     maps, n = recorder.maps(), 24
     assert maps.words.shape == (2, ids.shape[1], n) and maps.seed.shape == (2, ids.shape[1])
@@ -54,7 +54,7 @@ def test_the_weights_are_those_of_the_equation() -> None:
     ids = words(model, ["red cat right dog left"])
     image = model.encode_image(images(1))
     encoded = model.language(ids, ids == PADDING)
-    with recorded(model.fusion, 5) as recorder:
+    with record_attention(model.fusion, 5) as recorder:
         model.fusion(image, encoded, ids == PADDING)
     z_l = model.fusion.proj_words(encoded)
     z = torch.cat([image.patches, z_l], 1)[0].detach().double().numpy()

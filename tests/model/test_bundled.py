@@ -1,4 +1,4 @@
-"""The model in the package: small enough, complete, and led by the words."""
+"""The model in the package: small enough, complete, and guided by the words."""
 
 from pathlib import Path
 

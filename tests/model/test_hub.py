@@ -66,7 +66,7 @@ def test_a_model_goes_up_and_comes_down(server: Server) -> None:
     assert Segmenter.from_pretrained("hf:me/my-restr", device="cpu").config == model.config
 
 
-def test_what_is_not_there_says_so(server: Server) -> None:
+def test_missing_repositories_are_reported(server: Server) -> None:
     with pytest.raises(WeightsError, match=r"'me/none' cannot be fetched .* check the name"):
         Segmenter.from_pretrained("hf:me/none")
 

@@ -102,7 +102,7 @@ def test_depths_and_word_table_come_from_the_file(tmp_path: Path) -> None:
     assert loaded.config.fusion.linguistic_seed.depth == 3 and loaded.config.language.vocab == 11
 
 
-def test_what_does_not_fit_is_listed(tmp_path: Path) -> None:
+def test_differences_are_listed(tmp_path: Path) -> None:
     state = theirs(original(released()))
     state["fusion_module.extra.weight"] = torch.zeros(2)
     del state["fusion_module.proj_v.bias"]

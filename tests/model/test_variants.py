@@ -142,7 +142,7 @@ def test_a_batch_of_one_is_a_row_of_a_batch(name: str, model: ReSTR) -> None:
 
 
 @torch.inference_mode()
-def test_what_stands_in_padding_is_not_heard(name: str, model: ReSTR) -> None:
+def test_padding_has_no_influence(name: str, model: ReSTR) -> None:
     """Neither the word encoder nor the fusion attends to padding, whatever rows or vectors stand there."""
     ids, image = words(model), model.encode_image(images())
     padding = ids == PADDING
@@ -155,7 +155,7 @@ def test_what_stands_in_padding_is_not_heard(name: str, model: ReSTR) -> None:
 
 
 @torch.inference_mode()
-def test_what_is_known_of_an_image_changes_no_result(name: str) -> None:
+def test_the_patch_cache_changes_no_result(name: str) -> None:
     model = build_model(CONFIGS[name](), seed=0).eval()
     tokens, ids, served = model.encode_image(images(1)), words(model), CachingModel(model)
     image = served.precompute(tokens)

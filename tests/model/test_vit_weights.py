@@ -161,7 +161,7 @@ def test_a_pickle_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not Path("owned").exists()
 
 
-def test_what_is_no_vit_is_refused(tmp_path: Path) -> None:
+def test_other_files_than_vits_are_refused(tmp_path: Path) -> None:
     save_file({"layer.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     np.savez(tmp_path / "other.npz", a=np.zeros(2))
     with pytest.raises(WeightsError, match="holds no ViT"):
@@ -192,7 +192,7 @@ def test_layer_scale_is_renamed(tmp_path: Path) -> None:
     assert same_features(original, loaded)
 
 
-def test_what_lacks_a_part_is_refused_by_name(tmp_path: Path) -> None:
+def test_incomplete_files_are_refused_by_name(tmp_path: Path) -> None:
     def read_without(name: str) -> None:
         state = hugging_face(encoder(0).state_dict())
         save_file({n: t.contiguous() for n, t in state.items() if n != name}, tmp_path / "vit.safetensors")

@@ -1,4 +1,4 @@
-"""Weights come back as they went, int8 stays close, and what does not fit is named."""
+"""Saved weights load unchanged, int8 stays close, and differences are named."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_int8_is_a_quarter_of_the_size_and_close() -> None:
     state = {"w": torch.randn(64, 128), "b": torch.randn(64), "pos": torch.randn(1, 50, 64)}
     packed = quantise(state)
     assert packed["w"].dtype == torch.int8 and packed["w" + SCALE].dtype == torch.float16
-    assert packed["pos" + SCALE].shape == (50,)  # a scale a token
+    assert packed["pos" + SCALE].shape == (50,)  # one scale per token
     restored = dequantise(packed)
     for name, tensor in state.items():
         assert restored[name].shape == tensor.shape

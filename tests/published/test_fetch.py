@@ -1,4 +1,4 @@
-"""A download goes on where it broke off; what is wrong, or would land elsewhere, never takes a file's place."""
+"""A download resumes where it broke off; a wrong file, or one that would land elsewhere, never takes a file's place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mirrors import Answers, Mirror, archive, everything_below, mirrors
 from restr.errors import DatasetError
 from restr.published import fetch as fetching
 from restr.published.fetch import fetch
-from restr.published.unpack import unfinished, unpack
+from restr.published.unpack import is_unfinished, unpack
 
 CONTENT = bytes(range(256)) * 4000  # about a megabyte
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -46,7 +46,7 @@ def test_a_file_is_fetched_from_the_first_mirror_that_has_it(tmp_path: Path, mir
 
 @pytest.mark.parametrize("ranges", [True, False])
 @pytest.mark.parametrize("known", [True, False])
-def test_a_broken_download_goes_on(ranges: bool, known: bool, tmp_path: Path, mirror: Callable[..., Mirror]) -> None:
+def test_a_broken_download_is_resumed(ranges: bool, known: bool, tmp_path: Path, mirror: Callable[..., Mirror]) -> None:
     server = mirror({"a.bin": CONTENT}, ranges=ranges)
     server.breaks_after = 300_000
     facts = {"size": len(CONTENT), "sha256": SHA256} if known else {}
@@ -95,7 +95,7 @@ def test_a_wrong_file_is_refused_and_not_kept(
     assert everything_below(tmp_path) == {"a.bin"} and (tmp_path / "a.bin").read_bytes() == b"what was there"
 
 
-def test_what_mirrors_answer_is_said(tmp_path: Path, mirror: Callable[..., Mirror]) -> None:
+def test_errors_of_mirrors_are_reported(tmp_path: Path, mirror: Callable[..., Mirror]) -> None:
     page, away = mirror({"a.zip": b"<html>log in"}), mirror({})
     page.kind, away.redirect = "text/html", "file:///etc/hostname"
     gone = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
@@ -174,16 +174,16 @@ def test_an_archive_that_swells_is_refused(tmp_path: Path) -> None:
     assert everything_below(tmp_path) == {"data.zip"}
 
 
-def test_a_damaged_archive_is_named_and_goes_on_later(tmp_path: Path) -> None:
+def test_a_damaged_archive_is_named_and_resumed_later(tmp_path: Path) -> None:
     whole = archive({"a.txt": b"first", "b.bin": random.randbytes(100_000)})
     damaged = bytearray(whole)
     damaged[50_000:50_010] = bytes(10)
     (tmp_path / "data.zip").write_bytes(damaged)
     with pytest.raises(DatasetError, match="data.zip cannot be unpacked .* fetch it again"):
         unpack(tmp_path / "data.zip", tmp_path / "data")
-    assert unfinished(tmp_path / "data.zip") and everything_below(tmp_path / "data") == {"a.txt"}
+    assert is_unfinished(tmp_path / "data.zip") and everything_below(tmp_path / "data") == {"a.txt"}
     (tmp_path / "data.zip").write_bytes(whole)
-    assert unpack(tmp_path / "data.zip", tmp_path / "data") == 1 and not unfinished(tmp_path / "data.zip")
+    assert unpack(tmp_path / "data.zip", tmp_path / "data") == 1 and not is_unfinished(tmp_path / "data.zip")
 
 
 def test_archives_damaged_in_any_place_are_refused_and_never_crash(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What of a dataset is missing is named, fetched and unpacked, so that it can be read; what is there stays as it is."""
+"""Missing files of a dataset are named, fetched and unpacked, so that it can be read; existing ones stay unchanged."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_the_command_prepares_what_is_then_read(
     assert len(first.asked) == asked  # all there: nobody is asked
 
 
-def test_the_command_goes_on_after_a_file_that_no_mirror_has(
+def test_the_command_continues_after_a_file_that_no_mirror_has(
     small: dict[str, bytes], tmp_path: Path, mirror: Callable[..., Mirror], capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = mirror({"refcoco.zip": b"PK something else", "train2014.zip": small["train2014.zip"]})

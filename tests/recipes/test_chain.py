@@ -154,7 +154,7 @@ def test_the_chain_is_stopped_and_resumed_and_its_model_predicts(
     with open(run / "log.jsonl", "a") as log:
         log.write(json.dumps({"step": steps + 1}) + "\n")  # of a step that no checkpoint knows
     assert train.main([*command, str(steps + 1)]) == 0
-    assert f"goes on after step {steps}" in capsys.readouterr().out
+    assert f"resumes after step {steps}" in capsys.readouterr().out
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, steps + 2)) and lines[:steps] == stopped
     assert all(np.isfinite(line["total"]) and line["skipped"] == 0 for line in lines)

@@ -39,7 +39,7 @@ def spoilt(width: int, height: int) -> bytes:
 
 
 def broken_images() -> Iterator[tuple[bytes, str]]:
-    """Files that are no images, and damaged images."""
+    """Files that are not images, and damaged images."""
     chance = random.Random(0)
     for kind, media in KINDS.items():
         whole = photograph(1, kind)

@@ -85,7 +85,7 @@ def region(draw: random.Random) -> dict[str, object]:
 
 
 def make(root: Path, seed: int, count: int = 14) -> str:
-    """Write a dataset of so many pictures as JSONL; returns what opens it."""
+    """Write a dataset of this many pictures as JSONL; returns the spec that opens it."""
     draw = random.Random(seed)
     paths = draw.sample([folder + name for folder in FOLDERS for name in NAMES], count)
     rows = []

@@ -1,4 +1,4 @@
-"""The files in which one picture comes: every form, depth, transparency and turn, and what only looks like a picture."""
+"""One picture in files of every form, depth, transparency and turn, and files that only look like pictures."""
 
 from __future__ import annotations
 

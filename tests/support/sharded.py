@@ -145,7 +145,7 @@ def written(folder: Path, content: bytes, name: str = "train-000.tar") -> str:
 
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Indices of remote shards go to a cache of the test's own, nobody waits between tries, and blocks are small."""
+    """Indices of remote shards go to the test's own cache, there is no pause between tries, and blocks are small."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("restr.formats.shards.storage.PAUSE", 0.0)
     monkeypatch.setattr("restr.formats.shards.tar.BLOCK", 20_000)

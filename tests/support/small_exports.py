@@ -17,7 +17,7 @@ WORDS = Vocabulary(["the", "left", "right", "red", "blue", "circle", "square", "
 
 
 def shallow_config(**fusion: Any) -> ModelConfig:
-    """``restr_tiny`` with a block an encoder: an exporter's time goes with the depth, what can go wrong does not."""
+    """``restr_tiny`` with one block per encoder: an exporter's time grows with the depth, its faults do not."""
 
     def one(blocks: TransformerConfig) -> TransformerConfig:
         return replace(blocks, depth=1)

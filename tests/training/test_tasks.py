@@ -1,4 +1,4 @@
-"""Training on a dataset: what a model begins with, what it is fed, and that the verb leaves a model that works."""
+"""Training on a dataset: the model's start, its batches, and a verb that saves a working model."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_words_come_by_frequency_and_measured_samples_from_all_over() -> None:
     assert evenly_spaced(3, 10) == [0, 1, 2] and evenly_spaced(10, 4) == [0, 2, 5, 7]
 
 
-def test_vectors_and_a_trained_model_are_what_it_begins_with(data: Path, tmp_path: Path) -> None:
+def test_training_starts_from_vectors_or_from_a_trained_model(data: Path, tmp_path: Path) -> None:
     train, val = opened(data, "train"), opened(data, "val")
     lines = [f"{word} " + " ".join(["0.5"] * 31 + [str(row)]) for row, word in enumerate(("the", "circle", "zebra"))]
     (tmp_path / "glove.txt").write_text("\n".join(lines) + "\n")
@@ -76,7 +76,7 @@ def test_vectors_and_a_trained_model_are_what_it_begins_with(data: Path, tmp_pat
         Start(folder=tmp_path, vision=tmp_path)
 
 
-def test_the_verb_trains_on_a_dataset_goes_on_and_starts_from_a_model(data: Path, tmp_path: Path) -> None:
+def test_the_verb_trains_on_a_dataset_resumes_and_starts_from_a_model(data: Path, tmp_path: Path) -> None:
     arguments = [
         "train",
         "--data",

@@ -84,14 +84,14 @@ def _run_row(
     task = study.task(row.change(study.config), seed)
     evaluate = task.evaluate
     task = replace(task, loss=partial(segmentation_loss, **loss | row.loss), evaluate=None, draw=None)
-    trainer = Trainer(task, replace(settings, seed=seed), folder, resume=bool(checkpoint.saved(folder)))
+    trainer = Trainer(task, replace(settings, seed=seed), folder, resume=bool(checkpoint.list_checkpoints(folder)))
     _logger.info("%s, seed %d", row.name, seed)
     result = trainer.fit()
     if result.stopped is not None:
         return result.stopped
     scores = evaluate(trainer.load_averaged()) if evaluate else {}
     write_whole(folder / SCORES, json.dumps(scores, indent=2) + "\n")
-    for path in checkpoint.saved(folder):
+    for path in checkpoint.list_checkpoints(folder):
         path.unlink()  # only the scores are kept: the checkpoints of a table would fill a disk
     return None
 

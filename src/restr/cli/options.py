@@ -131,7 +131,7 @@ class ComputeOptions(ThreadOptions, DeviceOptions):
     """Device and threads."""
 
 
-def parsed(options: type[_Options], prog: str, arguments: Sequence[str]) -> _Options:
+def parse_options(options: type[_Options], prog: str, arguments: Sequence[str]) -> _Options:
     """The options of a verb's words. Wrong ones end the program, with the reason on standard error."""
     held = _HeldStderr()
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from restr.data.entries.entry import Entry
 from restr.data.entries.identity import told_apart
-from restr.data.entries.index import Index, index_paths, key_of, opened
+from restr.data.entries.index import Index, index_paths, key_of, open_index
 from restr.data.entries.left_out import LeftOut, Read
 from restr.data.entries.regions import mask_of
 from restr.data.opener import Folder, Opener
@@ -88,7 +88,7 @@ class IndexedSamples(Sequence[Sample]):
         )
 
 
-def indexed(
+def index_dataset(
     root: Path,
     name: str,
     files: Sequence[Path],
@@ -111,4 +111,4 @@ def indexed(
     def usable(index: Index) -> bool:
         return searched is None or (root / index.entry(1).image).is_file()
 
-    return opened(index_paths(root, name), key, lambda: told_apart(read()), usable)
+    return open_index(index_paths(root, name), key, lambda: told_apart(read()), usable)

@@ -53,21 +53,21 @@ class GeneratedScenes:
             raise DataError(f"grammar is {grammar!r}; choose 'plain' or 'everyday'")
         self.scenes, self.seed, self.size, self.per_scene, self.most = scenes, seed_of(seed), size, per_scene, most
         self.grammar = grammar
-        self._told = lru_cache(maxsize=512)(self._draw)
+        self._scene_and_references = lru_cache(maxsize=512)(self._draw)
 
     def __len__(self) -> int:
         return self.scenes * self.per_scene
 
     def scene(self, index: int) -> Scene:
         """The index-th scene (not sample), with its instances."""
-        return self._told(self._checked(index, self.scenes))[0]
+        return self._scene_and_references(self._checked(index, self.scenes))[0]
 
     def references(self, index: int) -> list[Reference]:
         """The sentences of the index-th scene with their meanings."""
-        return self._told(self._checked(index, self.scenes))[1]
+        return self._scene_and_references(self._checked(index, self.scenes))[1]
 
     def __getitem__(self, index: int) -> Sample:
-        scene, references = self._told(self._checked(index, len(self)) // self.per_scene)
+        scene, references = self._scene_and_references(self._checked(index, len(self)) // self.per_scene)
         return self._sample(scene, references[index % self.per_scene], f"{scene.id}/{index % self.per_scene}")
 
     def swapped(self, index: int) -> Sample | None:
@@ -79,7 +79,7 @@ class GeneratedScenes:
         """
         if self.grammar != "plain":
             raise DataError(f"swapped() needs grammar 'plain', this dataset has {self.grammar!r}")
-        scene, references = self._told(self._checked(index, len(self)) // self.per_scene)
+        scene, references = self._scene_and_references(self._checked(index, len(self)) // self.per_scene)
         reference = references[index % self.per_scene]
         turned = opposite(reference.description)
         targets = plain_targets(turned, scene) if turned else None

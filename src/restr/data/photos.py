@@ -64,7 +64,7 @@ class PhotoSet:
         try:
             with path.open("rb") as file:
                 size = (entry["height"], entry["width"]) if "height" in entry and "width" in entry else None
-                image = read_picture(file, str(path)).sized(size)
+                image = read_picture(file, str(path)).for_size(size)
         except (OSError, ImageError) as error:
             raise DataError(f"{path} cannot be read ({error}), but {ANNOTATIONS} lists it") from error
         source = entry.get("source", "coco")

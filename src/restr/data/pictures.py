@@ -12,12 +12,12 @@ from restr.pictures.reading import read_picture
 def entry_picture(files: Opener, name: str, size: tuple[int, int] | None, where: str) -> np.ndarray:
     """An entry's picture as uint8 (H W 3). Raises ``DatasetError`` naming the entry and the file.
 
-    size: (H, W) as the annotations say; see ``DecodedPicture.sized``. where: the entry, for errors.
+    size: (H, W) as the annotations say; see ``DecodedPicture.for_size``. where: the entry, for errors.
     """
     path = files.where(name)
     try:
         with files.open(name) as file:
-            return read_picture(file, "it").sized(size)
+            return read_picture(file, "it").for_size(size)
     except FileNotFoundError as error:
         raise DatasetError(f"{where}: there is no picture {path}; is the dataset complete?") from error
     except DatasetError as error:

@@ -33,7 +33,7 @@ class HasPresence(Protocol):
     def marked(self) -> bool: ...
 
 
-def scored(records: Sequence[HasPresence]) -> tuple[list[float], list[bool]]:
+def scores_and_outcomes(records: Sequence[HasPresence]) -> tuple[list[float], list[bool]]:
     """The scores, and whether each one's mask is right: IoU >= 0.5. Both empty if no mask has a score.
 
     A sentence that means nothing counts if it got a mask, which is wrong then; without a mask there is no score to
@@ -46,10 +46,10 @@ def scored(records: Sequence[HasPresence]) -> tuple[list[float], list[bool]]:
     return [record.score for record in counted], right
 
 
-def sureness(records: Sequence[HasPresence]) -> dict[str, float]:
+def calibration_measures(records: Sequence[HasPresence]) -> dict[str, float]:
     """ece, the expected calibration error of the scores, and presence_auc, how well presence separates sentences that
     mean something from those that mean nothing; each only if known."""
-    scores, right = scored(records)
+    scores, right = scores_and_outcomes(records)
     found = {"ece": expected_calibration_error(scores, right)} if scores else {}
     known = [(record.area > 0, record.presence) for record in records if record.presence is not None]
     present, absent = ([presence for there, presence in known if there == which] for which in (True, False))
@@ -58,7 +58,7 @@ def sureness(records: Sequence[HasPresence]) -> dict[str, float]:
 
 def draw_reliability(records: Sequence[HasPresence], *, title: str) -> bytes | None:
     """Share of right masks against their score as a PNG, with how many there are; None without matplotlib, or scores."""
-    scores, right = scored(records)
+    scores, right = scores_and_outcomes(records)
     if not scores or not has_matplotlib():
         return None
     bins = calibration_bins(scores, right)

@@ -15,7 +15,7 @@ import numpy as np
 from restr import masks
 from restr.config import PresenceConfig
 from restr.data.sample import Sample
-from restr.evaluation.calibration import sureness
+from restr.evaluation.calibration import calibration_measures
 from restr.evaluation.grouping import by_image, image_generator, join_sentences, other_targets
 from restr.evaluation.protocol import PROTOCOLS, EvalProtocol
 from restr.fields import seed_of
@@ -126,7 +126,7 @@ class EvaluationResult:
     protocol: str
     """The protocol's sentence; quote it with every number."""
     overall: dict[str, float]
-    """Measures of all samples, boundary_iou and those of ``calibration.sureness`` included."""
+    """Measures of all samples, boundary_iou and those of ``calibration_measures`` included."""
     by_kind: dict[str, dict[str, float]]
     """Measures of each kind of sentence, the most frequent first."""
     by_length: dict[str, dict[str, float]]
@@ -194,7 +194,7 @@ def measure_image(
     others = [None] * len(group) if seed is None else other_targets(group, image_generator(seed, group[0]))
     records = []
     for sample, target, result, mask, other in zip(group, targets, results, found, others, strict=True):
-        record = judged(sample, target, mask, float(result.score), protocol, result.presence)
+        record = measure_mask(sample, target, mask, float(result.score), protocol, result.presence)
         if other is not None:
             shared, union = intersection_and_union(found[other], target)
             record = replace(record, control_text=group[other].text, control_intersection=shared, control_union=union)
@@ -202,7 +202,7 @@ def measure_image(
     return records
 
 
-def judged(
+def measure_mask(
     sample: Sample,
     target: np.ndarray,
     mask: np.ndarray,
@@ -250,7 +250,7 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvalProtocol
         protocol=conditions,
         overall=kinds.compute()
         | {"boundary_iou": _mean([record.boundary_iou for record in records])}
-        | sureness(records),
+        | calibration_measures(records),
         by_kind=dict(sorted(by_kind.items(), key=lambda item: -item[1]["n"])),
         by_length={name: by_length[name] for name in (*LENGTHS, LONGEST_BIN) if name in by_length},
         intervals=intervals,

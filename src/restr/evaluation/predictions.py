@@ -11,7 +11,7 @@ import numpy as np
 from restr.data.entries.entry import JsonRecord
 from restr.data.sample import Sample
 from restr.errors import DataError, DatasetError
-from restr.evaluation.evaluate import EvaluationResult, Record, judged, summarise
+from restr.evaluation.evaluate import EvaluationResult, Record, measure_mask, summarise
 from restr.evaluation.protocol import EvalProtocol
 from restr.formats.readers.own import json_lines
 from restr.masks import rle_decode
@@ -51,7 +51,7 @@ def score(
                     f"there is no prediction for the sample {sample.id!r} ({sample.text!r}); predict it, or let "
                     "missing ones count as empty masks"
                 )
-            records.append(judged(sample, sample.mask, np.zeros_like(sample.mask), 0.0, protocol))
+            records.append(measure_mask(sample, sample.mask, np.zeros_like(sample.mask), 0.0, protocol))
             continue
         try:
             mask = rle_decode(record.values.get("prediction") or record.values.get("segmentation") or {})
@@ -66,7 +66,7 @@ def score(
             )
         value = record.values.get("score", 0.0)
         records.append(
-            judged(sample, sample.mask, mask, float(value) if isinstance(value, (int, float)) else 0.0, protocol)
+            measure_mask(sample, sample.mask, mask, float(value) if isinstance(value, (int, float)) else 0.0, protocol)
         )
     conditions = f"{protocol.name}'s rules for given masks: IoU at the original size"
     conditions += f", Pr@X counts IoU {protocol.precision_rule} X"

@@ -63,6 +63,7 @@ class Graph(NamedTuple):
     """A graph to export."""
 
     module: nn.Module
+    """The module to trace."""
     inputs: dict[str, Tensor]
     """Example inputs by name."""
     free: dict[str, dict[int, Dim]]
@@ -70,7 +71,7 @@ class Graph(NamedTuple):
     outputs: tuple[str, ...]
     """The names of the outputs."""
 
-    def traced(self, *, bf16: bool = False) -> ExportedProgram:
+    def trace(self, *, bf16: bool = False) -> ExportedProgram:
         """The graph as PyTorch's exporter sees it; with ``bf16``, its matrix products in bfloat16 and the rest in float32."""
         module = InBfloat16(self.module) if bf16 else self.module
         with torch.no_grad():

@@ -27,7 +27,7 @@ TOO_SMALL = 1024  # numbers in a matrix; below, int8 saves nothing
 def to_onnx(graph: Graph, facts: dict[str, Any]) -> onnx.ModelProto:
     """A graph in ONNX, float32, with ``facts`` as JSON under "restr" in its metadata."""
     program = torch.onnx.export(
-        graph.traced(),
+        graph.trace(),
         input_names=list(graph.inputs),
         output_names=list(graph.outputs),
         opset_version=OPSET,

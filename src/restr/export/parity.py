@@ -112,7 +112,7 @@ def measure_parity(
     """
     config = exported.config
     rng = np.random.default_rng(0)
-    pictures = list(photographs) or [drawn((480, 640), rng), drawn((480, 480), rng)]
+    pictures = list(photographs) or [draw_picture((480, 640), rng), draw_picture((480, 480), rng)]
     counts = sorted({min(count, config.language.max_words) for count in words})
     if fills_up(config):
         counts = [config.language.max_words]
@@ -124,21 +124,23 @@ def measure_parity(
             for count in counts:
                 ids = sentences(t, count, config, rng)
                 expected = reference.segment(theirs, ids)
-                cases.append(compared("two graphs", expected, exported.segment(ours, ids), image, ids))
+                cases.append(compare_segmentations("two graphs", expected, exported.segment(ours, ids), image, ids))
                 if number == 0 and count == counts[-1] and "whole" in exported.facts.files:
                     found = exported.whole(np.repeat(image, t, 0), ids)
-                    cases.append(compared("whole", expected, found, image, ids))
+                    cases.append(compare_segmentations("whole", expected, found, image, ids))
     image = config.framing.prepare(pictures[-1])[None]
     return Parity(
         target=exported.name,
         precision=exported.precision,
         cases=cases,
-        milliseconds=timed(reference, exported, image, sentences(5, counts[len(counts) // 2], config, rng)),
+        milliseconds=time_both(reference, exported, image, sentences(5, counts[len(counts) // 2], config, rng)),
         machine={"processor": processor(), "python": platform.python_version()},
     )
 
 
-def compared(graph: str, expected: Segmentation, found: Segmentation, image: np.ndarray, ids: np.ndarray) -> Case:
+def compare_segmentations(
+    graph: str, expected: Segmentation, found: Segmentation, image: np.ndarray, ids: np.ndarray
+) -> Case:
     """One case from the results of both sides; presence counts among the logits."""
     differences = [
         float(np.abs(ours - theirs).max())
@@ -157,7 +159,7 @@ def compared(graph: str, expected: Segmentation, found: Segmentation, image: np.
     )
 
 
-def timed(
+def time_both(
     reference: Backend, exported: ExportedBackend, image: np.ndarray, ids: np.ndarray
 ) -> dict[str, dict[str, float]]:
     """Medians in milliseconds. Both sides take turns, so that a busy machine slows both alike."""
@@ -193,7 +195,7 @@ def sentences(count: int, length: int, config: ModelConfig, rng: np.random.Gener
     return ids
 
 
-def drawn(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def draw_picture(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """A random picture with soft colours and sharp boxes, uint8 (H W 3), so with coarse and fine parts."""
     height, width = size
     y, x = np.mgrid[0:height, 0:width] / max(size)

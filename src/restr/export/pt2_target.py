@@ -12,7 +12,7 @@ from restr.export.graphs import Graph
 
 def save_program(graph: Graph, path: Path, *, bf16: bool) -> None:
     """A file for ``torch.export.load``. It runs wherever torch does; ExecuTorch's tools start from it."""
-    torch.export.save(graph.traced(bf16=bf16), path)
+    torch.export.save(graph.trace(bf16=bf16), path)
 
 
 def compile_program(graph: Graph, path: Path, *, bf16: bool) -> None:
@@ -21,7 +21,7 @@ def compile_program(graph: Graph, path: Path, *, bf16: bool) -> None:
     Raises ``ConfigError`` without a C++ compiler.
     """
     try:
-        torch._inductor.aoti_compile_and_package(graph.traced(bf16=bf16), package_path=str(path))
+        torch._inductor.aoti_compile_and_package(graph.trace(bf16=bf16), package_path=str(path))
     except Exception as error:  # inductor's own error classes are not public
         if "compiler" in str(error).lower():
             raise ConfigError(f"AOTInductor found no C++ compiler ({error}); install g++ or export to onnx") from error

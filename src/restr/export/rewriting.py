@@ -139,19 +139,19 @@ class ChannelsFirst(nn.Module):
 
 def linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     """A linear layer with these weights (out in)."""
-    return filled(nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta"), weight, bias)
+    return fill_layer(nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta"), weight, bias)
 
 
 def pointwise(layer: nn.Linear) -> nn.Conv2d:
     """A linear layer as a 1 x 1 convolution."""
     conv = nn.Conv2d(layer.in_features, layer.out_features, 1, bias=layer.bias is not None, device="meta")
-    return filled(conv, layer.weight[:, :, None, None], layer.bias)
+    return fill_layer(conv, layer.weight[:, :, None, None], layer.bias)
 
 
 L = TypeVar("L", nn.Linear, nn.Conv2d)
 
 
-def filled(layer: L, weight: Tensor, bias: Tensor | None) -> L:
+def fill_layer(layer: L, weight: Tensor, bias: Tensor | None) -> L:
     """The layer with these weights as its own."""
     state = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     layer.requires_grad_(False).load_state_dict(state, assign=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from restr.data.dataset import IndexedSamples, indexed
+from restr.data.dataset import IndexedSamples, index_dataset
 from restr.data.entries.index import index_name
 from restr.data.entries.left_out import Read
 from restr.errors import DatasetError
@@ -154,7 +154,7 @@ def _open_own(name: str, where: str, root: Path, summed: bool) -> IndexedSamples
     where, split = path_and_split(where, root)
     path = root / where
     base = layout.base(root, path)
-    index = indexed(
+    index = index_dataset(
         base,
         index_name(name, base, path),
         layout.sources(path),
@@ -174,10 +174,10 @@ def _open_published(name: str, where: str, root: Path, summed: bool) -> IndexedS
         )
     if layout.read is not None:
         read = layout.read
-        index = indexed(root, name, sorted(root.glob(layout.files)), lambda: read(root))
+        index = index_dataset(root, name, sorted(root.glob(layout.files)), lambda: read(root))
     else:
         files = [refer.refs_file(root / name, splitter), root / name / "instances.json"]
-        index = indexed(root, f"{name}-{splitter}", files, lambda: refer.read_refer(root, name, splitter))
+        index = index_dataset(root, f"{name}-{splitter}", files, lambda: refer.read_refer(root, name, splitter))
     return IndexedSamples(root, index, split or None, summed=summed)
 
 

@@ -42,9 +42,11 @@ class _Answer:
     """The answer to one request."""
 
     status: HTTPStatus
+    """The HTTP status."""
     kind: str
     """The content type."""
     content: bytes
+    """The body."""
 
 
 class Site:

@@ -55,8 +55,9 @@ class DatasetProblem:
     kind: str
     """A key of ``PROBLEM_KINDS``."""
     split: str
+    """The split of the entry."""
     entry: str
-    """The id of the entry; empty if the problem is one of the picture."""
+    """The id of the entry; empty if the picture has the problem."""
     image: str
     """The picture's path below the root."""
     detail: str = ""
@@ -70,6 +71,7 @@ class CheckReport:
     splits: dict[str, dict[str, float]] = field(default_factory=dict)
     """The counts of each split, by name."""
     problems: list[DatasetProblem] = field(default_factory=list)
+    """The problems found."""
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
     """The sample number of each entry that has a problem, by split and id."""
     left_out: list[LeftOut] = field(default_factory=list)

@@ -106,7 +106,7 @@ def thumbnail(files: Opener, name: str, mask: np.ndarray | None) -> str | None:
             picture = read_picture(file, name)
     except (DatasetError, ImageError, OSError):
         return None
-    pixels = picture.upright if mask is None else picture.sized((mask.shape[0], mask.shape[1]))
+    pixels = picture.upright if mask is None else picture.for_size((mask.shape[0], mask.shape[1]))
     return base64.b64encode(jpeg(Image.fromarray(pixels), mask, 2 * SIDE)).decode()
 
 

@@ -33,7 +33,7 @@ class Recorder:
 
 
 @contextmanager
-def recorded(fusion: Fusion, words: int) -> Iterator[Recorder]:
+def record_attention(fusion: Fusion, words: int) -> Iterator[Recorder]:
     """Record forward passes of ``fusion`` with sentences of ``words`` tokens; their results stay the same."""
     recorder = Recorder(fusion, words)
     hooks = [

@@ -57,14 +57,14 @@ def load_released(path: str | Path, config: ModelConfig) -> ReSTR:
     theirs = {re.sub(r"^(module\.|model\.)+", "", name): tensor for name, tensor in content.items()}
     if not any(name.startswith("fusion_module.") for name in theirs):
         raise WeightsError(f"{path} has no fusion_module; expected a checkpoint of the released ReSTR program")
-    state = renamed(theirs)
+    state = rename_state(theirs)
     model = build_model(fitting(config, state))
     state["language.unknown"] = state["language.vectors.weight"][UNKNOWN]
     load_state(model, state)
     return model.eval()
 
 
-def renamed(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def rename_state(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state under this project's names and layouts. Unknown names are kept, so that ``load_state`` reports them."""
     state: dict[str, Tensor] = {}
     vision = {name.removeprefix("encoder_v."): t for name, t in theirs.items() if name.startswith("encoder_v.")}

@@ -43,7 +43,7 @@ WRAPPERS = ("module.", "model.", "teacher.", "backbone.", "vit.", "dinov2.")
 
 def load_vit(encoder: VisionEncoder, path: str | Path) -> None:
     """Fill a vision encoder from a file. Raises ``WeightsError`` with every difference if it does not fit."""
-    load_state(encoder, fitted(read_vit(path), encoder))
+    load_state(encoder, fit_to_encoder(read_vit(path), encoder))
 
 
 def read_vit(path: str | Path) -> dict[str, Tensor]:
@@ -71,7 +71,7 @@ def read_vit(path: str | Path) -> dict[str, Tensor]:
     return state
 
 
-def fitted(state: Mapping[str, Tensor], encoder: VisionEncoder) -> dict[str, Tensor]:
+def fit_to_encoder(state: Mapping[str, Tensor], encoder: VisionEncoder) -> dict[str, Tensor]:
     """The state with position and patch embeddings in the encoder's sizes; depth and width must agree."""
     state, config = dict(state), encoder.config
     state["patch_embed.proj.weight"] = resample_patch_embedding(state["patch_embed.proj.weight"], config.patch)

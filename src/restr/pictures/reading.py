@@ -58,7 +58,7 @@ class DecodedPicture(NamedTuple):
         turn = _TURNS.get(self.orientation)
         return self.stored if turn is None else np.ascontiguousarray(turn(self.stored))
 
-    def sized(self, size: tuple[int, int] | None) -> np.ndarray:
+    def for_size(self, size: tuple[int, int] | None) -> np.ndarray:
         """The pixels that belong to annotations of ``size`` (H, W): upright, unless only the stored pixels have that
         size.
 

@@ -10,7 +10,7 @@ from typing import Literal
 from restr.errors import DatasetError
 from restr.published.fetch import FetchProgress, fetch, mismatch
 from restr.published.releases import RELEASES, Published, Release
-from restr.published.unpack import unfinished, unpack
+from restr.published.unpack import is_unfinished, unpack
 
 State = Literal["there", "part", "packed", "missing", "wrong"]
 
@@ -83,7 +83,7 @@ def _archive(file: Published, root: Path) -> FoundFile:
     """An archive counts as "there" when its files are, even if the archive itself was deleted."""
     found = _unpacked(file, root)
     path = root / file.name
-    if not path.is_file() or (found.state == "there" and not unfinished(path)):
+    if not path.is_file() or (found.state == "there" and not is_unfinished(path)):
         return found
     problem = mismatch(path, file.size, file.sha256)
     if problem:

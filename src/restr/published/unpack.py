@@ -34,7 +34,7 @@ def unpack(archive: Path, folder: Path, *, progress: FetchProgress | None = None
     """Put an archive's files into a folder; returns how many are new.
 
     An outermost folder of the same name in the archive is dropped from the paths. Existing files of the right size
-    stay, so an interrupted unpacking is resumed; ``unfinished(archive)`` is true until it is complete. Raises
+    stay, so an interrupted unpacking is resumed; ``is_unfinished(archive)`` is true until it is complete. Raises
     ``DatasetError``, with nothing written, for an archive with a path outside the folder, a link or an encrypted file,
     and for one that would unpack to far more than its size allows; also for a damaged one.
     """
@@ -63,7 +63,7 @@ def unpack(archive: Path, folder: Path, *, progress: FetchProgress | None = None
     return len(written)
 
 
-def unfinished(archive: Path) -> bool:
+def is_unfinished(archive: Path) -> bool:
     """Whether an archive's unpacking was interrupted."""
     return _mark(archive).is_file()
 

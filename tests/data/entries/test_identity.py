@@ -1,4 +1,4 @@
-"""What tells pictures apart: names that no file system takes for one another, digests, and what changes with a file."""
+"""The identity of pictures: names that stay distinct on every file system, digests, and stamps that change with a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What readers leave out is counted where it is met: in lists, in tables, and by the verbs that use a dataset."""
+"""Left-out parts of files are counted: in lists, in tables, and by the verbs that use a dataset."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A tiny model's folder: what it says matters to no test here, and it loads at once."""
+    """A tiny model's folder, which loads quickly; its results matter to no test here."""
     folder = tmp_path_factory.mktemp("model")
     words = Vocabulary(["good", "nothing"])
     save_pretrained(build_model(restr_tiny(vocab=len(words)), seed=0), words, folder)

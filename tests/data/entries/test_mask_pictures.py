@@ -1,4 +1,4 @@
-"""A picture of a mask is read as whoever wrote it meant it, or refused; never an empty mask without a word."""
+"""A mask picture is read as its writer meant it, or refused; it never becomes an empty mask silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MATLAB files: what SciPy writes is read, and no damaged file does more than raise."""
+"""MATLAB files: files of SciPy are read, and damaged files only raise errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "a.mat"
     for content in (b"", b"no matlab" * 40, b"x" * HEADER):
         path.write_bytes(content)
-        with pytest.raises(DataError, match="a.mat is no MATLAB file of version 5 to 7; save it with -v7"):
+        with pytest.raises(DataError, match="a.mat is not a MATLAB file of version 5 to 7; save it with -v7"):
             read_matrices(path)
     savemat(path, {"m": np.zeros((40, 40))}, do_compression=True)
     monkeypatch.setattr("restr.data.entries.matlab._MOST", 1000)

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: files, the page, rows for papers, and the cases that it shows."""
+"""The reports of an evaluation: files, the page, rows for papers, and the cases that it shows."""
 
 from __future__ import annotations
 

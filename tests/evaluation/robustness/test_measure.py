@@ -1,4 +1,4 @@
-"""The robustness suite against segmenters of which it is known what they can and cannot do."""
+"""The robustness suite against segmenters whose abilities are known."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ SENTENCES = [name for name, each in PERTURBATIONS.items() if each.family == "sen
 
 
 class Halves(Framed):
-    """Marks the half that the sentence names; of the image it sees nothing, but counts how often it is given one."""
+    """Marks the half that the sentence names; ignores the image, but counts the encodings."""
 
     def __init__(self, *, deaf: bool = False, faithful: bool = False) -> None:
-        """deaf: it always marks the left half. faithful: it marks nothing for sentences that name no side."""
+        """deaf: it always marks the left half. faithful: it marks nothing for sentences without a side."""
         self.deaf, self.faithful, self.images, self.texts = deaf, faithful, 0, 0
 
     def __call__(self, image: np.ndarray, text: list[str], **limits: float | None) -> list[Answer]:
@@ -180,7 +180,7 @@ def test_an_unrelated_sentence_names_what_no_sentence_of_the_image_does() -> Non
     assert PERTURBATIONS["unrelated"](samples[:1], 0, [("image 0", "the zebra"), ("image 1", "a dog")]) == []
 
 
-def test_what_might_be_anywhere_is_no_unrelated_sentence() -> None:
+def test_a_thing_that_might_be_anywhere_makes_no_unrelated_sentence() -> None:
     texts = ["on the left", "the thing", "big one", "red"]
     mask = np.zeros(SIZE, bool)
     image = np.zeros((*SIZE, 3), np.uint8)
@@ -221,7 +221,7 @@ def test_an_image_is_encoded_once_for_all_its_sentences() -> None:
     assert passes(names) == [[CLEAN, *SENTENCES, "side-swap", "blank"], ["mirror"], ["blur-1"]]
 
 
-def test_a_stopped_run_goes_on_and_gives_the_same(tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_and_gives_the_same(tmp_path: Path) -> None:
     class Stopped(Halves):
         def __call__(
             self, image: np.ndarray, text: list[str], *, threshold: float | None = None, presence: float | None = None
@@ -250,7 +250,7 @@ def test_measurements_of_other_facts_are_refused(tmp_path: Path) -> None:
 
 
 def test_sentences_of_a_region_may_be_joined() -> None:
-    samples = make_samples(4)[::2]  # a region an image, so that its changed sentences follow those as they are
+    samples = make_samples(4)[::2]  # one region per image, so that its changed sentences follow the unchanged ones
     samples = SampleList(each for one in samples for each in (one, replace(one, id=one.id + "2")))
     joined = replace(PROTOCOLS["own"], joined=True)
     found = measure_robustness(Halves(), samples, ["typo"], protocol=joined)

@@ -113,7 +113,7 @@ def test_a_part_that_covers_nothing_is_counted(tmp_path: Path) -> None:
     [
         (annotation(2, "other", image_id=99), "annotations 1: image_id is str '99'; expected the id of an image"),
         (annotation(2, "other", image_id=3), "b.png and c.png both have the id 3"),
-        (annotation(1, "other"), "annotations 1: id is str '1'; expected an id that no annotation before has"),
+        (annotation(1, "other"), "annotations 1: id is str '1'; expected an id that no earlier annotation has"),
         (annotation(1.0, "other"), "annotations 1: id is str '1'"),
         (annotation(2, "other", segmentation=[[5, "x", 6, 7, 8, 9]]), "annotations 1: the region cannot be read"),
         (annotation(2, "other", segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "a polygon has 7 numbers"),
@@ -160,7 +160,7 @@ def test_annotations_without_expressions_are_no_business_of_restrs(
     assert left(samples) == {"annotation without expressions": 3}
     assert main(["data", "check", "coco:d.json", "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
-    assert "left out, which is no problem: 3 annotations without expressions" in printed and "no problems" in printed
+    assert "left out, which is not a problem: 3 annotations without expressions" in printed and "no problems" in printed
     assert "annotation without expressions" in (tmp_path / "out" / "check.html").read_text()
 
 

@@ -103,7 +103,7 @@ def test_pictures_that_are_turned(tmp_path: Path) -> None:
         ("jsonl:none.jsonl", "there is no .*none.jsonl"),
     ],
 )
-def test_what_is_not_there_is_said(spec: str, says: str, tmp_path: Path) -> None:
+def test_missing_things_are_reported(spec: str, says: str, tmp_path: Path) -> None:
     layouts.make_refer(tmp_path)
     with pytest.raises(DatasetError, match=says):
         open_dataset(spec, tmp_path)

@@ -184,6 +184,6 @@ def test_whole_numbers_in_any_plain_form(value: object) -> None:
 @pytest.mark.parametrize(
     "value", [True, np.True_, 1.5, "1.5", "", "12 30", "1e3", float("inf"), float("nan"), [1], "9" * 99]
 )
-def test_what_is_no_whole_number(value: object) -> None:
+def test_values_other_than_whole_numbers(value: object) -> None:
     with pytest.raises(DatasetError, match="here: width is .*expected a whole number"):
         JsonRecord({"width": value}, "here").integer("width")

@@ -56,7 +56,7 @@ def test_a_server_that_is_not_what_it_was(fault: dict[str, Any], message: str, s
         samples[31]
 
 
-def test_what_is_not_there(server: ShardServer, tmp_path: Path) -> None:
+def test_missing_shards(server: ShardServer, tmp_path: Path) -> None:
     for spec, message in {
         f"shards:{server.address}/x-0.tar": "x-0.tar cannot be read .there is no such file.",
         "shards:memory://nothing/*.tar": "there is no shard memory://nothing",

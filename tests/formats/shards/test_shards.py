@@ -214,7 +214,7 @@ def test_addresses() -> None:
         "s3://b/x/": ("s3://b/x/", None),
     }.items():
         assert address.pattern_and_split(text) == expected
-    assert address.redacted("https://me:pw@h/x.tar?sig=1") == "https://...@h/x.tar?..."
+    assert address.redact("https://me:pw@h/x.tar?sig=1") == "https://...@h/x.tar?..."
     assert [address.split_of_shard(n) for n in ("train-000.tar", "a-b-00-of-10.parquet", "x.tar")] == [
         "train",
         "a-b",

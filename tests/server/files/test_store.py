@@ -99,4 +99,4 @@ def test_two_lost_actors_are_a_problem(ray_store: FileStore, actors: dict[str, F
     for ask in (lambda: ray_store.put("a", FILE), lambda: ray_store.touch("a"), lambda: ray_store.remove("a")):
         with pytest.raises(Problem, match="cannot be reached"):
             ask()
-    assert ray_store.holds("a") and ray_store.get("a") is None, "nobody knows that the file is gone"
+    assert ray_store.holds("a") and ray_store.get("a") is None, "no actor can say that the file is gone"

@@ -32,7 +32,7 @@ def test_options_are_those_of_restr_serve() -> None:
         ({"gpus": -1}, "gpus is -1"),
     ],
 )
-def test_what_cannot_be_read_is_said(options: dict[str, Any], said: str) -> None:
+def test_wrong_options_are_reported(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
         read_options(options)
 

@@ -1,4 +1,4 @@
-"""Several workers: the death of one costs its open connections alone, all know the same images, and metrics are sums."""
+"""Several workers: the death of one costs only its open connections, all know the same images, and metrics are sums."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_tokens_come_back_and_nothing_is_encoded_twice(tmp_path: Path) -> None:
     assert store.entries["z"].grid == (3, 2)
 
 
-def test_an_interrupted_build_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_build_is_resumed(tmp_path: Path) -> None:
     build(tmp_path, "ab")
     with open(tmp_path / TOKENS, "ab") as file:
         file.write(b"half a photograph")

@@ -25,7 +25,7 @@ ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def torchrun(*arguments: str | Path, options: Sequence[str] = ("--standalone", "--nproc-per-node", "2")) -> str:
-    """What two processes said; raises where one of them failed."""
+    """The output of two processes; raises if one of them failed."""
     command = [*TORCHRUN, *options, *map(str, arguments)]
     done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -69,7 +69,7 @@ def test_gradients_that_are_exchanged_are_those_of_all_batches(runs: Path) -> No
 
 def test_one_process_resumes_a_run_of_two_sharded_ones(runs: Path) -> None:
     folder = runs / "fsdp"
-    for path in checkpoint.saved(folder)[-1:]:
+    for path in checkpoint.list_checkpoints(folder)[-1:]:
         path.unlink()
     resumed = distributed_run.run(folder, distributed_run.SETTINGS, resume=True)
     assert resumed.step == distributed_run.STEPS
@@ -88,7 +88,7 @@ def test_a_share_of_several_processes_is_the_same_length_for_each(monkeypatch) -
     assert distributed.split_indices(3) == [(1, True), (0, False)]
 
 
-def test_what_cannot_be_shared_is_refused(tmp_path: Path, monkeypatch) -> None:
+def test_batches_that_cannot_be_shared_are_refused(tmp_path: Path, monkeypatch) -> None:
     from small_runs import SETTINGS
 
     with pytest.raises(ConfigError, match="only process; start several: torchrun"):

@@ -1,4 +1,4 @@
-"""What may go wrong while training, and what then happens: no number, no file, no room, no worker."""
+"""Faults while training and their outcomes: a non-finite loss, a missing file, a full disk, a dead worker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from small_runs import SETTINGS, WORDS, batches, samples, small_config, trainer
 
 
 class Spoilt:
-    """The loss, made no number at the given calls, counted from 1, and from ``on`` on."""
+    """The loss, made NaN at the given calls, counted from 1, and from call ``on``."""
 
     def __init__(self, *calls: int, on: int = 10**9) -> None:
         self.calls, self.on, self.called = calls, on, 0
@@ -41,7 +41,7 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_spoils_the_weights(tmp
     run = trainer(tmp_path, dataclasses.replace(SETTINGS, skips=0, rollbacks=0), loss=Spoilt(5))
     with pytest.raises(DivergedError, match="step 4 is skipped: the loss is nan"):
         run.fit()
-    (path,) = checkpoint.saved(tmp_path)
+    (path,) = checkpoint.list_checkpoints(tmp_path)
     assert all(torch.isfinite(value).all() for value in checkpoint.load(path)["model"].values())
     assert all(torch.isfinite(value).all() for value in run.model.parameters())
 
@@ -71,7 +71,7 @@ def test_many_steps_without_a_number_lead_back_to_the_last_checkpoint(tmp_path: 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, caplog) -> None:
     first = trainer(tmp_path, dataclasses.replace(SETTINGS, save_every=2, keep=3))
     first.fit()
-    last = checkpoint.saved(tmp_path)[-1]
+    last = checkpoint.list_checkpoints(tmp_path)[-1]
     last.write_bytes(last.read_bytes()[:1000])
     second = trainer(tmp_path, resume=True)
     assert second.step == 6 and "cannot be read" in caplog.text
@@ -93,7 +93,7 @@ def test_a_full_disk_costs_a_checkpoint_but_the_last_one_must_be_written(tmp_pat
     with pytest.raises(CheckpointError, match="step-00000008.pt cannot be written .*No space left on device"):
         run.fit()
     assert run.step == 8 and caplog.text.count("training continues") >= 2
-    assert not checkpoint.saved(tmp_path) and not list(tmp_path.glob(".*"))
+    assert not checkpoint.list_checkpoints(tmp_path) and not list(tmp_path.glob(".*"))
     full = False
     assert trainer(tmp_path, resume=True).fit().step == 8
 

@@ -121,7 +121,7 @@ def test_evaluation_leaves_training_as_it_was(tmp_path: Path) -> None:
 def test_the_last_checkpoints_and_the_best_weights_are_kept(tmp_path: Path) -> None:
     run = trainer(tmp_path, dataclasses.replace(SETTINGS, save_every=1, keep=2))
     result = run.fit()
-    assert [path.name for path in checkpoint.saved(tmp_path)] == ["step-00000007.pt", "step-00000008.pt"]
+    assert [path.name for path in checkpoint.list_checkpoints(tmp_path)] == ["step-00000007.pt", "step-00000008.pt"]
     best = checkpoint.load(tmp_path / "best.pt")
     assert best["metrics"]["miou"] == result.best == max(
         line["val_miou"] for line in read(tmp_path / "log.jsonl") if "val_miou" in line
@@ -137,7 +137,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     config = dataclasses.replace(small_config(), vision=dataclasses.replace(small_config().vision, patch=4))
     with pytest.raises(CheckpointError, match="another model"):
         trainer(tmp_path, model=build_model(config), resume=True)
-    (path,) = checkpoint.saved(tmp_path)
+    (path,) = checkpoint.list_checkpoints(tmp_path)
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(CheckpointError, match="cannot be read"):
         trainer(tmp_path, resume=True)
@@ -146,7 +146,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 def test_the_time_limit_stops_and_saves(tmp_path: Path) -> None:
     result = trainer(tmp_path, dataclasses.replace(SETTINGS, max_minutes=1e-9)).fit()
     assert (result.stopped, result.step) == ("time", 1)
-    assert checkpoint.saved(tmp_path)
+    assert checkpoint.list_checkpoints(tmp_path)
 
 
 def test_bf16_and_accumulation_train(tmp_path: Path) -> None:

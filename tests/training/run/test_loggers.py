@@ -77,7 +77,7 @@ def test_tensorboard_has_each_step_once_after_a_resumed_run(tmp_path: Path, pict
 
 
 @pytest.mark.parametrize("recorder", ["wandb"], indirect=True)
-def test_wandb_goes_on_with_the_same_run(recorder: Recorder, tmp_path: Path, picture: Path) -> None:
+def test_wandb_resumes_the_same_run(recorder: Recorder, tmp_path: Path, picture: Path) -> None:
     run("wandb", tmp_path / "run", picture)
     run("wandb", tmp_path / "run", picture, start=2)
     (_, first), (_, second) = recorder.of("init")
@@ -89,7 +89,7 @@ def test_wandb_goes_on_with_the_same_run(recorder: Recorder, tmp_path: Path, pic
 
 
 @pytest.mark.parametrize("recorder", ["mlflow"], indirect=True)
-def test_mlflow_goes_on_with_the_same_run(recorder: Recorder, tmp_path: Path, picture: Path) -> None:
+def test_mlflow_resumes_the_same_run(recorder: Recorder, tmp_path: Path, picture: Path) -> None:
     run("mlflow", tmp_path / "run", picture)
     run("mlflow", tmp_path / "run", picture, start=2)
     assert recorder.of("start_run") == [((), {"run_name": "run"}), ((), {"run_id": "m1"})]
@@ -106,7 +106,7 @@ def test_mlflow_goes_on_with_the_same_run(recorder: Recorder, tmp_path: Path, pi
 
 
 @pytest.mark.parametrize("recorder", ["trackio"], indirect=True)
-def test_trackio_goes_on_with_the_same_run(recorder: Recorder, tmp_path: Path, picture: Path) -> None:
+def test_trackio_resumes_the_same_run(recorder: Recorder, tmp_path: Path, picture: Path) -> None:
     run("trackio", tmp_path / "run", picture)
     run("trackio", tmp_path / "run", picture, start=2)
     run("trackio", tmp_path / "other" / "run", picture)

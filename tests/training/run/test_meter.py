@@ -61,7 +61,7 @@ def test_counting_changes_nothing_that_is_trained() -> None:
     batch = collate(samples()[:4], TOKENIZER, config)
     before, random = {n: v.clone() for n, v in model.state_dict().items()}, torch.get_rng_state()
     meter = Meter(torch.device("cpu"), model)
-    assert [len(each) for each in meter.metered(iter([batch, batch]))] == [4, 4]
+    assert [len(each) for each in meter.measure(iter([batch, batch]))] == [4, 4]
     values = meter.values()
     assert torch.equal(random, torch.get_rng_state())
     assert all(parameter.grad is None and parameter.device.type == "cpu" for parameter in model.parameters())
@@ -80,7 +80,7 @@ def test_a_model_that_cannot_be_counted_has_no_mfu() -> None:
         return output
 
     meter = Meter(torch.device("cpu"), build_model(config), forward=curious)
-    assert len(list(meter.metered(iter([collate(samples()[:2], TOKENIZER, config)])))) == 1
+    assert len(list(meter.measure(iter([collate(samples()[:2], TOKENIZER, config)])))) == 1
     assert "mfu" not in meter.values()
 
 

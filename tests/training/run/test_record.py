@@ -33,7 +33,7 @@ def test_a_settings_file_is_as_good_as_typing(tmp_path: Path, suffix: str) -> No
     assert with_config([f"--config={path}", "--steps=3"])[0] == "--steps=3"
 
 
-def test_what_is_no_settings_file_is_refused(tmp_path: Path) -> None:
+def test_other_files_than_settings_are_refused(tmp_path: Path) -> None:
     for name, text, problem in (
         ("a.ini", "x", "expected a .json, .toml or .yaml"),
         ("a.json", "{", "is damaged"),
@@ -51,7 +51,7 @@ def test_what_is_no_settings_file_is_refused(tmp_path: Path) -> None:
         with_config(["--config"])
 
 
-def test_a_run_leaves_what_it_takes_to_do_it_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_records_everything_needed_to_repeat_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     few = {"scenes": 2, "per_scene": 4, "batch": 4, "validation_scenes": 2, "train": {"steps": 2, "log_every": 1}}
     (tmp_path / "few.json").write_text(json.dumps(few))

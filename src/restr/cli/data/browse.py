@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from restr.cli.check_files import is_checked, write_check
-from restr.cli.options import DatasetOptions, parsed
+from restr.cli.options import DatasetOptions, parse_options
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Browse(DatasetOptions):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb until Ctrl-C; returns the exit code. Raises ``RestrError``."""
-    settings = parsed(Browse, "restr data browse", arguments)
+    settings = parse_options(Browse, "restr data browse", arguments)
     from restr.inspection.browse import Server, Site
 
     samples = settings.open()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from restr.cli.check_files import write_check
-from restr.cli.options import DatasetOptions, parsed
+from restr.cli.options import DatasetOptions, parse_options
 
 _LISTED = 20  # bad annotations to print; the report has all
 
@@ -30,7 +30,7 @@ class Check(DatasetOptions):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = parsed(Check, "restr data check", arguments)
+    settings = parse_options(Check, "restr data check", arguments)
     from restr.data.entries.left_out import BAD, summary
     from restr.inspection.check import PROBLEM_KINDS
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from restr.cli.options import RootOptions, parsed
+from restr.cli.options import RootOptions, parse_options
 from restr.errors import DatasetError
 
 
@@ -43,7 +43,7 @@ class Convert(RootOptions):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = parsed(Convert, "restr data convert", arguments)
+    settings = parse_options(Convert, "restr data convert", arguments)
     from restr.cli.notices import announce
     from restr.cli.progress import progress_bar
     from restr.evaluation.samples import open_samples

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from restr.cli.options import RootOptions, parsed
+from restr.cli.options import RootOptions, parse_options
 from restr.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Prepare(RootOptions):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = parsed(Prepare, "restr data prepare", arguments)
+    settings = parse_options(Prepare, "restr data prepare", arguments)
     from restr.published.fetch import address_of
     from restr.published.prepare import look, release
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from restr.cli.options import ThreadOptions, parsed
+from restr.cli.options import ThreadOptions, parse_options
 from restr.errors import ConfigError
 from restr.files import write_whole
 from restr.training.config import TrainConfig
@@ -69,11 +69,12 @@ class Ablate(ThreadOptions):
     """A patch is foreground where more than this share of it is; None takes the share itself as its label."""
 
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = _SETTINGS
+    """Settings of each run."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns 0, or 128 + n if signal n stopped it. Raises ``RestrError``."""
-    return ablate(parsed(Ablate, "restr ablate", arguments))
+    return ablate(parse_options(Ablate, "restr ablate", arguments))
 
 
 def ablate(settings: Ablate) -> int:

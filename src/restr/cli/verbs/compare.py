@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from restr.cli.options import DataOptions, parsed
+from restr.cli.options import DataOptions, parse_options
 from restr.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Compare:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = parsed(Compare, "restr compare", arguments)
+    settings = parse_options(Compare, "restr compare", arguments)
     from restr.evaluation.comparison import compare_records
     from restr.evaluation.predictions import read_records
 

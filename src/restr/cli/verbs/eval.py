@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from restr.cli.options import BackendName, ComputeOptions, DataOptions, ModelOptions, ProtocolOptions, parsed
+from restr.cli.options import BackendName, ComputeOptions, DataOptions, ModelOptions, ProtocolOptions, parse_options
 
 if TYPE_CHECKING:
     from restr.evaluation.evaluate import EvaluationResult
@@ -54,7 +54,7 @@ class Eval(ComputeOptions, ModelOptions, ProtocolOptions, DataOptions):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = parsed(Eval, "restr eval", arguments)
+    settings = parse_options(Eval, "restr eval", arguments)
     evaluate_and_report(settings, command=shlex.join(["restr", "eval", *arguments]))
     return 0
 

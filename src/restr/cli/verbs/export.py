@@ -13,7 +13,7 @@ from tyro.conf import arg
 
 from restr import __version__
 from restr.cli.jobs import image_files
-from restr.cli.options import parsed
+from restr.cli.options import parse_options
 from restr.errors import ConfigError
 from restr.inference.exported import Target
 
@@ -56,7 +56,7 @@ class Export:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; 1 if an fp32 export differs from the model by more than allowed. Raises ``RestrError``."""
-    settings = parsed(Export, "restr export", arguments)
+    settings = parse_options(Export, "restr export", arguments)
     if settings.int8 and settings.bf16:
         raise ConfigError("both --int8 and --bf16; choose one of them")
     from rich.console import Console

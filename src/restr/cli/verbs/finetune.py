@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from restr import __version__
-from restr.cli.options import ComputeOptions, DatasetOptions, parsed
+from restr.cli.options import ComputeOptions, DatasetOptions, parse_options
 from restr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Finetune(DatasetOptions, ComputeOptions):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns 0, or 128 + n if signal n stopped it. Raises ``RestrError``."""
-    settings = parsed(Finetune, "restr finetune", arguments)
+    settings = parse_options(Finetune, "restr finetune", arguments)
     from restr.training.loop.state import exit_code
 
     return exit_code(finetune(settings, command=shlex.join(["restr", "finetune", *arguments])))
@@ -106,7 +106,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
         seed=settings.seed,
     )
     config = train_config(settings, pictures=len(train))
-    trainer = Trainer(task, config, settings.out, resume=bool(checkpoint.saved(settings.out)))
+    trainer = Trainer(task, config, settings.out, resume=bool(checkpoint.list_checkpoints(settings.out)))
     print_new_words(known, task.words)
     record.begin(settings.out, "finetune", settings, version=__version__, command=command)
     result = trainer.fit()

@@ -13,7 +13,7 @@ import tyro
 from tyro.conf import arg
 
 from restr.cli.jobs import STDIN, PredictJob, list_jobs, split_arguments
-from restr.cli.options import DeviceOptions, ModelOptions, parsed
+from restr.cli.options import DeviceOptions, ModelOptions, parse_options
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
 from restr.errors import ImageError, RestrError, UsageError
@@ -54,6 +54,7 @@ class PredictOptions(DeviceOptions, ModelOptions):
     save: Annotated[str | None, arg(metavar="KINDS", help_behavior_hint="(default: overlay,mask)", help=_SAVE_HELP)] = (
         None
     )
+    """The forms to write, with commas."""
 
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Print a line of JSON for each result, and nothing else, to standard output."""
@@ -76,7 +77,7 @@ class PredictReport:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
-    options = parsed(PredictOptions, "restr predict", arguments)
+    options = parse_options(PredictOptions, "restr predict", arguments)
     try:
         images, texts = split_arguments(options.words, options.text)
     except UsageError as error:

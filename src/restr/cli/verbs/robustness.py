@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from restr.cli.options import ComputeOptions, DataOptions, ModelOptions, ProtocolOptions, parsed
+from restr.cli.options import ComputeOptions, DataOptions, ModelOptions, ProtocolOptions, parse_options
 
 if TYPE_CHECKING:
     from restr.data.sample import SampleSource
@@ -41,7 +41,7 @@ class Robustness(ComputeOptions, ModelOptions, ProtocolOptions, DataOptions):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = parsed(Robustness, "restr robustness", arguments)
+    settings = parse_options(Robustness, "restr robustness", arguments)
     _run(settings, command=shlex.join(["restr", "robustness", *arguments]))
     return 0
 

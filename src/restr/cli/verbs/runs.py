@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from restr.cli.options import parsed
+from restr.cli.options import parse_options
 
 if TYPE_CHECKING:
     from restr.training.run.record import Run
@@ -33,7 +33,7 @@ class Runs:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = parsed(Runs, "restr runs", arguments)
+    settings = parse_options(Runs, "restr runs", arguments)
     from rich.console import Console
     from rich.table import Table
 

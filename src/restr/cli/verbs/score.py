@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from restr.cli.options import ProtocolName, RootOptions, parsed
+from restr.cli.options import ProtocolName, RootOptions, parse_options
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Score(RootOptions):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
-    settings = parsed(Score, "restr score", arguments)
+    settings = parse_options(Score, "restr score", arguments)
     from restr.cli.notices import announce
     from restr.evaluation.predictions import read_predictions, score
     from restr.evaluation.protocol import protocol

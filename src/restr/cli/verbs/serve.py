@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from restr.cli.options import parsed
+from restr.cli.options import parse_options
 from restr.errors import ConfigError
 from restr.server.settings import ServerSettings
 
@@ -14,7 +14,7 @@ _NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpc
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status, 1 if a model does not load. Raises ``RestrError``."""
-    settings = parsed(ServerSettings, "restr serve", arguments)
+    settings = parse_options(ServerSettings, "restr serve", arguments)
     for name in _NEEDED:
         if find_spec(name) is None:
             raise ConfigError(f"{name} is not installed; pip install 'restr[serve]'")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from restr import __version__
-from restr.cli.options import RootOptions, ThreadOptions, parsed
+from restr.cli.options import RootOptions, ThreadOptions, parse_options
 from restr.errors import ConfigError, DataError
 from restr.files import write_whole
 from restr.training.config import TrainConfig
@@ -95,11 +95,12 @@ class Train(RootOptions, ThreadOptions):
     """A patch is foreground where more than this share of it is; None takes the share itself as its label."""
 
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = _SETTINGS
+    """Settings of the run."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns 0, or 128 + n if signal n stopped it. Raises ``RestrError``."""
-    settings = parsed(Train, "restr train", arguments)
+    settings = parse_options(Train, "restr train", arguments)
     from restr.training.loop import distributed
     from restr.training.loop.state import exit_code
 

@@ -206,7 +206,7 @@ def key_of(files: Sequence[Path]) -> str:
     return json.dumps([FORMAT, known])
 
 
-def opened(
+def open_index(
     places: Sequence[Path],
     key: str,
     entries: Callable[[], Iterable[Read]],

@@ -81,7 +81,7 @@ def _flat_parts(found: list[Read], record: JsonRecord) -> list[LeftOut]:
     return [LeftOut(what="part of fewer than three points", detail=record.where, count=flat)] if flat else []
 
 
-def counted(notes: Iterable[Read]) -> Iterator[Read]:
+def count_notes(notes: Iterable[Read]) -> Iterator[Read]:
     """The same, but notes that are not bad are summed by kind, at the end: a file may have thousands of key points."""
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}

@@ -38,7 +38,7 @@ def belonging(picture: Image.Image, where: str) -> np.ndarray:
     return _coloured(pixels[..., :3], where, lossy=lossy)
 
 
-def numbered(picture: Image.Image, value: int, where: str) -> np.ndarray:
+def pixels_of_class(picture: Image.Image, value: int, where: str) -> np.ndarray:
     """The pixels of a class picture that equal ``value``, bool (H W).
 
     Raises ``DatasetError`` for a picture in colour.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from restr.data.entries.mask_pictures import belonging, numbered
+from restr.data.entries.mask_pictures import belonging, pixels_of_class
 from restr.data.entries.matlab import matrices_in
 from restr.data.opener import Opener
 from restr.errors import DataError, DatasetError
@@ -43,7 +43,7 @@ def mask_of(
             part = (
                 _polygons(region["polygons"], size, summed=True)
                 if summed and "polygons" in region
-                else one(region, size, files)
+                else _region_mask(region, size, files)
             )
         except DatasetError:
             raise
@@ -58,7 +58,7 @@ def mask_of(
     return mask
 
 
-def one(region: dict[str, Any], size: tuple[int, int], files: Opener) -> np.ndarray:
+def _region_mask(region: dict[str, Any], size: tuple[int, int], files: Opener) -> np.ndarray:
     """One region as bool (H W), in its own size if it has one, else in ``size``."""
     if "rle" in region:
         return rle_decode(region["rle"])
@@ -129,7 +129,7 @@ def _picture(files: Opener, name: str, value: int | None) -> np.ndarray:
     try:
         with files.open(name) as file, open_picture(file, "it") as picture:
             where = files.where(name)
-            return belonging(picture, where) if value is None else numbered(picture, value, where)
+            return belonging(picture, where) if value is None else pixels_of_class(picture, value, where)
     except FileNotFoundError as error:
         raise DatasetError(f"there is no mask {files.where(name)}; is the dataset complete?") from error
     except (OSError, SyntaxError, ValueError) as error:

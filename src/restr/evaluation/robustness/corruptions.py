@@ -17,7 +17,7 @@ SEVERITIES = (1, 2, 3)
 Corruption = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
 
-def blurred(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
+def blur(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
     """Out of focus: a Gaussian blur whose width is proportional to the photograph's size."""
     radius = BLUR[severity - 1] * max(image.shape[:2])
     return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius)))
@@ -29,19 +29,19 @@ def noisy(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndar
     return _rounded(image + noise)
 
 
-def compressed(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
+def compress(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
     """JPEG of poor quality, at the photograph's own size."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=_QUALITY[severity - 1])
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
-def darkened(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
+def darken(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
     """Under-exposed: every value scaled down and rounded, which loses dark details."""
     return _rounded(image * np.float32(LIGHT[severity - 1]))
 
 
-CORRUPTIONS: dict[str, Corruption] = {"blur": blurred, "noise": noisy, "jpeg": compressed, "dark": darkened}
+CORRUPTIONS: dict[str, Corruption] = {"blur": blur, "noise": noisy, "jpeg": compress, "dark": darken}
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:

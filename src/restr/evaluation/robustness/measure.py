@@ -132,7 +132,7 @@ def measure_robustness(
         for group in by_image(samples):
             if protocol.joined:
                 group = join_sentences(group)
-            parts = {name: perturbed(name, group, seed, strangers) for name in together}
+            parts = {name: perturb(name, group, seed, strangers) for name in together}
             asked = [sample for part in parts.values() for sample in part]
             rule = replace(
                 protocol, joined=False
@@ -150,7 +150,7 @@ def measure_robustness(
     return {name: found[name] for name in (CLEAN, *names)}
 
 
-def perturbed(name: str, group: Sequence[Sample], seed: int, strangers: Sequence[tuple[str, str]] = ()) -> list[Sample]:
+def perturb(name: str, group: Sequence[Sample], seed: int, strangers: Sequence[tuple[str, str]] = ()) -> list[Sample]:
     """An image's samples under a perturbation; unchanged for ``CLEAN``."""
     return list(group) if name == CLEAN else PERTURBATIONS[name](group, seed, strangers)
 

@@ -16,7 +16,7 @@ from restr.data.sample import Sample, SampleSource
 from restr.evaluation.evaluate import Record, rounded_json
 from restr.evaluation.reports.cases import GAP, case_picture
 from restr.evaluation.reports.report import write_files
-from restr.evaluation.robustness.measure import MarkedNothing, Retained, RobustnessResult, perturbed, sheet_samples
+from restr.evaluation.robustness.measure import MarkedNothing, Retained, RobustnessResult, perturb, sheet_samples
 from restr.evaluation.robustness.perturbations import CLEAN, PERTURBATIONS
 from restr.report.charts import BLACK, BLUE, Bar, chart_png, draw_bars, has_matplotlib, open_figure
 from restr.report.overlay import draw_legend
@@ -182,7 +182,7 @@ def _cells(
         if name == "unrelated":  # its sentences come from other images, and are in the records alone
             changed = [dataclasses.replace(sample, mask=np.zeros_like(sample.mask)) for sample in group]
         else:
-            changed = perturbed(name, group, seed)
+            changed = perturb(name, group, seed)
         for sample in changed:
             if record := here.get(sample.id):
                 found.setdefault(sample.id, []).append((name, sample, record))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from restr.data.entries.entry import Entry, JsonRecord, read_json
-from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one
+from restr.data.entries.left_out import LeftOut, Read, bad, count_notes, each_record, one_by_one
 from restr.errors import DatasetError
 from restr.formats.annotations.drawing import canvas_size
 from restr.formats.annotations.pictures import PictureFinder, folders, subset_of
@@ -16,7 +16,7 @@ from restr.formats.readers.listed import checked_region, sentences_of
 def read_coco(root: Path, path: Path) -> Iterator[Read]:
     """The entries of a file whose annotations have ``expressions`` (texts, or objects with a text) or, as CVAT exports
     them, ``attributes`` with an ``expression``. ``restr.formats.annotations.pictures`` finds its pictures."""
-    return counted(_read(root, path))
+    return count_notes(_read(root, path))
 
 
 def _read(root: Path, path: Path) -> Iterator[Read]:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from restr.data.entries.entry import Entry, JsonRecord
-from restr.data.entries.left_out import LeftOut, Read, bad, counted, one_by_one
+from restr.data.entries.left_out import LeftOut, Read, bad, count_notes, one_by_one
 from restr.errors import DatasetError
 from restr.files import read_text
 from restr.formats.annotations import drawing
@@ -27,7 +27,7 @@ def read_cvat(root: Path, path: Path) -> Iterator[Read]:
 
     A damaged shape is left out. Raises ``DatasetError`` if the file is not such an export.
     """
-    return counted(_read(root, path))
+    return count_notes(_read(root, path))
 
 
 def _read(root: Path, path: Path) -> Iterator[Read]:

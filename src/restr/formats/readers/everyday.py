@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restr.data.entries.entry import Entry, JsonRecord
-from restr.data.entries.left_out import LeftOut, Read, counted
+from restr.data.entries.left_out import LeftOut, Read, count_notes
 from restr.errors import DatasetError
 from restr.formats.readers.own import json_lines
 from restr.formats.readers.refer import instances, segmentation
@@ -76,7 +76,7 @@ def sources(folder: Path) -> list[Path]:
 
 def read_everyday(root: Path, folder: Path) -> Iterator[Read]:
     """The entries of both splits, paths relative to ``root``. Leaves out sentences about annotations without a mask."""
-    return counted(_entries(root, folder))
+    return count_notes(_entries(root, folder))
 
 
 def _entries(root: Path, folder: Path) -> Iterator[Read]:

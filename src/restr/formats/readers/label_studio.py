@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from restr.data.entries.entry import Entry, JsonRecord, read_json
-from restr.data.entries.left_out import LeftOut, Read, bad, counted, each_record, one_by_one, storable
+from restr.data.entries.left_out import LeftOut, Read, bad, count_notes, each_record, one_by_one, storable
 from restr.errors import DatasetError
 from restr.formats.annotations import drawing
 from restr.formats.annotations.drawing import CanvasSize, Region, canvas_size, number_of, numbers_of
@@ -49,7 +49,7 @@ def read_label_studio(root: Path, path: Path) -> Iterator[Read]:
 
     A damaged region is left out. Raises ``DatasetError`` if the file is not such an export.
     """
-    return counted(_read(root, path))
+    return count_notes(_read(root, path))
 
 
 def _read(root: Path, path: Path) -> Iterator[Read]:

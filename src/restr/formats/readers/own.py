@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from restr.data.entries.entry import Entry, JsonRecord
-from restr.data.entries.left_out import Read, counted, one_by_one
+from restr.data.entries.left_out import Read, count_notes, one_by_one
 from restr.errors import DatasetError
 from restr.files import read_lines, read_text
 from restr.formats.annotations.drawing import number_of
@@ -21,7 +21,7 @@ _LONGEST_CELL = 2**27  # characters; run lengths of a large, frayed mask exceed 
 
 def read_jsonl(root: Path, path: Path) -> Iterator[Read]:
     """The entries of lines such as {"image": path, "text" or "expression": ..., "mask" or "bbox": ...}."""
-    return counted(_lines(path))
+    return count_notes(_lines(path))
 
 
 def _lines(path: Path) -> Iterator[Read]:
@@ -59,7 +59,7 @@ def read_csv(root: Path, path: Path) -> Iterator[Read]:
 
     Without x and y, width and height are the picture's; image_width and image_height always are.
     """
-    return counted(_table(path))
+    return count_notes(_table(path))
 
 
 def _table(path: Path) -> Iterator[Read]:

@@ -48,12 +48,12 @@ def expand_braces(pattern: str) -> list[str]:
         count *= len(each)
     if count > _MOST:
         raise DatasetError(
-            f"{redacted(pattern)} means {count:,} shards; expected at most {_MOST:,}: is a range too long?"
+            f"{redact(pattern)} means {count:,} shards; expected at most {_MOST:,}: is a range too long?"
         )
     return ["".join(parts) for parts in itertools.product(*choices)]
 
 
-def redacted(url: str) -> str:
+def redact(url: str) -> str:
     """An address without possible secrets: a signature after "?", a password before "@"."""
     if not is_remote(url):
         return url
@@ -76,15 +76,13 @@ def _choices(text: str, pattern: str) -> list[str]:
     if found is None:
         if "," in text:
             return text.split(",")
-        raise DatasetError(
-            f"{redacted(pattern)}: {{{text}}} is neither a range, {{000..012}}, nor a list, {{train,val}}"
-        )
+        raise DatasetError(f"{redact(pattern)}: {{{text}}} is neither a range, {{000..012}}, nor a list, {{train,val}}")
     first, last = int(found[1]), int(found[2])
     if last < first:
-        raise DatasetError(f"{redacted(pattern)}: the range {{{text}}} goes backwards; write the lower number first")
+        raise DatasetError(f"{redact(pattern)}: the range {{{text}}} goes backwards; write the lower number first")
     if last - first >= _MOST:
         raise DatasetError(
-            f"{redacted(pattern)} means {last - first + 1:,} shards; expected at most {_MOST:,}: is the range too long?"
+            f"{redact(pattern)} means {last - first + 1:,} shards; expected at most {_MOST:,}: is the range too long?"
         )
     width = len(found[1])
     return [f"{number:0{width}}" for number in range(first, last + 1)]

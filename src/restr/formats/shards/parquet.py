@@ -35,7 +35,7 @@ def read_parquet_shard(shard: Shard, number: int) -> Iterator[Entry]:
     columns = [file.schema.column(i).path for i in range(len(file.schema))]
     if _PICTURE not in columns:
         raise DatasetError(
-            f"{shard.shown} has no column {_PICTURE}; expected pictures in the rows (else read it as parquet:DIR): it "
+            f"{shard.display_name} has no column {_PICTURE}; expected pictures in the rows (else read it as parquet:DIR): it "
             "has "
             f"{', '.join(columns[:12])}"
         )
@@ -48,7 +48,7 @@ def read_parquet_shard(shard: Shard, number: int) -> Iterator[Entry]:
             rows = file.read_row_group(group, small, use_threads=False).to_pylist()
         pictures = _Pictures(file, shard, group)
         for row, values in enumerate(rows):
-            record = JsonRecord(values, f"{shard.shown}, row group {group}, row {row}")
+            record = JsonRecord(values, f"{shard.display_name}, row group {group}, row {row}")
             this = _Row(record, pictures, row)
             again = last is not None and this.shows_the_same(last)
             first = last.first if last is not None and again and last.pictures is pictures else row
@@ -107,5 +107,5 @@ def _damage_named(shard: Shard) -> Iterator[None]:
         raise
     except (arrow.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
         raise DatasetError(
-            f"{shard.shown} is not readable parquet ({error}); it is cut off or damaged: copy it again"
+            f"{shard.display_name} is not readable parquet ({error}); it is cut off or damaged: copy it again"
         ) from error

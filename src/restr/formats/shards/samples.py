@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 from restr.data.dataset import IndexedSamples
 from restr.data.entries.entry import Entry
-from restr.data.entries.index import FORMAT, cache_folder, index_paths, opened
+from restr.data.entries.index import FORMAT, cache_folder, index_paths, open_index
 from restr.data.order import BlockOrder
 from restr.errors import DatasetError
-from restr.formats.shards.address import is_remote, pattern_and_split, redacted
+from restr.formats.shards.address import is_remote, pattern_and_split, redact
 from restr.formats.shards.parquet import open_parquet, read_group, read_parquet_shard
 from restr.formats.shards.place import Place, place_numbers
 from restr.formats.shards.storage import Shard, read_range, shards_of
@@ -46,10 +46,10 @@ def open_shards(text: str, root: Path, *, summed: bool = False, cache_mib: int =
     )
 
     def entries() -> Iterable[Entry]:
-        _logger.info("indexing %d shards of %s, once", len(shards), redacted(pattern))
+        _logger.info("indexing %d shards of %s, once", len(shards), redact(pattern))
         return _entries(shards)
 
-    index = opened(places, key, entries)
+    index = open_index(places, key, entries)
     return ShardSamples(root, index, split, summed=summed, files=ShardFiles(shards, cache_mib))
 
 
@@ -133,7 +133,7 @@ class ShardFiles:
 
     def where(self, name: str, /) -> str:
         place = Place.parse(name)
-        return f"{self._shard(place).shown}: {place.file.partition('/')[2]}"
+        return f"{self._shard(place).display_name}: {place.file.partition('/')[2]}"
 
     def _shard(self, place: Place) -> Shard:
         if place.shard >= len(self.shards):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from restr.data.entries.identity import stamp_of
 from restr.errors import DatasetError, UnreachableError
-from restr.formats.shards.address import ENDINGS, expand_braces, file_name_of, is_remote, redacted
+from restr.formats.shards.address import ENDINGS, expand_braces, file_name_of, is_remote, redact
 
 _logger = logging.getLogger("restr")
 
@@ -49,9 +49,9 @@ class Shard:
         return file_name_of(self.url)
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """The address without secrets, for messages."""
-        return redacted(self.url)
+        return redact(self.url)
 
 
 def shards_of(pattern: str, root: Path) -> list[Shard]:
@@ -64,12 +64,12 @@ def shards_of(pattern: str, root: Path) -> list[Shard]:
     for url in urls:
         if not file_name_of(url).endswith(ENDINGS):
             raise DatasetError(
-                f"the shard {redacted(url)} ends in neither {' nor '.join(ENDINGS)}; of a compressed archive no part "
+                f"the shard {redact(url)} ends in neither {' nor '.join(ENDINGS)}; of a compressed archive no part "
                 "can be read "
                 "alone: unpack it to a plain .tar"
             )
     if len({Path(file_name_of(url)).suffix for url in urls}) > 1:
-        raise DatasetError(f"{redacted(pattern)} means .tar and .parquet files; name one kind")
+        raise DatasetError(f"{redact(pattern)} means .tar and .parquet files; name one kind")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(_look_up, urls))
 
@@ -77,7 +77,7 @@ def shards_of(pattern: str, root: Path) -> list[Shard]:
 def read_range(shard: Shard, start: int, stop: int) -> bytes:
     """The bytes from ``start`` to before ``stop``. Raises ``DatasetError`` naming the shard, ``UnreachableError`` for a
     remote one."""
-    what = f"{shard.shown}, bytes {start:,} to {stop:,}"
+    what = f"{shard.display_name}, bytes {start:,} to {stop:,}"
     if is_remote(shard.url):
         return _with_retries(lambda: _fetch(shard, start, stop), shard.url, what)
     try:
@@ -162,10 +162,10 @@ def _files_of(url: str, root: Path) -> list[str]:
         found = next(filter(None, (system.glob(pattern) for pattern in patterns)), [])
         return sorted(str(system.unstrip_protocol(each)) for each in found)
 
-    found = _with_retries(listed, url, redacted(url))
+    found = _with_retries(listed, url, redact(url))
     if not found:
         raise DatasetError(
-            f"there is no shard {redacted(url)}; not every address can be listed: name a range, {{000..012}}"
+            f"there is no shard {redact(url)}; not every address can be listed: name a range, {{000..012}}"
         )
     return found
 
@@ -182,10 +182,10 @@ def _look_up(url: str) -> Shard:
         system, path = _system(url)
         return system.info(path)
 
-    facts = _with_retries(info, url, redacted(url))
+    facts = _with_retries(info, url, redact(url))
     if not isinstance(facts.get("size"), int):
         raise DatasetError(
-            f"the size of {redacted(url)} is not told; expected a server that sends Content-Length: serve it by "
+            f"the size of {redact(url)} is not told; expected a server that sends Content-Length: serve it by "
             "another one"
         )
     return Shard(url, facts["size"], next((str(facts[tag]) for tag in _TAGS if facts.get(tag) is not None), ""))
@@ -196,7 +196,7 @@ def _fetch(shard: Shard, start: int, stop: int) -> bytes:
     content = system.cat_file(path, start=start, end=stop)
     if len(content) > stop - start:
         raise UnreachableError(
-            f"{shard.shown}: {len(content):,} bytes came where {stop - start:,} were asked for; expected a server that "
+            f"{shard.display_name}: {len(content):,} bytes came where {stop - start:,} were asked for; expected a server that "
             "answers "
             "Range requests: serve the shards by another one, or copy them here"
         )
@@ -213,13 +213,13 @@ def _system(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise DatasetError(f"{redacted(url)} needs fsspec; run: pip install 'restr[stream]'") from error
+        raise DatasetError(f"{redact(url)} needs fsspec; run: pip install 'restr[stream]'") from error
     try:
         return url_to_fs(url)
     except ImportError as error:
-        raise DatasetError(f"{redacted(url)} needs another package: {error}; install it with pip") from error
+        raise DatasetError(f"{redact(url)} needs another package: {error}; install it with pip") from error
     except ValueError as error:
-        raise DatasetError(f"{redacted(url)} is not an address that fsspec knows ({error})") from error
+        raise DatasetError(f"{redact(url)} is not an address that fsspec knows ({error})") from error
 
 
 def _with_retries(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
@@ -246,7 +246,7 @@ def _with_retries(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
 
 def _without_secrets(error: BaseException, url: str) -> str:
     """An error's text without an address's query, however the backend writes it."""
-    text = str(error).replace(url, redacted(url)) or type(error).__name__
+    text = str(error).replace(url, redact(url)) or type(error).__name__
     return re.sub(r"\?[^\s'\"]*", "?...", text) if "?" in url else text
 
 

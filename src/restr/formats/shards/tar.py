@@ -169,7 +169,7 @@ def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
                     if member.isdir():
                         continue
                     raise DatasetError(
-                        f"{shard.shown}: the member {member.name[:200]!r} is a link or the like; expected plain files"
+                        f"{shard.display_name}: the member {member.name[:200]!r} is a link or the like; expected plain files"
                     )
                 path = _checked_path(member.name, shard)
                 base, _, ending = path.name.partition(".")
@@ -178,7 +178,7 @@ def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
                     yield from _group(shard, file, key, members)
                     key, members = here, {}
                 if ending.lower() in members:
-                    raise DatasetError(f"{shard.shown}: {key}.{ending} is there twice; keys must be unique")
+                    raise DatasetError(f"{shard.display_name}: {key}.{ending} is there twice; keys must be unique")
                 members[ending.lower()] = (member.offset_data, member.offset_data + member.size)
             yield from _group(shard, file, key, members)
             end = archive.offset  # type: ignore[attr-defined]
@@ -186,19 +186,19 @@ def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
         file.seek(end)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise DatasetError(
-                f"{shard.shown} has no end mark where its members end, at byte {end:,}; it is cut off or damaged: copy "
+                f"{shard.display_name} has no end mark where its members end, at byte {end:,}; it is cut off or damaged: copy "
                 "it again"
             )
     except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         raise DatasetError(
-            f"{shard.shown}, after {key or 'its beginning'}: no readable tar ({error}); it is cut off or damaged: copy "
+            f"{shard.display_name}, after {key or 'its beginning'}: no readable tar ({error}); it is cut off or damaged: copy "
             "it again"
         ) from error
 
 
 def _group(shard: Shard, file: IO[bytes], key: str, members: dict[str, _Bytes]) -> Iterator[_Group]:
     """A sample's picture and record; nothing if the key has neither."""
-    where = f"{shard.shown}, sample {key}"
+    where = f"{shard.display_name}, sample {key}"
     pictures = [ending for ending in members if ending in PICTURES]
     if not pictures and "json" not in members:
         return
@@ -224,7 +224,7 @@ def _checked_path(name: str, shard: Shard) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name or not name.isprintable() or "\\" in name:
         raise DatasetError(
-            f"{shard.shown}: a member is called {name[:200]!r}; expected the plain name of a file: the shard is not to "
+            f"{shard.display_name}: a member is called {name[:200]!r}; expected the plain name of a file: the shard is not to "
             "be trusted"
         )
     return path

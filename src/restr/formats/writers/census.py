@@ -53,7 +53,7 @@ def _first(source: Source, missing: Counter[bytes], found: Source, more: Counter
     """The first missing sample and what became of it; else the first extra one."""
     for entry, sample in _samples(source, missing):
         first = f"the first is {entry.id} of {entry.split or 'all'}, {sample.text[:80]!r} ({_facts(entry, sample)})"
-        same = [pair for pair in _samples(found, more) if _said(*pair) == _said(entry, sample)]
+        same = [pair for pair in _samples(found, more) if _split_and_text(*pair) == _split_and_text(entry, sample)]
         return f"{first}, which became {_facts(*same[0])}" if same else f"{first}, whose sentence did not come back"
     for entry, sample in _samples(found, more):
         return f"an extra one came back: {sample.text[:80]!r} of {entry.split or 'all'} ({_facts(entry, sample)})"
@@ -65,7 +65,7 @@ def _samples(source: Source, keys: Counter[bytes]) -> Iterable[tuple[Entry, Samp
     return ((entry, sample) for entry, sample in pairs if _key_of_sample(entry.split, sample) in keys)
 
 
-def _said(entry: Entry, sample: Sample) -> tuple[str, str]:
+def _split_and_text(entry: Entry, sample: Sample) -> tuple[str, str]:
     return entry.split or "all", sample.text
 
 

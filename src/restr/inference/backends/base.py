@@ -50,6 +50,7 @@ class Backend(ABC):
     device: Any
     """The device that computes."""
     config: ModelConfig
+    """The model's config."""
     can_explain: bool = False
     """Whether ``segment_with_attention`` works."""
 

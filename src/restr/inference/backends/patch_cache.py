@@ -23,9 +23,11 @@ class PatchAttention(NamedTuple):
     """Attention of the patches among themselves in the first block."""
 
     q: Tensor
-    """Queries (b heads n d_h); so the keys and values."""
+    """Queries (b heads n d_h)."""
     k: Tensor
+    """Keys (b heads n d_h)."""
     v: Tensor
+    """Values (b heads n d_h)."""
     mixed: Tensor
     """The weighted sums of the values (b heads n d_h)."""
     log_sum: Tensor

@@ -11,7 +11,7 @@ from torch import Tensor
 from restr.errors import ConfigError
 from restr.inference.backends.base import AttentionOutput, Backend, Segmentation
 from restr.inference.backends.patch_cache import CachedImage, CachingModel
-from restr.model.attention_maps import recorded
+from restr.model.attention_maps import record_attention
 from restr.model.device import choose_device, keep_freed_memory, limit_threads_after_fork
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
@@ -71,7 +71,7 @@ class TorchBackend(Backend):
     @torch.inference_mode()
     def segment_with_attention(self, features: CachedImage, ids: np.ndarray) -> AttentionOutput:
         """As ``Backend.segment_with_attention``."""
-        with recorded(self.served.copy.fusion, ids.shape[1]) as recorder:
+        with record_attention(self.served.copy.fusion, ids.shape[1]) as recorder:
             found = self.segment(features, ids)
         words, seed = recorder.maps()
         return AttentionOutput(found, _array(words), _array(seed), grid=features.tokens.grid)

@@ -57,7 +57,7 @@ def path_at(folder: Path, step: int) -> Path:
     return folder / f"step-{step:08d}.pt"
 
 
-def saved(folder: Path) -> list[Path]:
+def list_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a folder, oldest first."""
     return sorted(folder.glob("step-*.pt"))
 
@@ -68,14 +68,14 @@ def newest_sound(folder: Path) -> tuple[Path, dict[str, Any]]:
     Raises ``CheckpointError`` if there is none.
     """
     problem: CheckpointError | None = None
-    for path in reversed(saved(folder)):
+    for path in reversed(list_checkpoints(folder)):
         try:
             state = load(path)
         except CheckpointError as error:
             problem = problem or error
             _logger.warning("%s", error)
             continue
-        for damaged in (newer for newer in saved(folder) if newer > path):
+        for damaged in (newer for newer in list_checkpoints(folder) if newer > path):
             damaged.replace(damaged.with_name(f"damaged-{damaged.name}"))
         return path, state
     raise problem or CheckpointError(f"{folder} holds no checkpoint")
@@ -83,7 +83,7 @@ def newest_sound(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 def prune(folder: Path, keep: int) -> None:
     """Delete all but the ``keep`` newest checkpoints (best.pt is never touched)."""
-    for path in saved(folder)[:-keep]:
+    for path in list_checkpoints(folder)[:-keep]:
         path.unlink(missing_ok=True)
 
 

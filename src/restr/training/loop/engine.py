@@ -148,7 +148,7 @@ class Engine:
     # --- weights ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def averaged(self) -> Iterator[ReSTR]:
+    def averaged_weights(self) -> Iterator[ReSTR]:
         """A context in which the model has the running mean of its weights and is in eval mode."""
         own = {name: value.clone() for name, value in trainable_weights(self.model).items()}
         if self.ema:

@@ -49,8 +49,8 @@ class StepStatus(NamedTuple):
     save: bool
     """Whether a checkpoint is due by the clock."""
 
-    def agreed(self, device: torch.device) -> StepStatus:
-        """The maximum over all processes: whatever one of them has seen, all act on."""
+    def agree(self, device: torch.device) -> StepStatus:
+        """The maximum over all processes: if one of them has seen something, all act on it."""
         nonfinite, unreadable, stop, save = distributed.all_max(self, device)
         return StepStatus(bool(nonfinite), int(unreadable), Stop(int(stop)), bool(save))
 

@@ -51,7 +51,7 @@ class Trainer:
         self.engine = Engine(task.model, config, task.forward, task.loss)
         self.state = RunState()
         self._random: dict[str, Any] | None = None  # the state of the random generators to start from
-        earlier = checkpoint.saved(self.folder)
+        earlier = checkpoint.list_checkpoints(self.folder)
         if earlier and not (resume or distributed.was_restarted()):
             raise CheckpointError(f"{self.folder} holds a run ({earlier[-1].name}); resume it or name another folder")
         if earlier:
@@ -79,7 +79,7 @@ class Trainer:
         if self.engine.device.type == "cpu":
             keep_freed_memory()
         reporter = RunReporter(config, self.folder, self.meter, start=state.step, silent=not distributed.is_first())
-        start = saved = time.monotonic()
+        start = last_save = time.monotonic()
         self.model.train()
         with caught_signals() as signals, reporter:
             self._set_random()  # only now: the imports of a reporter may draw random numbers, as rich's do
@@ -92,8 +92,8 @@ class Trainer:
                     nonfinite=not gradient.finite,
                     unreadable=len(gradient.unreadable),
                     stop=self._stop(signals, minutes=(now - start) / 60),
-                    save=now - saved >= config.save_minutes * 60,
-                ).agreed(self.engine.device)
+                    save=now - last_save >= config.save_minutes * 60,
+                ).agree(self.engine.device)
                 if status.unreadable:
                     self._note_unreadable(gradient)
                 if status.nonfinite and not self._skip(gradient):
@@ -114,7 +114,7 @@ class Trainer:
                 last = bool(stop) or state.step == config.steps
                 if last or (status.save or self._due(config.save_every)) and not state.skipped:
                     self._save(required=last)
-                    saved = time.monotonic()
+                    last_save = time.monotonic()
         if stop:
             _logger.info("stopped by %s after step %d; resume from %s", stop.reason, state.step, self.folder)
         return TrainResult(step=state.step, stopped=stop.reason, best=state.best, metrics=state.metrics)
@@ -134,7 +134,7 @@ class Trainer:
         """The batches of this process from the current step on: every ``size()``-th one, starting at its rank."""
         first, last = self.state.step * self.accumulate, self.config.steps * self.accumulate
         positions = range(first + distributed.rank(), last, distributed.size())
-        return self.meter.metered(BatchStream(self.task.batches, positions, self.config.workers))
+        return self.meter.measure(BatchStream(self.task.batches, positions, self.config.workers))
 
     def _set_random(self) -> None:
         """Set every random generator to the checkpoint's state or, without one, seed it."""
@@ -176,7 +176,7 @@ class Trainer:
         if state.skipped <= config.skips:
             _logger.warning("%s; expected finite numbers", what)
             return True
-        if state.rollbacks == config.rollbacks or not checkpoint.saved(self.folder):
+        if state.rollbacks == config.rollbacks or not checkpoint.list_checkpoints(self.folder):
             raise DivergedError(
                 f"{what}, {state.skipped} times in a row; expected finite numbers. Lower lr ({config.lr}), clip harder "
                 f"({config.clip}) or look at the batches of these steps, then resume from {self.folder}"
@@ -211,7 +211,7 @@ class Trainer:
         """Evaluate the averaged weights; training continues as if it had not been interrupted."""
         state, random = self.state, checkpoint.random_state()
         try:
-            with self.meter.paused(), self.engine.averaged() as model, torch.no_grad():
+            with self.meter.paused(), self.engine.averaged_weights() as model, torch.no_grad():
                 metrics = {name: float(value) for name, value in evaluate(model).items()}
                 if self.task.draw and (distributed.is_first() or distributed.is_sharded(model)):
                     with contextlib.suppress(OSError):  # a full disk costs the sheet, not the run

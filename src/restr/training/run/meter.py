@@ -63,7 +63,7 @@ class Meter:
         self._since, self._rows = self._clock(), 0
         self._waited = self._paused = 0.0
 
-    def metered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def measure(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The same batches; measures the waiting time, counts the rows, and takes the FLOPs from the first batch."""
         while True:
             with self.waiting():
