@@ -131,9 +131,8 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
 def base(rounds: int, root: Path) -> dict[str, Any]:
     """``restr_base`` in the released setting beside a plain rendition, CLIPSeg and a ViT; random weights, one expression."""
     config = restr_released()
-    config = replace(
-        config, decoder=replace(config.decoder, order="project_first")
-    )  # the same function, see the decoder
+    # the same function, see the decoder
+    config = replace(config, decoder=replace(config.decoder, order="project_first"))
     model = build_model(config, seed=0).eval()
     plain = plain_rendition(model)
     vocabulary = Vocabulary(tuple(f"word{number}" for number in range(config.language.vocab - 2)))

@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 FILE, DATASHEET = "everyday.jsonl.gz", "README.md"
 BEGIN, END = "<!-- numbers: make.py counts them -->", "<!-- end of numbers -->"
 BOX_SOURCES = ("coco", "ccp")  # under CC BY 4.0 and Apache-2.0
-BOX_LICENCE = "MIT (repository"  # how instances.json begins what it knows of a repository under it
+BOX_LICENCE = "MIT (repository"  # prefix of a repository in instances.json
 WORD = re.compile(r"\w+(?:['’-]\w+)*")
 SHORT = 20  # words; longer sentences share a row of the table
 
@@ -49,7 +49,7 @@ class Make:
 
 
 def main(settings: Make) -> None:
-    """Write the file where ``data`` is given, then the numbers."""
+    """Write the file if ``data`` is given, then the numbers."""
     path, datasheet = settings.out / FILE, settings.out / DATASHEET
     if settings.data:
         lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows_of(settings.data))
@@ -95,7 +95,7 @@ def boxes_may_go(image: JsonRecord) -> bool:
 
 
 def object_of(annotation: JsonRecord, image: JsonRecord, categories: dict[int, str], *, drawn: bool) -> Row:
-    """What a sentence means: its category, its box (x, y, width, height) and its mask's area, as shares of the picture. A mask
+    """The objects of a sentence: category, its box (x, y, width, height) and its mask's area, as shares of the picture. A mask
     that a network drew has an area that nobody could compare."""
     width, height = image.integer("width"), image.integer("height")
     sides = (width, height, width, height)
@@ -112,12 +112,12 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def photograph_of(row: Row) -> tuple[str, Any]:
-    """What tells a row's photograph from all others."""
+    """A key that identifies a row's photograph."""
     return row["set"], row.get("coco", row.get("file"))
 
 
 def with_numbers(text: str, block: str) -> str:
-    """The datasheet with its numbers replaced. Raises ``DataError`` where it does not say where they belong."""
+    """The datasheet with its numbers replaced. Raises ``DataError`` if the marks for them are missing."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -37,28 +37,28 @@ MOST_HIDDEN = 0.15  # of an object by another that is in front of it
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:
-    """Photographs with glorps, zindles, quorls and brakkels in them, and what one would say about these."""
+    """Photographs with glorps, zindles, quorls and brakkels in them, and sentences about these."""
 
     photos: Path
     """A folder with images/ and instances.json, of which the split "train" is used; or a folder of photographs."""
 
     out: Path = Path("runs/domain")
-    """Where images/, domain.jsonl and judge.jsonl go."""
+    """Folder for images/, domain.jsonl and judge.jsonl."""
 
     train: int = 40
     """Photographs in domain.jsonl."""
 
     judge: int = 60
-    """Photographs in judge.jsonl, all of them others."""
+    """Photographs in judge.jsonl, none of them in domain.jsonl."""
 
     each: int = 24
-    """Sentences a photograph of domain.jsonl, where it offers so many: a script labels as many as one likes."""
+    """Sentences per photograph of domain.jsonl, if it offers that many: a script labels as many as you like."""
 
     judge_each: int = 8
     """Sentences a photograph of judge.jsonl."""
 
     seed: int = 0
-    """Draws the photographs, the objects and the sentences."""
+    """Seed of the photographs, the objects and the sentences."""
 
 
 def main(settings: Domain) -> None:

@@ -26,7 +26,7 @@ from restr.training.cached.features import cache_features, fingerprint_of
 
 @dataclass(frozen=True)
 class Cache:
-    photos: tuple[Path, ...]  # folders with images/*.jpg; of two photographs of one name the last folder's is read
+    photos: tuple[Path, ...]  # folders with images/*.jpg; if two photographs share a name, the last folder's is read
     parts: Path = Path("runs/parts")
     out: Path = Path("runs/features")
 

@@ -1,4 +1,4 @@
-"""What makes a training step fast on a GPU, with the same arithmetic; the model's own code stays as it is."""
+"""Makes a training step fast on a GPU, with the same arithmetic; the model's own code stays unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def enlarge_by_products_everywhere(model: ReSTR) -> None:
 
 
 def same_drop_path(model: ReSTR, rate: float) -> None:
-    """One rate of stochastic depth for all vision blocks: a rate each would be a compiled block each."""
+    """One rate of stochastic depth for all vision blocks: with different rates, each block would be compiled."""
     for module in model.vision.modules():
         if isinstance(module, DropPath):
             module.rate = rate

@@ -1,4 +1,4 @@
-"""What a training step is about: random photographs, a random view of each, and sentences that are true of the view.
+"""The content of a training step: random photographs, a random view of each, and sentences that are true of the view.
 
 Of 100 sentences 12 are borrowed from another photograph (they name a category that this one does not show), 14 are of kind
 absent, 22 generated, 2 captions, and the rest everyday sentences. A photograph that lacks the kind gives another one. 55 of
@@ -44,7 +44,7 @@ class Drawn(NamedTuple):
 class Draw:
     """Draws steps of ``photos`` photographs with ``each`` sentences, all upright or all lying: ``shape`` is that of lying ones.
 
-    Photographs with more sentences are likelier. Raises ``DataError`` where there is nothing to train on.
+    Photographs with more sentences are likelier. Raises ``DataError`` if there is nothing to train on.
     """
 
     def __init__(self, data: Data, photos: int, each: int, seed: tuple[int, ...], shape: tuple[int, int]) -> None:
@@ -110,7 +110,7 @@ class Draw:
         wanted, limit = "everyday", BORROWED_SHARE
         for kind, share in SHARES:
             limit += share
-            if lot < limit:  # where none could be borrowed, this is the first kind: absent
+            if lot < limit:  # if none could be borrowed, this is the first kind: absent
                 wanted = kind
                 break
         pools = self.pools[photo]
@@ -163,7 +163,7 @@ class _Choice(NamedTuple):
 
 
 def prefetched(draw: Draw) -> Generator[Drawn, None, None]:
-    """Endless steps, drawn in a thread, a few ahead; what goes wrong there is raised here."""
+    """Endless steps, drawn in a thread, a few ahead; its errors are raised here."""
     ready: queue.Queue[Drawn | Exception] = queue.Queue(maxsize=8)
     ended = threading.Event()
 

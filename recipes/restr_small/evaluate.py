@@ -31,7 +31,7 @@ class Evaluation:
     """A model folder (default: the bundled model)."""
 
     out: Path = Path("recipes/restr_small/evaluation")
-    """Where table.md, metrics.json, records.jsonl, by_kind.png and cases.png go."""
+    """Folder for table.md, metrics.json, records.jsonl, by_kind.png and cases.png."""
 
     n: int = 600
     """Sentences."""

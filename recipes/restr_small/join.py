@@ -20,7 +20,7 @@ from restr.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class Join:
-    """A run's weights, and where the model folder goes."""
+    """A run's weights, and the place of the model folder."""
 
     run: Path
     """Folder with model-*.safetensors."""
@@ -35,7 +35,7 @@ class Join:
 
 
 def main(settings: Join) -> None:
-    """Write the model folder, int8. Raises ``WeightsError`` where a part is missing."""
+    """Write the model folder, int8. Raises ``WeightsError`` if a part is missing."""
     parts = sorted(settings.run.glob("model-*.safetensors"))
     if not parts:
         raise WeightsError(f"{settings.run} has no model-*.safetensors; name the folder that train.py wrote")

@@ -1,4 +1,4 @@
-"""What a run keeps of itself: its seconds and its log."""
+"""A run's clock and its log."""
 
 from __future__ import annotations
 

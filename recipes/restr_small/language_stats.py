@@ -46,7 +46,7 @@ class Language:
 
 
 def read_sentences(path: Path) -> list[str]:
-    """One sentence a line, plain or in a JSON object. Raises DataError."""
+    """One sentence per line, plain or in a JSON object. Raises DataError."""
     sentences: list[str] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.startswith("{"):
@@ -90,7 +90,7 @@ def _capitalised(sentence: str) -> bool:
 
 
 def compare(languages: Sequence[Language], vocabulary: Vocabulary | None, top: int) -> str:
-    """The comparison as Markdown, one column a language."""
+    """The comparison as Markdown, one column per language."""
     rows: list[tuple[str, list[str]]] = [
         ("sentences", [str(len(one.sentences)) for one in languages]),
         ("different sentences", [one.share([True] * len({s.lower() for s in one.sentences})) for one in languages]),

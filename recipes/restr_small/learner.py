@@ -85,13 +85,13 @@ class Learner:
         checkpoint.save_atomically(state, path)
 
     def load(self, path: Path) -> float:
-        """Take a checkpoint up; returns its seconds. Raises ``CheckpointError`` where it is of a run with other settings."""
+        """Resume from a checkpoint; returns its seconds. Raises ``CheckpointError`` if its run had other settings."""
         state = checkpoint.load(path)
         for name, value in self.settings.items():
             if state["settings"].get(name) != value:
                 raise CheckpointError(
                     f"{path} is of a run with {name} {state['settings'].get(name)}, not {value}; use the same, name another "
-                    "--out, or delete the checkpoint to begin anew"
+                    "--out, or delete the checkpoint to start again"
                 )
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])

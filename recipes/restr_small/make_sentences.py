@@ -1,4 +1,4 @@
-"""Generate the sentences of a folder of photographs, one JSON line a photograph (resumable, seeded by name).
+"""Generate the sentences of a folder of photographs, one JSON line per photograph (resumable, seeded by name).
 
     python recipes/restr_small/make_sentences.py --photos runs/photos --out runs/sentences.jsonl
 
@@ -33,7 +33,7 @@ class Sentences:
     photos: Path
     out: Path
     split: str = "train"
-    each: int = 40  # sentences a photograph, where it offers so much to say
+    each: int = 40  # sentences per photograph, if it offers enough to say
     seed: int = 0
     garments: float = 0.4  # share kept of sentences for a garment: "red shirt" most often means who wears it
     hypernyms: float = 0.4  # share kept of sentences that say "vehicle" or "animal"
@@ -69,7 +69,7 @@ def main(settings: Sentences) -> None:
 
 
 def finished(path: Path) -> set[str]:
-    """The photographs that the file has already; the half line that a stopped run left at its end is cut off."""
+    """The photographs that the file already has; an incomplete last line of a stopped run is cut off."""
     if not path.exists():
         return set()
     lines = path.read_bytes().splitlines(keepends=True)

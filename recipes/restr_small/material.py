@@ -1,4 +1,4 @@
-"""What there is to pack: photographs with masks, and the sentences written or generated for them."""
+"""The material to pack: photographs with masks, and the sentences written or generated for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from packed import SETS, SIDE
 from restr.errors import DataError
 from restr.grammar.words.categories import PERSONAL_BAGS
 
-VAL_SHARE = 33  # one photograph in so many with masks of its own is never trained on
+VAL_SHARE = 33  # one in this many photographs with masks of its own is never trained on
 PLACES = frozenset(  # a sentence with one of these may be wrong of a part of the photograph
     """left right middle center centre top bottom upper lower corner edge far near nearest closest furthest farthest
     first second third fourth fifth sixth seventh last front back behind background foreground biggest largest smallest
@@ -52,7 +52,7 @@ class Sentence(NamedTuple):
 def read_set(folder: Path, val_share: int = VAL_SHARE) -> list[Photograph]:
     """The photographs of a folder's split train; one in ``val_share`` of those with masks is held out, by its name.
 
-    Raises ``DataError`` where the folder is no set of photographs, or one is larger than training keeps them.
+    Raises ``DataError`` if the folder is not a set of photographs, or if one is larger than training keeps them.
     """
     if folder.name not in SETS:
         raise DataError(f"{folder} is not one of the sets {', '.join(SETS)}, by which training knows what is complete")
@@ -89,7 +89,7 @@ def read_set(folder: Path, val_share: int = VAL_SHARE) -> list[Photograph]:
 
 
 def read_sentences(expressions: Path, generated: Sequence[Path], photographs: Sequence[Photograph]) -> list[Sentence]:
-    """All sentences for these photographs, none twice of one; what is left out is counted and printed.
+    """All sentences for these photographs, none twice of one; left-out ones are counted and printed.
 
     expressions: folder with everyday_train.jsonl and captions_train.jsonl; generated: gen-SET.jsonl of make_sentences.py.
     """

@@ -1,4 +1,4 @@
-"""What a run measures itself: held-out photographs with everyday sentences, and how fast inference is."""
+"""Measurements during a run: held-out photographs with everyday sentences, and the speed of inference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from views import collate
 
 from restr.model.restr import ReSTR, ReSTROutput
 
-SHARE_KEPT = 0.05  # quantile of the presence of what is there that is the threshold: T-acc is then 95%
+SHARE_KEPT = 0.05  # the threshold is this quantile of the presence of things that are there: T-acc is then 95%
 
 
 @torch.no_grad()

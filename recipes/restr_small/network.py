@@ -1,4 +1,4 @@
-"""The network that is trained: restr_small, the head for boxes that only training has, and who learns how fast."""
+"""The trained network: restr_small, a head for boxes that only training has, and the learning rates of the parts."""
 
 from __future__ import annotations
 

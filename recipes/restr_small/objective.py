@@ -1,4 +1,4 @@
-"""What training minimises: mask, Dice, patch, presence and box losses."""
+"""The training loss: mask, Dice, patch, presence and box terms."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Pack:
     """Of fetch.py: vision.safetensors, minilm, and vocab.txt for the words' order."""
 
     people: Path | None = None
-    """Text as people type it (sentences of ReferIt, one a line): which words they use."""
+    """Text as people type it (sentences of ReferIt, one per line), for the choice of words."""
 
     words: int = 9_780
     """Rows of the word table, at most."""
@@ -71,7 +71,7 @@ class Pack:
 
 
 def main(settings: Pack) -> None:
-    """Raises ``DataError`` or ``WeightsError`` where something is missing."""
+    """Raises ``DataError`` or ``WeightsError`` if something is missing."""
     settings.out.mkdir(parents=True, exist_ok=True)
     photographs = [p for name in settings.sets for p in read_set(settings.data / name)]
     sentences = read_sentences(settings.data / "expressions", settings.generated, photographs)
@@ -98,7 +98,7 @@ def write_start(parts: Path, vocabulary: Vocabulary, path: Path) -> None:
     write_tensors(quantise(state), path)
 
 
-# What a photograph may well show without a mask, where its source annotates a few kinds of things alone.
+# Things that a photograph may show without a mask if its source annotates only a few kinds.
 EVERYWHERE = tuple(
     "person,chair,couch,bed,bench,bottle,cup,bowl,dining table,potted plant,car,truck,book,handbag,backpack,tie,cell phone,tv,"
     "umbrella,bird,clock,vase".split(",")
@@ -159,7 +159,7 @@ def shown(photograph: Photograph) -> set[str]:
 
 
 def named(text: str, categories: set[str]) -> str:
-    """The one category that is meant, where the sentence says it; else ""."""
+    """The one category that is meant, if the sentence says it; else ""."""
     name = categories.pop() if len(categories) == 1 else ""
     return name if name and re.search(rf"\b{re.escape(name)}s?\b", text.lower()) else ""
 
@@ -201,7 +201,7 @@ def write_photographs(paths: Sequence[Path], settings: Pack) -> None:
 
 
 def encode(path: Path) -> bytes:
-    """A photograph as WebP. Raises ``DataError`` where it cannot be read."""
+    """A photograph as WebP. Raises ``DataError`` if it cannot be read."""
     try:
         with Image.open(path) as picture:
             buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The packed data set: what ``pack.py`` writes and ``train.py`` reads, in a few files that can be carried to another machine.
+"""The packed data set, written by ``pack.py`` and read by ``train.py``: a few files that can be carried to another machine.
 
 ``photos-*.bin``: WebP files one after the other; ``photos.json``: [file, start, length] of each. ``masks.json.gz``:
 [photograph, run lengths] of each mask. ``sentences.npz``: a ``Table``. ``start.safetensors`` and ``vocab.txt``: what training
@@ -35,13 +35,13 @@ ONE, GROUP, ABSENT, CAPTION, GENERATED = range(5)
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What is known of each sentence (s) and of each photograph (p); c categories, l words."""
+    """The facts about each sentence (s) and each photograph (p); c categories, l words."""
 
     ids: np.ndarray
     """uint16 (s l): rows of the word table, 0 is padding."""
 
     mirrored: np.ndarray
-    """uint16 (s l): the sentence for the mirrored photograph; padding alone where there is none."""
+    """uint16 (s l): the sentence for the mirrored photograph; only padding if there is none."""
 
     photo: np.ndarray
     """int32 (s)."""
@@ -78,7 +78,7 @@ class Table:
 
     @classmethod
     def read(cls, path: Path) -> Table:
-        """Raises ``DataError`` where the file is missing, damaged or of another version."""
+        """Raises ``DataError`` if the file is missing, damaged or of another version."""
         try:
             with np.load(path) as file:
                 return cls(**{field.name: file[field.name] for field in fields(cls)})
@@ -100,7 +100,7 @@ class Data(NamedTuple):
 def read_data(folder: Path, device: str, threads: int) -> Data:
     """Decode everything that ``pack.py`` wrote and put it on the device.
 
-    Raises ``DataError`` where a file is missing or damaged, or where no photograph is there.
+    Raises ``DataError`` if a file is missing or damaged, or if there is no photograph.
     """
     table = Table.read(folder / "sentences.npz")
     index: list[tuple[int, int, int]] = _read_json(folder / "photos.json")
@@ -146,6 +146,6 @@ def _read_json(path: Path) -> Any:
 
 
 def _all(results: Iterable[None]) -> None:
-    """Wait for all, and raise what one of them has raised."""
+    """Wait for all, and raise the error of one of them."""
     for _ in results:
         pass

@@ -1,4 +1,4 @@
-"""What the patches of each depth of the vision encoder still know: colour and place, read off by a linear probe.
+"""Colour and place in the patches of each depth of the vision encoder, read off by a linear probe.
 
     python recipes/restr_small/probe.py --photos PHOTOS --parts runs/parts
 
@@ -54,7 +54,7 @@ def main(settings: Probe) -> None:
 
 
 def taken(depth: int, width: int) -> slice:
-    """Where a tap's channels lie: after the last block's, the shallowest first."""
+    """The channels of a tap: after the last block's, the shallowest first."""
     return slice(depth * width, (depth + 1) * width)
 
 

@@ -179,7 +179,7 @@ class Run:
         return 0
 
     def advance(self, drawn: Drawn, done: float) -> None:
-        """One step. Raises ``DivergedError`` where too many in a row had no finite gradient."""
+        """One step. Raises ``DivergedError`` if too many in a row had no finite gradient."""
         learner, decoder = self.learner, self.model.decoder
         decoder.coarse = 2 if done < self.args.fine_from else 1
         batch = collate(drawn, self.data, 1 << decoder.coarse, self.model.config.preprocess, train=True)
@@ -207,14 +207,14 @@ class Run:
             write_model(self.model, self.args.out)
 
     def factor(self, done: float) -> float:
-        """Of the learning rates: a linear warm-up, then half a cosine."""
+        """The factor of the learning rates: a linear warm-up, then half a cosine."""
         steps = self.args.steps
         warm = (self.learner.step + 1) / (WARM_UP * steps + 1) if steps else done / WARM_UP
         return max(min(1.0, warm), 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
 
     @contextlib.contextmanager
     def finished(self) -> Iterator[None]:
-        """Within, the model is what would be shipped, uncompiled: photographs have many shapes."""
+        """Inside the block, the model is the averaged one, uncompiled: photographs have many shapes."""
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.learner.averaged())
             if self.args.compile:

@@ -14,14 +14,14 @@ from torch import Tensor
 from restr.config import PreprocessConfig
 from restr.text.vocabulary import PADDING, UNKNOWN
 
-LEAST_SEEN = 0.5  # of a mask in a view: so much and it is a target,
-MOST_HIDDEN = 0.02  # less and it counts as absent; between the two the sentence does not count
+LEAST_SEEN = 0.5  # of a mask in a view: with this share it is a target,
+MOST_HIDDEN = 0.02  # below this one it counts as absent; between the two the sentence does not count
 WORD_DROPOUT = 0.03
 
 
 class Batch(NamedTuple):
     """image (b 3 H W); ids (b*k l); mask (b*k 1 H/stride W/stride) in [0, 1]; present (b*k): 1 where something is meant;
-    weight (b*k): 0 where the sentence does not count; box (b*k 4): x0 y0 x1 y1 as shares of the sides."""
+    weight (b*k): 0 if the sentence does not count; box (b*k 4): x0 y0 x1 y1 as shares of the sides."""
 
     image: Tensor
     ids: Tensor
@@ -107,7 +107,7 @@ def resampling(
 
 
 def coarser(view: np.ndarray, times: int) -> np.ndarray:
-    """The same view in pixels that are so many times as large."""
+    """The same view in pixels that are this many times as large."""
     return np.stack([view[:, 0] * times, view[:, 1]], 1)
 
 

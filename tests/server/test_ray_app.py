@@ -143,9 +143,8 @@ def test_a_node_that_dies_under_load_costs_the_requests_that_were_on_it(cluster)
         assert len(before) == 2 and min(before.values()) > 0.2 * sum(before.values()), before
         killed = time.monotonic()
         nodes.remove_node(other, allow_graceful=False)
-        wait_until(
-            lambda: set(replicas_of_quietly(address)) - set(before), 120
-        )  # the lost replica was replaced, on the remaining node
+        # until the lost replica is replaced, on the remaining node
+        wait_until(lambda: set(replicas_of_quietly(address)) - set(before), 120)
         recovered = time.monotonic()
         time.sleep(6)
         after = replicas_of(address)

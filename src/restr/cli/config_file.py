@@ -106,5 +106,5 @@ def _typed(name: str, value: Any, path: Path) -> list[str]:
 
 
 def _name(option: str) -> str:
-    """An option's name, whichever way it is written."""
+    """An option's name, from either spelling."""
     return option.partition("=")[0].removeprefix("--").removeprefix("no-").replace("_", "-")

@@ -58,7 +58,7 @@ class DatasetOptions(RootOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions(RootOptions):
-    """Samples, of whatever kind."""
+    """Samples of any kind."""
 
     data: str
     """A published dataset, NAME[:SPLITTER]:SPLIT ("refcoco:unc:testA"), or your own, FORM:PATH[:SPLIT]
@@ -73,7 +73,7 @@ class DataOptions(RootOptions):
     """How many sentences to generate (photos and generated)."""
 
     seed: int = 0
-    """Draws whatever is random: sentences, the control's pairs, changes; state it with the numbers."""
+    """Seed of everything random: sentences, the control's pairs, changes; state it with the numbers."""
 
     def open(self, *, size: int = 64) -> SampleSource:
         """The samples, announced. size: of drawn scenes, in pixels. Raises ``DatasetError``."""

@@ -1,4 +1,4 @@
-"""Standard input, output and error made safe: wherever they lead, they never stop the work."""
+"""Standard input, output and error made safe: they never stop the work, wherever they lead."""
 
 from __future__ import annotations
 

@@ -53,9 +53,9 @@ class DecoderConfig:
     min_channels: int = 8
     """The least number of channels of a block."""
     negative_slope: float = 0.01
-    """Of the LeakyReLU."""
+    """Slope of the LeakyReLU."""
     align_corners: bool = False
-    """Of the bilinear enlargement."""
+    """Whether the bilinear enlargement aligns the corners."""
     head_bias: bool = True
     """Give the last layer a bias."""
 
@@ -108,9 +108,9 @@ class PreprocessConfig:
     stretch both sides (LAVT).
     """
     mean: tuple[float, float, float] = IMAGENET_MEAN
-    """Of the normalisation, for RGB in [0, 1]."""
+    """Mean for the normalisation of RGB in [0, 1]."""
     std: tuple[float, float, float] = IMAGENET_STD
-    """Of the normalisation."""
+    """Standard deviation for the normalisation."""
     threshold: float = 0.5
     """Pixels from this probability on are in the mask."""
 
@@ -126,7 +126,7 @@ class ModelConfig:
     """Everything that rebuilds a ReSTR model: ``restr.model.build.build_model(config)``."""
 
     name: str
-    """Of the preset, or your own."""
+    """The preset's name, or your own."""
     vision: VisionConfig
     """The vision encoder."""
     language: LanguageConfig

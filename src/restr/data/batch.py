@@ -60,7 +60,7 @@ class Batch:
 
 
 class Batches(Protocol):
-    """Batches by step: ``batch(step)`` depends on the step and the constructor's arguments alone.
+    """Batches by step: ``batch(step)`` depends only on the step and the constructor's arguments.
 
     So a resumed run sees the same batches as an uninterrupted one, in any process.
     """

@@ -1,4 +1,4 @@
-"""A dataset as samples: one sequence, whatever the layout of its files."""
+"""A dataset as samples: one sequence for every layout of its files."""
 
 from __future__ import annotations
 

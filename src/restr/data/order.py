@@ -1,4 +1,4 @@
-"""The order in which an epoch visits samples, computed anew when a run resumes: there is no state to save."""
+"""The order in which an epoch visits samples, computed again when a run resumes: there is no state to save."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 class Order(Protocol):
     """A permutation for every epoch.
 
-    It depends on the epoch and the constructor's arguments alone, not on the number of processes or on earlier epochs.
+    It depends only on the epoch and the constructor's arguments, not on the number of processes or on earlier epochs.
     """
 
     def __len__(self) -> int: ...

@@ -3,7 +3,7 @@
 Beside COCO's fields an image has ``split``, ``source`` ("coco", "ccp", "composite") and ``complete`` (every object of
 the known categories has a mask). An annotation may have ``owner``, the annotation's id of the person who wears it, and
 ``partly_visible``: too little of it shows for a target, but a sentence must not mean it by accident. The same goes for
-an annotation whose ``segmentation`` is null: it has a box alone.
+an annotation whose ``segmentation`` is null: it has only a box.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def load_photos(root: str | Path, split: str | None = None) -> PhotoSet:
 def with_wearer(instances: list[Instance]) -> list[Instance]:
     """A person and the garments: the person's mask is the union of all masks except those of bags.
 
-    For Clothing Co-Parsing, which shows one person in each photograph and labels the garments alone.
+    For Clothing Co-Parsing, which shows one person in each photograph and labels only the garments.
     """
     worn = [instance.mask for instance in instances if instance.category not in PERSONAL_BAGS]
     if not worn:

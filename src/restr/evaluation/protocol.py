@@ -1,7 +1,7 @@
 """Evaluation protocols: the choices without which no two numbers of this field can be compared.
 
-Evaluations of the same model differ by points in the input's shape, the size at which masks are compared, the
-threshold, and the IoU of two empty masks alone. An ``EvalProtocol`` holds these choices; its name and its sentence go
+Evaluations of the same model differ by points because of the input's shape, the size at which masks are compared, the
+threshold, or the IoU of two empty masks. An ``EvalProtocol`` holds these choices; its name and its sentence go
 with every number. The presets do as the named projects do (according to the papers' sections on evaluation, and the
 published programs).
 """

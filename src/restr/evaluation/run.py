@@ -50,7 +50,7 @@ class EvalSetup:
     samples: SampleSource
     """All samples."""
     model: str | PathLike[str] | None
-    """As ``Segmenter.from_pretrained`` takes it; so are device, backend and precision."""
+    """As ``Segmenter.from_pretrained`` takes it, like device, backend and precision."""
     protocol: EvalProtocol
     """How masks are compared."""
     seed: int | None = 0

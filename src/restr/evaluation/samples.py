@@ -1,4 +1,4 @@
-"""Samples by one spec, whatever they are: a dataset in files, photographs with generated sentences, drawn scenes."""
+"""Samples of any kind, by one spec: a dataset in files, photographs with generated sentences, drawn scenes."""
 
 from __future__ import annotations
 

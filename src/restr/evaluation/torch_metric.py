@@ -70,7 +70,7 @@ class ReferringSegmentationMetrics(Metric):
         """Count a batch.
 
         preds: bool, or float probabilities or logits; (b H W), (b 1 H W), or (H W) for one sample. target: bool, or
-        numbers 0 and 1, of the same shape but for the 1. kinds: of each sentence, for the breakdown. Raises
+        numbers 0 and 1, of the same shape, except for the 1. kinds: of each sentence, for the breakdown. Raises
         ``DataError``.
         """
         found, truth = self._masks(preds), _truth(target)

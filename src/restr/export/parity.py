@@ -32,7 +32,7 @@ class Case:
     expressions: int
     """How many at once."""
     words: int
-    """Of each expression."""
+    """Words of each expression."""
     difference: float
     """The largest of the logits."""
     agreement: float

@@ -43,9 +43,9 @@ class Plan:
     target: Target = "onnx"
     """The runtime's format."""
     precision: Precision = "fp32"
-    """Of weights and matrix products."""
+    """The number format of weights and matrix products."""
     dynamic: bool = True
-    """For images of any size; otherwise for the preprocessing's size, padded to a square."""
+    """Whether images may have any size; otherwise only the preprocessing's size, padded to a square."""
     whole: bool = False
     """Also a single graph for image and sentence together."""
 

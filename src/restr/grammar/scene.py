@@ -24,7 +24,7 @@ class Instance:
     """A region, not a countable object."""
 
     owner: int | None = None
-    """Of clothing and body parts in street photographs: the person's index in ``Scene.instances``. None otherwise."""
+    """The owner of clothing and body parts in street photographs: the person's index in ``Scene.instances``. None otherwise."""
 
     attributes: dict[str, str] = field(default_factory=dict)
     """Facts that the pixels do not give (generated scenes: {"colour": "red", "size": "big"})."""

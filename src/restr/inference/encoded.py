@@ -17,4 +17,4 @@ class EncodedImage:
     features: Any
     """The output of the segmenter's backend, in the backend's own form."""
     name: str
-    """For files made from this image."""
+    """The name of files made from this image."""

@@ -1,4 +1,4 @@
-"""Pictures of a result, with PIL and numpy alone: overlay, heat map, cut-out, attention."""
+"""Pictures of a result, with only PIL and numpy: overlay, heat map, cut-out, attention."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, site: Site, host: str = "127.0.0.1", port: int = 0) -> None:
-        """host: by default reachable from this machine alone. port: 0 for a free one. Raises ``DataError`` if it is taken."""
+        """host: by default reachable only from this machine. port: 0 for a free one. Raises ``DataError`` if it is taken."""
         self.site, self.host = site, host
         try:
             super().__init__((host, port), _Handler)

@@ -2,7 +2,7 @@
 
 from restr.report.page import PAGE_STYLE
 
-# A browser accepts this style alone, by its hash: see ``browse``.
+# A browser accepts only this style, by its hash: see ``browse``.
 RULES = """
 table { width: auto; } h1 + .wide { margin-top: 1rem; } .quiet + .grid { margin-top: .8rem; }
 figure small { font-size: .78rem; }

@@ -14,7 +14,7 @@ from restr.nn.windowed import WindowedAttention
 
 
 class MLP(nn.Module):
-    """Two linear layers with a GELU between, applied to each token alone."""
+    """Two linear layers with a GELU between, applied to each token separately."""
 
     def __init__(self, width: int, hidden: int, *, dropout: float = 0.0) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class MLP(nn.Module):
         self.dropout = dropout
 
     def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """Each token alone."""
+        """Each token separately."""
         return self.fc2(F.dropout(F.gelu(self.fc1(tokens)), self.dropout, self.training))
 
 

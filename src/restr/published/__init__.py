@@ -1,1 +1,1 @@
-"""Published datasets: their files, and how they get to where the readers expect them."""
+"""Published datasets: their files, fetched to the places that the readers expect."""

@@ -37,7 +37,7 @@ class _Answer:
     """The bytes."""
 
     offset: int
-    """Of the first byte in the file."""
+    """The position of its first byte in the file."""
 
     total: int | None
     """Bytes of the whole file, if known."""

@@ -38,7 +38,7 @@ class Published:
     """Whether a reader works without it."""
 
     note: str = ""
-    """For people."""
+    """A remark for people."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ class Bar(NamedTuple):
     """A horizontal bar of a chart; NaN is drawn as no bar, no dot, no line."""
 
     label: str
-    """The measure's name."""
+    """The measured value."""
     n: int
     """How many samples were measured."""
     value: float

@@ -50,7 +50,7 @@ class ServerSettings:
     single one choose."""
 
     reload_s: float = 0.0
-    """Seconds between two looks for changed model files; 0 looks on SIGHUP alone."""
+    """Seconds between two looks for changed model files; 0 looks only on SIGHUP."""
 
     hosts: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, arg(name="allowed-host", metavar="NAME")] = ()
     """A name that the Host header of requests may hold; by default this machine's own names if only it can connect, else any

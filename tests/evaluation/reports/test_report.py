@@ -82,9 +82,8 @@ def test_rows_stand_beside_published_ones_of_the_same_split_only():
     result = run(samples, Oracle(samples))
     assert beside("refcoco:unc:testA") == beside("refcoco:testA") and beside("refcoco:testA")["ReSTR"] == 69.30
     assert beside("refcocog:google:val")["LAVT"] == 60.50
-    assert (
-        beside("refcocog:val") == beside("refcocog:umd:val") == beside("jsonl:mine.jsonl") == {}
-    )  # umd is another split
+    # umd is another split
+    assert beside("refcocog:val") == beside("refcocog:umd:val") == beside("jsonl:mine.jsonl") == {}
     table = markdown_rows(result, "refcoco:testA")
     assert table.splitlines()[-4].endswith("| 100.00 | 100.00 | 100.00 | 100.00 | 100.00 | 100.00 |")
     assert {line.count("|") for line in table.splitlines() if line.startswith("|")} == {8}

@@ -122,9 +122,8 @@ def test_clients_that_dribble_are_closed_and_keep_nobody_waiting(folder):
             for _ in range(5):
                 assert client.segment(PHOTO, "left")[0].text == "left"
         [each.join() for each in threads]
-        assert sum(closed.values()) == 40 and closed["too-slow"] >= 38, (
-            closed
-        )  # a byte sent after the end may reset the connection
+        # a byte sent after the end may reset the connection
+        assert sum(closed.values()) == 40 and closed["too-slow"] >= 38, closed
         wait_until(lambda: value(address, "restr_open_requests") == 1)
         refused = httpx.post(f"{address}/v1/images/none/segment", json={"text": "left"})
         assert_problem(refused, "unknown-image", 404)

@@ -43,10 +43,10 @@ class Eval(ComputeOptions, ModelOptions, ProtocolOptions, DataOptions):
     """Also match each region with a sentence for another target of the same image."""
 
     backend: BackendName = "auto"
-    """What computes: an export's own runtime; an ONNX export leaves the choice of onnx and openvino."""
+    """The runtime, by default an export's own; an ONNX export leaves the choice of onnx and openvino."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of a model folder's matrix products; an export has its own."""
+    """Number format of a model folder's matrix products; an export has its own."""
 
     processes: int = 1
     """How many processes measure, an image at a time; the numbers are the same."""

@@ -35,7 +35,7 @@ class Robustness(ComputeOptions, ModelOptions, ProtocolOptions, DataOptions):
     """Folder for table.md, robustness.json, robustness.png, examples.png, and the measurements so far."""
 
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
-    """Of word-shuffle, word-drop, synonym, typo, mirror, side-swap, blur, noise, jpeg, dark, blank, unrelated (default:
+    """Changes to measure, of word-shuffle, word-drop, synonym, typo, mirror, side-swap, blur, noise, jpeg, dark, blank, unrelated (default:
     all)."""
 
 

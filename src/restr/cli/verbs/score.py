@@ -12,7 +12,7 @@ from restr.cli.options import ProtocolName, RootOptions, parse_options
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score(RootOptions):
-    """Measure oIoU, mIoU, Pr@X and the other metrics of given masks, whatever model they come from.
+    """Measure oIoU, mIoU, Pr@X and the other metrics of given masks, from any model.
 
     Example: restr score --predictions theirs.jsonl --data refcoco:unc:testA --root DATA
     """

@@ -133,11 +133,10 @@ def measure_robustness(
             if protocol.joined:
                 group = join_sentences(group)
             parts = {name: perturb(name, group, seed, strangers) for name in together}
-            asked = [sample for part in parts.values() for sample in part]
-            rule = replace(
-                protocol, joined=False
-            )  # done above, as ``asked`` mixes the sentences of several perturbations
-            records = iter(measure_image(framed, asked, rule, None) if asked else ())
+            changed = [sample for part in parts.values() for sample in part]
+            # sentences were joined above: ``changed`` mixes those of several perturbations
+            rule = replace(protocol, joined=False)
+            records = iter(measure_image(framed, changed, rule, None) if changed else ())
             for name, part in parts.items():
                 some = islice(records, len(part))
                 measured[name] += [one if one.id in kept else replace(one, prediction=_size(one)) for one in some]

@@ -1,7 +1,7 @@
 """Named ways to make an evaluation's samples harder: other words, the mirror image, sentences for nothing, worse images.
 
 A perturbation turns an image's samples into others with the same ids; it leaves out the samples that it cannot change.
-Its random numbers depend on the seed, its own name and the sample alone.
+Its random numbers depend only on the seed, its own name and the sample.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Perturbation:
 
     @property
     def new_picture(self) -> bool:
-        """Whether the image has to be encoded anew."""
+        """Whether the image must be encoded again."""
         return self.family in ("picture", "mirror") and self.name != "side-swap"
 
     def __call__(self, group: Sequence[Sample], seed: int, strangers: Sequence[tuple[str, str]] = ()) -> list[Sample]:

@@ -179,7 +179,7 @@ def _cells(
     found: dict[str, list[tuple[str, Sample, Record]]] = {}
     for name in names:
         here = {record.id: record for record in records[name]}
-        if name == "unrelated":  # its sentences come from other images, and are in the records alone
+        if name == "unrelated":  # its sentences come from other images, and are only in the records
             changed = [dataclasses.replace(sample, mask=np.zeros_like(sample.mask)) for sample in group]
         else:
             changed = perturb(name, group, seed)

@@ -21,7 +21,7 @@ FUNCTION_WORDS = word_set("""
     photo image frame screen side
 """)
 
-# A word for a side and its counterpart in a mirror, both ways. Parts of hyphenated words are looked up alone.
+# A word for a side and its counterpart in a mirror, both ways. Parts of hyphenated words are looked up separately.
 MIRRORED = {
     "left": "right", "leftmost": "rightmost", "lefthand": "righthand", "leftside": "rightside", "leftest": "rightest",
     "upperleft": "upperright", "lowerleft": "lowerright", "topleft": "topright", "bottomleft": "bottomright",

@@ -39,7 +39,7 @@ class EverydaySentence:
     """The photograph's record in ``instances.json``."""
 
     file_name: str
-    """Of the photograph."""
+    """The photograph's file name."""
 
     annotations: tuple[JsonRecord, ...]
     """The records of the annotations; none if ``kind`` is "absent"."""
@@ -57,7 +57,7 @@ class EverydaySentence:
 
 
 def split_of(photos: str, file_name: str) -> str:
-    """The split of a photograph, by its name alone. "val" was never trained on, and people drew its masks."""
+    """The split of a photograph, only by its name. "val" was never trained on, and people drew its masks."""
     held_out = photos != DRAWN and zlib.crc32(file_name.encode(errors="replace")) % _HELD_OUT == 0
     return "val" if held_out else "train"
 

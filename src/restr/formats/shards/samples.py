@@ -70,7 +70,7 @@ class ShardSamples(IndexedSamples):
 class ShardFiles:
     """The pictures in shards, by the names of ``Place``. Caches the blocks that were read last.
 
-    Each process has its own cache, of at most ``cache_mib`` or one larger block. Parts of a local tar are read alone,
+    Each process has its own cache, of at most ``cache_mib`` or one larger block. Parts of a local tar are read separately,
     as the operating system caches them.
     """
 
@@ -108,7 +108,7 @@ class ShardFiles:
         """Fetch the blocks of these pictures, as many as fit into the cache, several at a time.
 
         Failures are left to ``open``, which knows the picture's name. Row groups of parquet files are large enough to
-        be fetched alone.
+        be fetched one by one.
         """
         wanted: dict[tuple[int, int], Place] = {}
         for place in map(Place.parse, names):

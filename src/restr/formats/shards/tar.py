@@ -50,7 +50,7 @@ class _Group:
     """Replaces the claimed id if another picture has it too."""
 
     digest: bytes = b""
-    """Of the picture, once known."""
+    """The picture's digest, once known."""
 
     @property
     def claimed(self) -> Any:

@@ -46,7 +46,7 @@ class PictureFile:
     """Unique in the dataset."""
 
     suffix: str
-    """Of its format."""
+    """The suffix of its format."""
 
     content: bytes
     """The file's bytes."""

@@ -68,7 +68,7 @@ class _Target:
     """In ``Scene.instances``."""
 
     plain: Description
-    """Its kind alone."""
+    """Only its kind."""
 
     colour: str | None
     """Its own colour, if people would name it."""

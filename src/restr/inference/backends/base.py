@@ -64,7 +64,7 @@ class Backend(ABC):
         if _process not in (None, os.getpid()):
             raise ConfigError(
                 f"this process was forked from one that has predicted, and {self.name!r} cannot continue there; start processes "
-                'with multiprocessing.get_context("spawn"), or predict in the children alone'
+                'with multiprocessing.get_context("spawn"), or predict only in the children'
             )
         _process = os.getpid()
 

@@ -58,9 +58,8 @@ class RequestGate:
             self._check(scope)
             await self.app(scope, receive, out)
         except Problem as found:
-            problem = found.with_traceback(
-                None
-            )  # a traceback would keep the body alive until the garbage collector runs
+            # a traceback would keep the body alive until the garbage collector runs
+            problem = found.with_traceback(None)
         except Exception:
             _logger.exception("%s %s failed", scope["method"], _route(scope))
             problem = Problem("internal-error", "something went wrong here, not in your request; the log says more")

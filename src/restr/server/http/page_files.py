@@ -1,4 +1,4 @@
-"""The files of the page: only those in ``page/``, whatever path a request holds."""
+"""The files of the page: only those in ``page/``, for any path in a request."""
 
 from __future__ import annotations
 

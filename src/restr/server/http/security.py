@@ -26,7 +26,7 @@ _REMEMBERED = 10_000  # clients; beyond, the oldest starts afresh
 
 
 class ApiKeys:
-    """The valid API keys, known by their SHA-256 alone."""
+    """The valid API keys, known only by their SHA-256."""
 
     def __init__(self, hashes: Sequence[str]) -> None:
         """hashes: in hex; without any, everybody may ask."""

@@ -1,4 +1,4 @@
-"""Images from the web, where the operator allows it (--fetch): from public addresses alone, within bounds."""
+"""Images from the web, where the operator allows it (--fetch): only from public addresses, within bounds."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Fetcher:
 
 
 class PublicNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to public addresses alone: to the very address that was checked, as resolving again might give another."""
+    """Connects only to public addresses, and to the very address that was checked: resolving again might give another."""
 
     def __init__(self, resolve: Resolve, network: httpcore.AsyncNetworkBackend) -> None:
         self._resolve, self._network = resolve, network

@@ -11,9 +11,8 @@ import struct
 
 from restr.server.problems import Problem
 
-_MARKER = re.compile(
-    rb"\xff+[^\x00\xff\xd0-\xd7]"
-)  # in JPEG's compressed data FF 00 is a byte, and FF D0 to D7 do not end it
+# in JPEG's compressed data FF 00 is a byte, and FF D0 to D7 do not end it
+_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 _PADDING = b"\0 \t\r\n"
 _LONGEST_COMMENT = 2**16  # bytes at the end of a ZIP archive
 _PDF_WITHIN = 1024  # bytes in which readers look for the beginning of a PDF

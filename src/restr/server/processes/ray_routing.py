@@ -1,4 +1,4 @@
-"""Which replica gets a request under Ray Serve. A module of its own, as Serve's proxies load it and nothing else of restr."""
+"""The choice of a replica for a request under Ray Serve. A separate module, as Serve's proxies load only it of restr."""
 
 from __future__ import annotations
 

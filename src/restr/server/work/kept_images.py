@@ -84,7 +84,7 @@ class ImageStore(Bounded[str, StoredImage]):
 
 
 class KeptImages:
-    """The kept images of a server with one process: encoded, in memory alone."""
+    """The kept images of a server with one process: encoded, only in memory."""
 
     shared = False
 

@@ -30,7 +30,7 @@ _SIDES = ("left", "right", "top", "bottom", "middle")
 
 
 class Alternating:
-    """Batches of ``new`` and ``old`` by turns; with ``TrainConfig(accumulate=2)`` each step has one of each."""
+    """Batches alternately of ``new`` and ``old``; with ``TrainConfig(accumulate=2)`` each step has one of each."""
 
     def __init__(self, new: Batches, old: Batches) -> None:
         self.both = (new, old)

@@ -67,7 +67,7 @@ def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, star
     for name in names:
         try:
             inner = LOGGERS[name].open(folder, settings, known.get(name), start)
-        except Exception as error:  # whatever another package raises: no server, no account, a locked file
+        except Exception as error:  # packages raise all kinds of errors: no server, no account, a locked file
             for other in opened:
                 other.close()
             problem = f"{type(error).__name__}: {error}"
@@ -105,7 +105,7 @@ class FailSafeLogger:
             return
         try:
             call(*arguments)
-        except Exception as error:  # whatever another package raises; none of it is worth a run
+        except Exception as error:  # packages raise all kinds of errors; none is worth a run
             self._failed = True
             problem = f"{type(error).__name__}: {error}"
             _logger.warning(

@@ -1,4 +1,4 @@
-"""How fast a run is, and what its time and memory are spent on."""
+"""The speed of a run, its waiting time and its memory."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Meter:
         self.restart()
 
     def restart(self) -> None:
-        """Start measuring anew."""
+        """Restart the measurement."""
         self._since, self._rows = self._clock(), 0
         self._waited = self._paused = 0.0
 
