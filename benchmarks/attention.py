@@ -26,7 +26,7 @@ import torch
 from restr.ablation.cost import example_inputs, gmac_of
 from restr.config import ModelConfig
 from restr.export.rewriting import matmul_attention
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.inference.backends.torch_backend import KEPT
 from restr.model.build import build_model
 from restr.model.device import keep_freed_memory
@@ -126,7 +126,7 @@ def main() -> None:
             print(f"P = {patch} at {size}, {kind}: {lines[-1]['seconds']:.2f} s", file=sys.stderr)
     print(markdown(lines, chosen.preset))
     if chosen.json:
-        write_whole(chosen.json, json.dumps(lines, indent=2) + "\n")
+        write_atomically(chosen.json, json.dumps(lines, indent=2) + "\n")
 
 
 if __name__ == "__main__":

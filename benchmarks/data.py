@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader
 from restr.data.batch import Batch, collate
 from restr.data.dataset import IndexedSamples
 from restr.data.fitted import FittedSamples
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.formats.catalog import open_dataset
 from restr.model.device import keep_freed_memory
 from restr.presets import restr_base
@@ -211,7 +211,7 @@ def main() -> None:
         report = measure(Path(folder), chosen.expressions, chosen.pictures, chosen.processes, chosen.rounds)
     print(markdown(report))
     if chosen.json:
-        write_whole(chosen.json, json.dumps(report, indent=2) + "\n")
+        write_atomically(chosen.json, json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

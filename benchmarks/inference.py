@@ -40,7 +40,7 @@ from restr import Segmenter
 from restr.cli.jobs import image_files
 from restr.export.parity import draw_picture
 from restr.export.run import Plan, export
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.inference.backends.base import Backend
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.exported import FACTS
@@ -234,8 +234,8 @@ def main() -> None:
     report["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     if "curves" in report:
         draw(report["curves"], chosen.out / "curves.png")
-    write_whole(chosen.out / "inference.json", json.dumps(report, indent=2) + "\n")
-    write_whole(chosen.out / "inference.md", markdown(report))
+    write_atomically(chosen.out / "inference.json", json.dumps(report, indent=2) + "\n")
+    write_atomically(chosen.out / "inference.md", markdown(report))
     print(markdown(report))
 
 

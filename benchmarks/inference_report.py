@@ -9,7 +9,7 @@ import numpy as np
 from growth import PREDICTIONS
 from workload import SIZE
 
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.report.charts import chart_png, open_figure
 from restr.report.tables import markdown_table
 
@@ -102,4 +102,4 @@ def draw(found: dict[str, Any], path: Path) -> None:
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("ms")
     panels[0].legend(frameon=False)
-    write_whole(path, chart_png(figure, dpi=110))
+    write_atomically(path, chart_png(figure, dpi=110))

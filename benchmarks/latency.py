@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.inference import segmenter as segmenter_module
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.segmenter import Segmenter
@@ -265,7 +265,7 @@ def main() -> None:
     print(markdown(report))
     print(json.dumps(report))
     if chosen.json:
-        write_whole(chosen.json, json.dumps(report, indent=2) + "\n")
+        write_atomically(chosen.json, json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from timing import Times
 
 from restr import Segmenter
 from restr.client import Client
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.inference.sources import read_image
 from restr.metrics import intersection_and_union
 
@@ -138,7 +138,7 @@ def main() -> None:
         f"merged over not merged: {report['kept']['per_second'] / report['kept, not merged']['per_second']:.2f} times"
     )
     if chosen.json:
-        write_whole(chosen.json, json.dumps(report, indent=2) + "\n")
+        write_atomically(chosen.json, json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

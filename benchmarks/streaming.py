@@ -31,7 +31,7 @@ from data import REGIONS, SENTENCES, make_dataset, samples_per_second
 
 from restr.data.dataset import IndexedSamples
 from restr.data.order import Uniform
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.formats import writers
 from restr.formats.catalog import open_dataset
 from restr.formats.shards.samples import open_shards
@@ -179,7 +179,7 @@ def main() -> None:
                 server.terminate()
     print(markdown(found))
     if chosen.json:
-        write_whole(chosen.json, json.dumps(found, indent=2) + "\n")
+        write_atomically(chosen.json, json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from data import WORDS, make_dataset
 from restr.data.batch import Batch, SampleBatches
 from restr.data.fitted import FittedSamples
 from restr.data.generated import GeneratedScenes, vocabulary
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.formats.catalog import open_dataset
 from restr.losses import segmentation_loss
 from restr.model.build import build_model
@@ -163,7 +163,7 @@ def main() -> None:
         f"waiting for data: {100 * data['data_wait']:.1f}% of a step, at {data['samples_per_s']:.2f} samples a second"
     )
     if chosen.json:
-        write_whole(chosen.json, json.dumps(found, indent=2) + "\n")
+        write_atomically(chosen.json, json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from restr.files import cut_to_bytes, lines_of, read_lines, read_text, write_if_free, write_whole, written_whole
+from restr.files import atomic_path, cut_to_bytes, lines_of, read_lines, read_text, write_atomically, write_if_free
 
 
 def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a.txt", "caf\u00e9\n")
+    write_atomically(tmp_path / "a.txt", "caf\u00e9\n")
     assert (tmp_path / "a.txt").read_bytes() == b"caf\xc3\xa9\n"
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    write_whole(path, b"old")
-    with pytest.raises(RuntimeError), written_whole(path) as partial:
+    write_atomically(path, b"old")
+    with pytest.raises(RuntimeError), atomic_path(path) as partial:
         partial.write_bytes(b"ne")
         raise RuntimeError
     assert path.read_bytes() == b"old"
@@ -26,7 +26,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_file_is_readable_by_others(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a.txt", "x")
+    write_atomically(tmp_path / "a.txt", "x")
     (tmp_path / "b.txt").write_text("x")
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
 
@@ -57,14 +57,14 @@ def test_another_encoding_is_named(tmp_path: Path, content: bytes, says: str) ->
 
 def test_half_a_surrogate_pair_survives_json(tmp_path: Path) -> None:
     values = {"name": "caf\udce9.png", "text": "half \ud83d of \U0001f600"}
-    write_whole(tmp_path / "a.json", json.dumps(values, ensure_ascii=False))
+    write_atomically(tmp_path / "a.json", json.dumps(values, ensure_ascii=False))
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == values
 
 
 @pytest.mark.parametrize("name", ["n" * 255, "\u5199" * 85, "\U00020000" * 63 + "abc", "é" * 127])
 def test_the_longest_names_can_be_written(tmp_path: Path, name: str) -> None:
     assert 253 < len(name.encode()) <= 255
-    write_whole(tmp_path / name, b"1")
+    write_atomically(tmp_path / name, b"1")
     assert not write_if_free(tmp_path / name, b"2")
     assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_bytes() == b"1"
 

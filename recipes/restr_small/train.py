@@ -32,7 +32,7 @@ from packed import Data, read_data
 from views import collate
 
 from restr.errors import ConfigError, DivergedError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.model.device import keep_freed_memory
 from restr.text.vocabulary import Vocabulary
 from restr.training.loop.signals import caught_signals
@@ -233,10 +233,10 @@ class Run:
         with self.finished():
             write_model(self.model, args.out)
             report["val"] = validate(self.model, self.data, args.val_photos)
-            write_whole(args.out / "report.json", json.dumps(report, indent=1))
+            write_atomically(args.out / "report.json", json.dumps(report, indent=1))
             if args.bench and args.device == "cuda":
                 report["bench"] = bench(self.model)
-                write_whole(args.out / "report.json", json.dumps(report, indent=1))
+                write_atomically(args.out / "report.json", json.dumps(report, indent=1))
         print(json.dumps(report))
         if report["skipped"]:
             print(f"{report['skipped']} of {step} steps had no finite gradient and were left out")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from restr.errors import DataError
-from restr.files import write_whole
+from restr.files import write_atomically
 
 
 def keep_facts(path: Path, facts: Mapping[str, Any], what: str) -> None:
@@ -23,18 +23,18 @@ def keep_facts(path: Path, facts: Mapping[str, Any], what: str) -> None:
         except ValueError as error:
             raise DataError(f"{path} is damaged ({error}); delete it to measure it again") from error
         refuse_other_facts(known, json.loads(text), what)
-    write_whole(path, text)
+    write_atomically(path, text)
 
 
-def refuse_other_facts(known: Mapping[str, Any], asked: Mapping[str, Any], what: str) -> None:
-    """Raises ``DataError`` if ``known``, from disk, differs from ``asked``, both in JSON's types.
+def refuse_other_facts(known: Mapping[str, Any], current: Mapping[str, Any], what: str) -> None:
+    """Raises ``DataError`` if ``known``, from disk, differs from ``current``, both in JSON's types.
 
     what: see ``keep_facts``.
     """
-    differing = sorted(name for name in known.keys() | asked.keys() if known.get(name) != asked.get(name))
+    differing = sorted(name for name in known.keys() | current.keys() if known.get(name) != current.get(name))
     if differing:
         name = differing[0]
         raise DataError(
-            f"{what} with {name} {known.get(name)!r}, not {asked.get(name)!r}; give the same settings to resume, name "
+            f"{what} with {name} {known.get(name)!r}, not {current.get(name)!r}; give the same settings to resume, name "
             "another folder, or delete it"
         )

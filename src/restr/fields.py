@@ -31,7 +31,7 @@ def from_dict(cls: type[_T], values: dict[str, Any], *, where: str = "") -> _T:
         raise ConfigError(f"{where or cls.__name__}: {error}") from error
 
 
-def whole(value: Any) -> int | None:
+def as_int(value: Any) -> int | None:
     """An integer of any type (NumPy's, a library's) as Python's int; None for anything else, bools included."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         return None
@@ -40,7 +40,7 @@ def whole(value: Any) -> int | None:
 
 def seed_of(value: Any) -> int:
     """A seed that NumPy accepts. Raises ``ConfigError``."""
-    number = whole(value)
+    number = as_int(value)
     if number is None or number < 0:
         raise ConfigError(f"the seed is {value!r}; it must be a whole number of at least 0")
     return number
@@ -56,7 +56,7 @@ def share(name: str, value: Any) -> float:
 def at_least(config: Any, name: str, least: int) -> None:
     """Raises ``ConfigError`` unless the named field is a whole number >= ``least``; makes it Python's int, for JSON."""
     value = getattr(config, name)
-    number = whole(value)
+    number = as_int(value)
     if number is None or number < least:
         raise ConfigError(f"{type(config).__name__}.{name} is {value!r}; it must be a whole number of at least {least}")
     if type(value) is not int:

@@ -15,7 +15,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A free path beside ``path`` to write to; it replaces ``path`` at the end of the block, or is removed on error.
 
     No reader ever sees half a file, and a process that is killed while it writes leaves the previous file unchanged.
@@ -29,12 +29,12 @@ def written_whole(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file atomically: bytes, or text as UTF-8.
 
     Half a surrogate pair, which UTF-8 cannot encode, is written as ``\\udce9``: in JSON that still means the same.
     """
-    with written_whole(path) as partial:
+    with atomic_path(path) as partial:
         partial.write_bytes(_encoded(content))
 
 

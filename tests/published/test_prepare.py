@@ -15,7 +15,7 @@ from mirrors import Mirror, archive, everything_below, mirrors
 from restr.cli.main import main
 from restr.formats.catalog import PUBLISHED_LAYOUTS, open_dataset
 from restr.published import releases
-from restr.published.prepare import complete, look
+from restr.published.prepare import fetch_and_unpack, find_file
 from restr.published.releases import RELEASES, Published, Release
 
 PICTURES = Published(name="train2014.zip", into="train2014", elsewhere=("images",), holds=(("COCO_*.jpg", 2),))
@@ -27,20 +27,22 @@ def mirror() -> Iterator[Callable[..., Mirror]]:
 
 
 def test_states_of_an_archive(tmp_path: Path) -> None:
-    assert look(PICTURES, tmp_path).state == "missing"
+    assert find_file(PICTURES, tmp_path).state == "missing"
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / layouts.NAMES[0]).write_bytes(b"1")
-    found = look(PICTURES, tmp_path)
+    found = find_file(PICTURES, tmp_path)
     assert found.state == "part" and "1 of 2 COCO_*.jpg" in found.detail
-    assert complete(found, tmp_path, [str(tmp_path / "none")]) == found  # a selection of one's own is left alone
+    assert (
+        fetch_and_unpack(found, tmp_path, [str(tmp_path / "none")]) == found
+    )  # a selection of one's own is left alone
     (tmp_path / "train2014.zip").write_bytes(archive({f"train2014/{name}": b"1" for name in layouts.NAMES}))
-    found = look(PICTURES, tmp_path)
+    found = find_file(PICTURES, tmp_path)
     assert found.state == "packed"
-    assert complete(found, tmp_path, []).state == "there" and look(PICTURES, tmp_path).state == "there"
+    assert fetch_and_unpack(found, tmp_path, []).state == "there" and find_file(PICTURES, tmp_path).state == "there"
     (tmp_path / "train2014.zip.unpacking").touch()  # broken off, though enough seems to be there
-    assert look(PICTURES, tmp_path).state == "packed"
+    assert find_file(PICTURES, tmp_path).state == "packed"
     (tmp_path / "train2014.zip").unlink()
-    assert look(PICTURES, tmp_path).state == "there"
+    assert find_file(PICTURES, tmp_path).state == "there"
 
 
 def test_the_table_is_of_the_datasets_that_are_read() -> None:

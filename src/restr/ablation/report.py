@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from restr.ablation.run import RowResult
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.metrics import LENGTHS, LONGEST_BIN
 from restr.report.charts import chart_png, open_figure
 from restr.report.tables import markdown_table, percent
@@ -63,4 +63,4 @@ def plot_ablation(title: str, results: Sequence[RowResult], target: Path) -> Non
         axis.grid(axis="x", alpha=0.3)
     axes[0].invert_yaxis()
     figure.suptitle(f"{title}: each dot is a seed, each line a mean")
-    write_whole(target, chart_png(figure, dpi=120))
+    write_atomically(target, chart_png(figure, dpi=120))

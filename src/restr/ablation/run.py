@@ -14,7 +14,7 @@ from restr.ablation.study import Study
 from restr.ablation.tables import Row, Table
 from restr.errors import ConfigError
 from restr.facts import refuse_other_facts
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.losses import segmentation_loss
 from restr.training.config import TrainConfig
 from restr.training.loop import checkpoint
@@ -90,7 +90,7 @@ def _run_row(
     if result.stopped is not None:
         return result.stopped
     scores = evaluate(trainer.load_averaged()) if evaluate else {}
-    write_whole(folder / SCORES, json.dumps(scores, indent=2) + "\n")
+    write_atomically(folder / SCORES, json.dumps(scores, indent=2) + "\n")
     for path in checkpoint.list_checkpoints(folder):
         path.unlink()  # only the scores are kept: the checkpoints of a table would fill a disk
     return None
@@ -106,7 +106,7 @@ def _measured_costs(table: Table, study: Study, path: Path) -> dict[str, Cost]:
     """The cost of each row; measured once, together, so that times can be compared."""
     if not path.exists():
         costs = {row.name: asdict(cost_of(row.change(study.config))) for row in table.rows}
-        write_whole(path, json.dumps(costs, indent=2) + "\n")
+        write_atomically(path, json.dumps(costs, indent=2) + "\n")
     return {name: Cost(**values) for name, values in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
@@ -116,7 +116,7 @@ def _check_facts(path: Path, facts: dict[str, Any]) -> None:
     if path.exists():
         known = flatten(json.loads(path.read_text(encoding="utf-8")))
         refuse_other_facts(known, flatten(json.loads(text)), f"{path.parent} holds an ablation")
-    write_whole(path, text)
+    write_atomically(path, text)
 
 
 def _folder_name(row: Row) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restr.cli.progress import progress_bar
-from restr.files import write_whole
+from restr.files import write_atomically
 
 if TYPE_CHECKING:
     from restr.data.dataset import IndexedSamples
@@ -26,9 +26,9 @@ def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
         task = progress.add_task("checking", total=len(samples))
         report = check(samples, words, progress=lambda count: progress.advance(task, count))
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "check.html", check_html(report, samples, f"{data}, checked"))
+    write_atomically(out / "check.html", check_html(report, samples, f"{data}, checked"))
     content = {"data": data, "root": str(samples.root.absolute()), **report.to_dict()}
-    write_whole(out / "check.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(out / "check.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return report
 
 

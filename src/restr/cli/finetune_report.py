@@ -18,7 +18,7 @@ from restr.evaluation.comparison import compare_records
 from restr.evaluation.evaluate import EvaluationResult, measure_image, summarise
 from restr.evaluation.protocol import protocol
 from restr.evaluation.reports.report import evaluation_table, write_evaluation
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.result import Result
 from restr.inference.segmenter import EncodedImage, Segmenter
@@ -88,7 +88,7 @@ def write_finetune_report(
     held_out = (samples[number] for number in numbers)
     write_evaluation(after, out / "report", title=title, samples=held_out, command=command)
     gain = compare_records(*({record.id: record for record in result.records} for result in (before, after)))
-    write_whole(out / "gain.json", json.dumps(dataclasses.asdict(gain), indent=2) + "\n")
+    write_atomically(out / "gain.json", json.dumps(dataclasses.asdict(gain), indent=2) + "\n")
     try:
         plot_curves(out / "log.jsonl", out / "curves.png")
     except DataError as error:  # matplotlib comes with an extra

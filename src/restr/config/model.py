@@ -1,4 +1,4 @@
-"""Configurations: frozen dataclasses that mirror the modules, saved as JSON beside the weights.
+"""The model's configuration: a tree of frozen dataclasses, saved as JSON beside the weights.
 
 The tree is the model's: ``ModelConfig`` has one config for each box of the paper's figure, and
 ``PreprocessConfig`` for the way from a photograph to the model's input. Training, evaluation, prediction and export

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from restr.data.entries.entry import Entry
-from restr.data.entries.identity import told_apart
+from restr.data.entries.identity import distinct_images
 from restr.data.entries.index import Index, index_paths, key_of, open_index
 from restr.data.entries.left_out import LeftOut, Read
 from restr.data.entries.regions import mask_of
@@ -111,4 +111,4 @@ def index_dataset(
     def usable(index: Index) -> bool:
         return searched is None or (root / index.entry(1).image).is_file()
 
-    return open_index(index_paths(root, name), key, lambda: told_apart(read()), usable)
+    return open_index(index_paths(root, name), key, lambda: distinct_images(read()), usable)

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from restr.errors import DataError
 from restr.evaluation.evaluate import Record
 from restr.facts import refuse_other_facts
-from restr.files import write_whole
+from restr.files import write_atomically
 
 JOURNAL_FILE = "unfinished.jsonl"
 
@@ -29,7 +29,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         head = json.dumps(facts, ensure_ascii=False)
         lines = [head, *self._read(json.loads(head))]
-        write_whole(self.path, "".join(line + "\n" for line in lines))
+        write_atomically(self.path, "".join(line + "\n" for line in lines))
         self._file: TextIO = self.path.open("a", encoding="utf-8")
 
     def add(self, image: int, records: Sequence[Record]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
-from restr.files import hash_of_files, read_text, write_whole
+from restr.files import hash_of_files, read_text, write_atomically
 from restr.model.folder import VOCABULARY
 
 FACTS, _FORMAT = "restr.json", 1
@@ -90,7 +90,7 @@ class ExportManifest:
 
     def save(self) -> None:
         """Write ``restr.json`` into the folder."""
-        write_whole(self.folder / FACTS, json.dumps(self.to_dict(), indent=2) + "\n")
+        write_atomically(self.folder / FACTS, json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> ExportManifest:

@@ -13,7 +13,7 @@ import numpy as np
 
 from restr.config import PreprocessConfig
 from restr.errors import ConfigError, ImageError, TextError
-from restr.fields import whole
+from restr.fields import as_int
 from restr.inference.backends.base import Backend
 from restr.inference.cache import FeatureCache
 from restr.inference.encoded import EncodedImage
@@ -98,7 +98,7 @@ class Segmenter:
         ``ConfigError``.
         """
         for name, value in (("threads", threads), ("cache_bytes", cache_bytes)):
-            if whole(value) is None or value < 0:
+            if as_int(value) is None or value < 0:
                 raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least 0")
         model, vocabulary = load_runnable(
             path, device=str(device), backend=backend, precision=precision, threads=threads

@@ -146,7 +146,7 @@ def _counts(images: dict[str, list[Entry]], areas: list[float]) -> dict[str, flo
     }
 
 
-def looks_of(picture: Image.Image) -> int:
+def difference_hash(picture: Image.Image) -> int:
     """A difference hash of 64 bits: for each of 8 x 8 cells, whether it is darker than its right neighbour."""
     small = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS), np.int16)
     bits = (small[:, 1:] > small[:, :-1]).flatten()
@@ -176,7 +176,7 @@ def _check_picture(files: Opener, group: list[Entry], areas: list[float]) -> tup
     height, width = picture.stored.shape[:2]
     for entry in group:
         problems += _check_mask(files, entry, (height, width), picture.upright.shape[:2], areas)
-    return looks_of(Image.fromarray(picture.upright)), problems
+    return difference_hash(Image.fromarray(picture.upright)), problems
 
 
 def _check_mask(

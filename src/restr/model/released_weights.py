@@ -58,7 +58,7 @@ def load_released(path: str | Path, config: ModelConfig) -> ReSTR:
     if not any(name.startswith("fusion_module.") for name in theirs):
         raise WeightsError(f"{path} has no fusion_module; expected a checkpoint of the released ReSTR program")
     state = rename_state(theirs)
-    model = build_model(fitting(config, state))
+    model = build_model(fit_config(config, state))
     state["language.unknown"] = state["language.vectors.weight"][UNKNOWN]
     load_state(model, state)
     return model.eval()
@@ -96,7 +96,7 @@ def rename_state(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def fitting(config: ModelConfig, state: Mapping[str, Tensor]) -> ModelConfig:
+def fit_config(config: ModelConfig, state: Mapping[str, Tensor]) -> ModelConfig:
     """``config`` with the state's number of word rows and depths."""
 
     def depth_of(prefix: str) -> int:

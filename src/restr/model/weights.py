@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from restr.errors import WeightsError
-from restr.files import write_whole, written_whole
+from restr.files import atomic_path, write_atomically
 from restr.model.build import Unfilled, build_model
 from restr.model.device import limit_threads_after_fork
 from restr.model.folder import CONFIG, VOCABULARY, WEIGHTS, read_config
@@ -32,7 +32,7 @@ def save_pretrained(model: ReSTR, vocabulary: Vocabulary, folder: str | Path, *,
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     write_tensors(quantise(state) if int8 else state, folder / WEIGHTS)
     vocabulary.save(folder / VOCABULARY)
-    write_whole(folder / CONFIG, model.config.to_json())
+    write_atomically(folder / CONFIG, model.config.to_json())
 
 
 def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
@@ -76,7 +76,7 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], *, keep: bool = Fa
 
 def write_tensors(state: Mapping[str, Tensor], path: Path) -> None:
     """Write a safetensors file, completely or not at all."""
-    with written_whole(path) as partial:
+    with atomic_path(path) as partial:
         save_file(dict(state), partial)
 
 

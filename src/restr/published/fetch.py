@@ -102,7 +102,7 @@ def mismatch(path: Path, size: int | None, sha256: str) -> str | None:
     return None
 
 
-def need_room(folder: Path, size: int) -> None:
+def check_space(folder: Path, size: int) -> None:
     """Raises ``DatasetError`` if the disk has less than ``size`` free bytes."""
     free = shutil.disk_usage(folder).free
     if free < size:
@@ -140,7 +140,7 @@ def _receive(
         if size is not None and answer.total not in (None, size):
             raise _Unavailable(f"it is of {answer.total:,} bytes; expected {size:,}")
         if answer.total is not None:
-            need_room(part.parent, answer.total - answer.offset)
+            check_space(part.parent, answer.total - answer.offset)
         version.write_text(answer.version, encoding="utf-8")
         done = answer.offset
         with open(part, "r+b" if done else "wb") as file:

@@ -46,7 +46,7 @@ def release(name: str) -> Release:
     return RELEASES[name]
 
 
-def look(file: Published, root: Path) -> FoundFile:
+def find_file(file: Published, root: Path) -> FoundFile:
     """A file's state below a root."""
     if file.into:
         return _archive(file, root)
@@ -61,7 +61,9 @@ def look(file: Published, root: Path) -> FoundFile:
     return FoundFile(file=file, state="there", detail=path.relative_to(root).as_posix())
 
 
-def complete(found: FoundFile, root: Path, mirrors: Sequence[str], progress: FetchProgress | None = None) -> FoundFile:
+def fetch_and_unpack(
+    found: FoundFile, root: Path, mirrors: Sequence[str], progress: FetchProgress | None = None
+) -> FoundFile:
     """Fetch and unpack a missing file, if possible; returns its state afterwards.
 
     Existing files are never overwritten, not even wrong ones. Raises ``DatasetError`` if no mirror has the right file.

@@ -11,8 +11,8 @@ import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from restr.errors import DatasetError
-from restr.files import written_whole
-from restr.published.fetch import FetchProgress, need_room
+from restr.files import atomic_path
+from restr.published.fetch import FetchProgress, check_space
 
 _MOST_FILES = 1_000_000
 _MOST_RATIO = 200  # of unpacked to packed size
@@ -47,10 +47,10 @@ def unpack(archive: Path, folder: Path, *, progress: FetchProgress | None = None
             _mark(archive).touch()
             folder.mkdir(parents=True, exist_ok=True)
             total, done = sum(info.file_size for info, _ in written), 0
-            need_room(folder, total)
+            check_space(folder, total)
             for info, target in written:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with opened.open(info) as source, written_whole(target) as partial, open(partial, "wb") as file:
+                with opened.open(info) as source, atomic_path(target) as partial, open(partial, "wb") as file:
                     shutil.copyfileobj(source, file, 1 << 20)
                 done += info.file_size
                 if progress:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from restr.errors import WeightsError
-from restr.files import read_lines, write_whole
+from restr.files import read_lines, write_atomically
 
 PADDING = 0
 UNKNOWN = 1
@@ -90,7 +90,7 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file for ``from_file``, whole or not at all."""
-        write_whole(Path(path), "".join(f"{word}\n" for word in self.words))
+        write_atomically(Path(path), "".join(f"{word}\n" for word in self.words))
 
     def __len__(self) -> int:
         """Rows of the word table, padding and unknown included."""

@@ -13,7 +13,7 @@ import pytest
 
 import mixed_pictures
 from restr.data.entries.entry import Entry
-from restr.data.entries.identity import NAME_BYTES, Names, digest_of_array, file_name, stamp_of, told_apart
+from restr.data.entries.identity import NAME_BYTES, Names, digest_of_array, distinct_images, file_name, stamp_of
 from restr.data.entries.index import index_name
 
 
@@ -99,7 +99,7 @@ def test_pictures_that_claim_one_id_are_told_apart() -> None:
     entries = [
         Entry(id=str(n), image=image, text="", regions=(), image_id=claim) for n, (image, claim) in enumerate(claims)
     ]
-    assert [getattr(entry, "image_id", None) for entry in told_apart(entries)] == [
+    assert [getattr(entry, "image_id", None) for entry in distinct_images(entries)] == [
         "f",
         "f",
         "b/f.png",

@@ -13,7 +13,7 @@ from html_pages import Page
 from oracles import Oracle, make_samples, run
 from restr.errors import DataError
 from restr.evaluation.reports.cases import choose_cases, draw_cases
-from restr.evaluation.reports.published import beside, latex_rows, markdown_rows
+from restr.evaluation.reports.published import latex_rows, markdown_rows, published_scores
 from restr.evaluation.reports.report import write_evaluation
 
 
@@ -80,10 +80,18 @@ def test_the_page_shows_numbers_and_cases_needs_no_other_file_and_trusts_no_text
 def test_rows_stand_beside_published_ones_of_the_same_split_only():
     samples = make_samples(6)
     result = run(samples, Oracle(samples))
-    assert beside("refcoco:unc:testA") == beside("refcoco:testA") and beside("refcoco:testA")["ReSTR"] == 69.30
-    assert beside("refcocog:google:val")["LAVT"] == 60.50
+    assert (
+        published_scores("refcoco:unc:testA") == published_scores("refcoco:testA")
+        and published_scores("refcoco:testA")["ReSTR"] == 69.30
+    )
+    assert published_scores("refcocog:google:val")["LAVT"] == 60.50
     # umd is another split
-    assert beside("refcocog:val") == beside("refcocog:umd:val") == beside("jsonl:mine.jsonl") == {}
+    assert (
+        published_scores("refcocog:val")
+        == published_scores("refcocog:umd:val")
+        == published_scores("jsonl:mine.jsonl")
+        == {}
+    )
     table = markdown_rows(result, "refcoco:testA")
     assert table.splitlines()[-4].endswith("| 100.00 | 100.00 | 100.00 | 100.00 | 100.00 | 100.00 |")
     assert {line.count("|") for line in table.splitlines() if line.startswith("|")} == {8}

@@ -149,7 +149,7 @@ def test_a_full_disk_is_a_typed_problem_and_keeps_nothing(folder, shared, monkey
 
     with serve_shared(folder, shared) as client:
         assert client.post("/v1/images", json={"image": base64_of(PHOTO)}).status_code == 201
-        monkeypatch.setattr("restr.server.files.folder.write_whole", full)
+        monkeypatch.setattr("restr.server.files.folder.write_atomically", full)
         answer = client.post("/v1/images", json={"image": base64_of(PHOTO)})
         assert_problem(answer, "overloaded", 503)
         assert answer.headers["retry-after"] == "30"

@@ -39,14 +39,14 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code. Raises ``RestrError``."""
     settings = parse_options(Prepare, "restr data prepare", arguments)
     from restr.published.fetch import address_of
-    from restr.published.prepare import look, release
+    from restr.published.prepare import find_file, release
 
     known = release(settings.name)
     for mirror in settings.mirror:
         address_of(mirror, "")  # a wrong one fails before any work
     settings.root.mkdir(parents=True, exist_ok=True)
     print(f"{settings.name}, below {settings.root}\n")
-    found = [look(file, settings.root) for file in known.files]
+    found = [find_file(file, settings.root) for file in known.files]
     for each in found:
         print(_description(each))
     print(f"\npublished by {known.source}")
@@ -90,7 +90,7 @@ def _to_do(found: Sequence[FoundFile], root: Path) -> str:
 def _completed_with_bar(found: FoundFile, settings: Prepare) -> FoundFile:
     """The file after it was fetched and unpacked if necessary; shows a bar or, without a terminal, a line."""
     from restr.cli.progress import progress_bar
-    from restr.published.prepare import complete
+    from restr.published.prepare import fetch_and_unpack
 
     by_hand = not settings.mirror or found.file.name.endswith("/")
     if found.state != "packed" and (found.state != "missing" or by_hand):
@@ -107,7 +107,7 @@ def _completed_with_bar(found: FoundFile, settings: Prepare) -> FoundFile:
             bar.update(tasks[what], completed=done, total=total)
 
         try:
-            after = complete(found, settings.root, settings.mirror, progress)
+            after = fetch_and_unpack(found, settings.root, settings.mirror, progress)
         except DatasetError as error:
             bar.stop()
             print(f"restr data prepare: {error}", file=sys.stderr)

@@ -11,7 +11,7 @@ import tyro
 
 from restr.cli.options import ThreadOptions, parse_options
 from restr.errors import ConfigError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def ablate(settings: Ablate) -> int:
         loss={name: getattr(settings, name) for name in ("dice_weight", "patch_weight", "patch_share")},
     )
     text = ablation_table(chosen.title, results)
-    write_whole(settings.out / "table.md", text)
+    write_atomically(settings.out / "table.md", text)
     plot_ablation(chosen.title, results, settings.out / "table.png")
     print(text)
     code = exit_code(stopped)

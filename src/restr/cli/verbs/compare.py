@@ -78,15 +78,15 @@ def write(
     import io
 
     from restr.evaluation.comparison import draw_comparison
-    from restr.files import write_whole
+    from restr.files import write_atomically
 
     sheet = draw_comparison(found, one, two, samples_of(settings), each=settings.show)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
     folder.mkdir(parents=True, exist_ok=True)
     numbers = {"first": str(settings.first), "second": str(settings.second), **dataclasses.asdict(found)}
-    write_whole(folder / "compare.json", json.dumps(numbers, indent=2, ensure_ascii=False) + "\n")
-    write_whole(folder / "compare.png", buffer.getvalue())
+    write_atomically(folder / "compare.json", json.dumps(numbers, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(folder / "compare.png", buffer.getvalue())
     return folder / "compare.json", folder / "compare.png"
 
 

@@ -14,7 +14,7 @@ import tyro
 from restr import __version__
 from restr.cli.options import RootOptions, ThreadOptions, parse_options
 from restr.errors import ConfigError, DataError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _save(folder: Path, model: ReSTR, task: Task, result: TrainResult) -> None:
 
     save_pretrained(model, task.words, folder / "model")
     record.end(folder, step=result.step, stopped=result.stopped, metrics=result.metrics)
-    write_whole(folder / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
+    write_atomically(folder / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
     try:
         plot_curves(folder / "log.jsonl", folder / "curves.png")
     except DataError as error:  # matplotlib comes with an extra; a finished run must not fail for a picture

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from restr.errors import DatasetError
-from restr.fields import whole
+from restr.fields import as_int
 from restr.files import read_text
 
 _DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
@@ -140,7 +140,7 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
         number = float(value)
         return int(number) if number.is_integer() else None  # False for infinity and NaN
-    return whole(value)
+    return as_int(value)
 
 
 def _short(value: Any) -> str:

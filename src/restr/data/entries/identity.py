@@ -98,7 +98,7 @@ def stamp_of(facts: os.stat_result) -> str:
     return f"{facts.st_ino}-{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ctime_ns}"
 
 
-def told_apart(entries: Iterable[Read]) -> Iterator[Read]:
+def distinct_images(entries: Iterable[Read]) -> Iterator[Read]:
     """The entries with a distinct ``image_id`` for each picture; if two claim the same, the second gets its path."""
     owners: dict[str, str] = {}
     for entry in entries:

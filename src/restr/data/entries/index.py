@@ -24,7 +24,7 @@ from restr.data.entries.entry import Entry
 from restr.data.entries.identity import Names, digest_of, stamp_of
 from restr.data.entries.left_out import LeftOut, Read, summary
 from restr.errors import DatasetError
-from restr.files import LONGEST_NAME, cut_to_bytes, written_whole
+from restr.files import LONGEST_NAME, atomic_path, cut_to_bytes
 from restr.text.words import normal
 
 FORMAT = 2
@@ -118,7 +118,7 @@ class Index:
 def build_index(path: Path, entries: Iterable[Read], key: str) -> Index:
     """Write an index, whole or not at all. Raises ``DatasetError`` for no entries, or for two with the same id."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as partial:
+    with atomic_path(path) as partial:
         connection = sqlite3.connect(partial)
         try:
             connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
@@ -227,8 +227,8 @@ def open_index(
 def index_paths(root: Path, name: str) -> list[Path]:
     """The places for the index of a dataset: its root, or the user's cache if the root is read-only."""
     whole = os.fsencode(root.absolute())
-    told = f"{cut_to_bytes(root.absolute().name, 64)}-{hashlib.sha256(whole).hexdigest()[:16]}-{name}"
-    return [root / FOLDER / _file_name(name), cache_folder() / _file_name(told)]
+    local_name = f"{cut_to_bytes(root.absolute().name, 64)}-{hashlib.sha256(whole).hexdigest()[:16]}-{name}"
+    return [root / FOLDER / _file_name(name), cache_folder() / _file_name(local_name)]
 
 
 def index_name(form: str, root: Path, path: Path) -> str:

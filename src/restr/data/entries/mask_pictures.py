@@ -21,7 +21,7 @@ _STRAY = 0.01  # share of the bright pixels up to which another colour is ignore
 _LOSSY = ("JPEG", "WEBP", "MPO", "JPEG2000", "AVIF")
 
 
-def belonging(picture: Image.Image, where: str) -> np.ndarray:
+def region_pixels(picture: Image.Image, where: str) -> np.ndarray:
     """The pixels of a mask picture that belong to the region, bool (H W).
 
     Raises ``DatasetError`` if it may show several.

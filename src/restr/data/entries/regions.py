@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from restr.data.entries.mask_pictures import belonging, pixels_of_class
+from restr.data.entries.mask_pictures import pixels_of_class, region_pixels
 from restr.data.entries.matlab import matrices_in
 from restr.data.opener import Opener
 from restr.errors import DataError, DatasetError
@@ -129,7 +129,7 @@ def _picture(files: Opener, name: str, value: int | None) -> np.ndarray:
     try:
         with files.open(name) as file, open_picture(file, "it") as picture:
             where = files.where(name)
-            return belonging(picture, where) if value is None else pixels_of_class(picture, value, where)
+            return region_pixels(picture, where) if value is None else pixels_of_class(picture, value, where)
     except FileNotFoundError as error:
         raise DatasetError(f"there is no mask {files.where(name)}; is the dataset complete?") from error
     except (OSError, SyntaxError, ValueError) as error:

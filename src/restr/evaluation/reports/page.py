@@ -12,7 +12,7 @@ import numpy as np
 from restr.data.sample import Sample
 from restr.evaluation.evaluate import EvaluationResult, Record
 from restr.evaluation.reports.cases import case_picture
-from restr.evaluation.reports.published import CAUTION, beside
+from restr.evaluation.reports.published import CAUTION, published_scores
 from restr.report.overlay import FOUND, TRUTH
 from restr.report.page import document, figure, html_table, number_tiles, section
 from restr.report.tables import percent
@@ -146,7 +146,7 @@ def _control(result: EvaluationResult) -> str:
 
 
 def _published(result: EvaluationResult, data: str) -> str:
-    known = beside(data)
+    known = published_scores(data)
     if not known:
         return ""
     rows = [[html.escape(name), f"{score:.2f}"] for name, score in known.items()]

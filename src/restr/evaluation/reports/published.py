@@ -49,7 +49,7 @@ CAUTION = (
 )
 
 
-def beside(data: str) -> dict[str, float]:
+def published_scores(data: str) -> dict[str, float]:
     """The published oIoU, in percent, of a dataset's split, by method; empty if none is known."""
     name, *rest = data.split(":")
     if len(rest) == 1 and name in PUBLISHED_LAYOUTS:
@@ -64,7 +64,7 @@ def beside(data: str) -> dict[str, float]:
 def markdown_rows(result: EvaluationResult, data: str, *, method: str = "this model") -> str:
     """The row "Pr@0.5 ... Pr@0.9, oIoU" in Markdown, with the published rows above it and the protocol below."""
     heads = [f"Pr@{least:g}" for least in PRECISION_AT]
-    known = beside(data)
+    known = published_scores(data)
     rows = [[name, *("" for _ in heads), f"{score:.2f}"] for name, score in known.items()]
     rows.append([f"**{method}**", *_cells(result.overall)])
     lines = markdown_table([data or "method", *heads, "oIoU"], rows)
@@ -75,7 +75,7 @@ def markdown_rows(result: EvaluationResult, data: str, *, method: str = "this mo
 def latex_rows(result: EvaluationResult, data: str, *, method: str = "this model") -> str:
     """The same as rows of a LaTeX tabular, with the conditions in comments."""
     heads = [f"Pr@{least:g}" for least in PRECISION_AT]
-    known = beside(data)
+    known = published_scores(data)
     lines = [f"% {data}: {result.overall['n']} samples", f"% {result.protocol}", *([f"% {CAUTION}"] if known else [])]
     lines += [f"Method & {' & '.join(heads)} & oIoU \\\\ \\hline"]
     lines += [f"{_escaped(name)} {'& ' * (len(heads) + 1)}{score:.2f} \\\\" for name, score in known.items()]

@@ -14,7 +14,7 @@ from restr.evaluation.evaluate import EvaluationResult, record_lines
 from restr.evaluation.reports.cases import choose_cases, draw_cases, find_samples
 from restr.evaluation.reports.page import GENERALISED, evaluation_html
 from restr.evaluation.reports.published import latex_rows, markdown_rows
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.report.charts import BLUE, DARK_BLUE, GREY, Bar, chart_png, draw_bars, has_matplotlib, open_figure
 from restr.report.tables import markdown_table, percent
 
@@ -67,7 +67,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes | None]) -> dict[str,
     for name, content in contents.items():
         if content is not None:
             paths[name] = folder / name
-            write_whole(paths[name], content)
+            write_atomically(paths[name], content)
     return paths
 
 

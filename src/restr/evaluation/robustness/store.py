@@ -12,7 +12,7 @@ from restr.errors import DataError
 from restr.evaluation.evaluate import Record
 from restr.evaluation.robustness.perturbations import PERTURBATIONS
 from restr.facts import keep_facts
-from restr.files import write_whole
+from restr.files import write_atomically
 
 
 class Measured:
@@ -44,7 +44,7 @@ class Measured:
     def write(self, name: str, records: Sequence[Record]) -> None:
         """Keep the records of a finished perturbation."""
         content = {"records": [asdict(record) for record in records]}
-        write_whole(self._path(name), json.dumps(content, ensure_ascii=False) + "\n")
+        write_atomically(self._path(name), json.dumps(content, ensure_ascii=False) + "\n")
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"

@@ -52,10 +52,10 @@ class PictureFinder:
 
     def path(self, name: str, folders: Sequence[str]) -> str:
         """The picture's path below the root; the usual path if it is not found."""
-        asked = name, tuple(folders)
-        if asked not in self.known:
-            self.known[asked] = self._found(name, folders)
-        return self.known[asked]
+        key = name, tuple(folders)
+        if key not in self.known:
+            self.known[key] = self._found(name, folders)
+        return self.known[key]
 
     def _found(self, name: str, folders: Sequence[str]) -> str:
         if Path(name).is_absolute() and _is_file(Path(name)):

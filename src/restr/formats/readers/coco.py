@@ -28,15 +28,15 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
     )
     places = folders(root, path, subset_of(path))
     seen: set[str] = set()
-    asked = 0
+    with_texts = 0
 
     def read(annotation: JsonRecord) -> Iterator[Read]:
-        nonlocal asked
+        nonlocal with_texts
         texts = _texts(annotation)
         if not texts:
             yield LeftOut(what="annotation without expressions", detail=annotation.where)
             return
-        asked += 1
+        with_texts += 1
         identity, image_id = _id(annotation, "id"), _id(annotation, "image_id")
         if image_id in problems:
             raise annotation.wrong("image_id", image_id, f"the id of one image in {path}; {problems[image_id]}")
@@ -60,7 +60,7 @@ def _read(root: Path, path: Path) -> Iterator[Read]:
         seen.add(identity)
 
     yield from one_by_one(each_record(content.items("annotations"), f"{path}, annotations"), read)
-    if not asked:
+    if not with_texts:
         raise DatasetError(
             f"no annotation of {path} has expressions; expected a list of texts in each annotation's field "
             "'expressions', or let "

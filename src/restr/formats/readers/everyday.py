@@ -81,17 +81,17 @@ def read_everyday(root: Path, folder: Path) -> Iterator[Read]:
 
 def _entries(root: Path, folder: Path) -> Iterator[Read]:
     within = folder.relative_to(root)
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for sentence in read_sentences(folder):
         path = (within / sentence.photos / "images" / sentence.file_name).as_posix()
-        told[path] += 1
+        counts[path] += 1
         bare = [annotation for annotation in sentence.annotations if "segmentation" not in annotation]
         if bare:
             detail = f"{sentence.file_name}, {sentence.text!r}: {bare[0].where}"
             yield LeftOut(what="sentence about an annotation without a mask", detail=detail)
             continue
         yield Entry(
-            id=f"{sentence.photos}/{sentence.file_name}/{told[path]}",
+            id=f"{sentence.photos}/{sentence.file_name}/{counts[path]}",
             image=path,
             text=sentence.text,
             regions=tuple(segmentation(annotation) for annotation in sentence.annotations),
@@ -116,16 +116,16 @@ def read_sentences(folder: Path) -> Iterator[EverydaySentence]:
         image = images[photos].get(file_name)
         if image is None:
             raise line.wrong("image", file_name, f"an image in {folder / photos / 'instances.json'}")
-        meant = tuple(_annotation(line, each, image, annotations[photos]) for each in line.items("instances"))
+        named = tuple(_annotation(line, each, image, annotations[photos]) for each in line.items("instances"))
         if kind not in SENTENCE_KINDS:
             raise line.wrong("kind", kind, f"one of {', '.join(SENTENCE_KINDS)}")
-        if (kind == "absent") == bool(meant):
+        if (kind == "absent") == bool(named):
             raise line.wrong("instances", line.values["instances"], "none where the kind is absent, else at least one")
         yield EverydaySentence(
             photos=photos,
             image=image,
             file_name=file_name,
-            annotations=meant,
+            annotations=named,
             text=line.text("text"),
             kind=kind,
         )

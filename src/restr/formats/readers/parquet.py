@@ -12,7 +12,7 @@ from typing import Any
 from restr.data.entries.entry import Entry, JsonRecord
 from restr.data.entries.identity import Names, digest_of, file_name
 from restr.errors import DatasetError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.formats.readers.listed import sentences_of
 from restr.formats.readers.refer import folder_of_images, segmentation
 
@@ -84,7 +84,7 @@ def _with_image(root: Path, folder: Path, path: Path, record: JsonRecord) -> Ite
     target = folder / "images" / _name_with_digest(record, content)
     if not target.is_file() or target.read_bytes() != content:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, content)
+        write_atomically(target, content)
     image = target.relative_to(root) if target.is_relative_to(root) else target.absolute()
     yield from entries_of_row(record, image.as_posix(), path.stem.split("-")[0])
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from restr.data.entries.entry import Entry, JsonRecord, read_json, records_of
 from restr.errors import DatasetError
-from restr.fields import whole
+from restr.fields import as_int
 from restr.formats.readers.safe_pickle import read_pickle
 
 IMAGE_FOLDERS = (
@@ -106,7 +106,7 @@ def _annotation_ids(ref: JsonRecord) -> list[int]:
     if ref.values.get("source") == "zero":
         return []
     value = ref.values.get("ann_id")
-    ids = [whole(each) for each in (value if isinstance(value, (list, tuple)) else [ref.integer("ann_id")])]
+    ids = [as_int(each) for each in (value if isinstance(value, (list, tuple)) else [ref.integer("ann_id")])]
     if None in ids:
         raise ref.wrong("ann_id", value, "the id of an annotation, or a list of them")
     return [each for each in ids if each is not None and each != _NO_TARGET]

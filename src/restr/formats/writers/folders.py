@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.formats.writers.pictures import PictureFolder, Reading
 from restr.masks import box_of, box_xywh, rle_encode
 
@@ -26,7 +26,7 @@ def write_jsonl(reading: Reading, folder: Path) -> Path:
         _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False)) + "\n"
         for row in _rows(reading, folder)
     ]
-    write_whole(folder / "samples.jsonl", "".join(lines))
+    write_atomically(folder / "samples.jsonl", "".join(lines))
     return folder / "samples.jsonl"
 
 
@@ -40,7 +40,7 @@ def write_csv(reading: Reading, folder: Path) -> Path:
             writer.writeheader()
         mask = row["mask"]
         writer.writerow(row | {"mask": mask if isinstance(mask, str) else json.dumps(mask)})
-    write_whole(folder / "samples.csv", table.getvalue())
+    write_atomically(folder / "samples.csv", table.getvalue())
     return folder / "samples.csv"
 
 
@@ -64,7 +64,7 @@ def _rows(reading: Reading, folder: Path) -> Iterator[dict[str, Any]]:
 def write_coco(reading: Reading, folder: Path) -> Path:
     """``instances.json`` with ``expressions``, and ``images/``. A picture of two splits is listed once for each."""
     content, _ = _coco(reading, folder, by_split=True)
-    write_whole(folder / "instances.json", json.dumps(content))
+    write_atomically(folder / "instances.json", json.dumps(content))
     return folder / "instances.json"
 
 
@@ -72,8 +72,8 @@ def write_refer(reading: Reading, folder: Path) -> Path:
     """``own/refs(own).p``, ``own/instances.json`` and ``images/``: the layout of most published programs."""
     content, refs = _coco(reading, folder, by_split=False)
     (folder / "own").mkdir()
-    write_whole(folder / "own" / "instances.json", json.dumps(content))
-    write_whole(folder / "own" / "refs(own).p", pickle.dumps(refs, protocol=2))
+    write_atomically(folder / "own" / "instances.json", json.dumps(content))
+    write_atomically(folder / "own" / "refs(own).p", pickle.dumps(refs, protocol=2))
     return folder / "own" / "refs(own).p"
 
 
@@ -110,14 +110,14 @@ def _coco(reading: Reading, folder: Path, *, by_split: bool) -> tuple[dict[str, 
             {"ref_id": annotation["id"], "ann_id": annotation["id"], "image_id": image["id"], "category_id": 1,
              "split": split, "file_name": name, "sentences": []} | ({} if entry.regions else {"source": "zero"}),
         )  # fmt: skip
-        said = {
+        sentence_record = {
             "sent_id": sentence,
             "sent": entry.text,
             "raw": entry.text,
             "tokens": entry.text.split(),
             "kind": entry.kind,
         }
-        ref["sentences"].append(said)
+        ref["sentences"].append(sentence_record)
     content = {
         "images": list(images.values()),
         "annotations": list(annotations.values()),

@@ -10,7 +10,7 @@ from typing import Any
 
 from restr.data.entries.identity import Names, digest_of
 from restr.errors import DatasetError
-from restr.files import written_whole
+from restr.files import atomic_path
 from restr.formats.readers.parquet import DIGEST
 from restr.formats.shards.tar import PICTURES
 from restr.formats.writers.pictures import PictureWriter, Reading
@@ -65,7 +65,7 @@ def write_parquet(reading: Reading, folder: Path) -> Path:
         if rows.get(split):
             number = shards.get(split, 0)
             path = folder / f"{names.of(split or 'all')}-{number:05d}.parquet"
-            with written_whole(path) as partial:
+            with atomic_path(path) as partial:
                 parquet.write_table(arrow.Table.from_pylist(rows[split]), partial, row_group_size=PER_GROUP)
             shards[split], rows[split] = number + 1, []
 

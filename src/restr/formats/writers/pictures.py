@@ -17,7 +17,7 @@ from restr.data.entries.identity import Names, digest_of_array, file_name
 from restr.data.pictures import entry_picture
 from restr.data.sample import Sample
 from restr.errors import DatasetError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.formats.writers.census import Census
 from restr.formats.writers.source import Progress, Source
 
@@ -104,7 +104,7 @@ class PictureFolder(PictureWriter):
         """Write a sample's picture unless it is written; returns its name."""
         file = self.file(entry, sample)
         if file.name not in self._written:
-            write_whole(self.folder / file.name, file.content)
+            write_atomically(self.folder / file.name, file.content)
             self._written.add(file.name)
         return file.name
 

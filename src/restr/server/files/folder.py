@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.server.files.store import StoredFile
 
 
@@ -24,7 +24,7 @@ class FolderStore:
 
     def put(self, name: str, file: StoredFile) -> None:
         """As ``FileStore.put``."""
-        write_whole(self._path(name), file.model.encode() + b"\n" + file.data)
+        write_atomically(self._path(name), file.model.encode() + b"\n" + file.data)
         self.trim()
 
     def touch(self, name: str) -> bool:

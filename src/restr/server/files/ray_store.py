@@ -76,16 +76,16 @@ class RayStore:
         self, actors: Iterable[str], method: str, *arguments: Any, seconds: float = _ANSWER_S
     ) -> Iterator[tuple[str, Any]]:
         """(actor's name, its answer) as they come; all are asked at once. Lost and silent actors are left out."""
-        asked = {future: actor for actor in actors if (future := self._submit(actor, method, *arguments)) is not None}
+        futures = {future: actor for actor in actors if (future := self._submit(actor, method, *arguments)) is not None}
         try:
-            for future in as_completed(asked, timeout=seconds):
-                actor = asked[future]
+            for future in as_completed(futures, timeout=seconds):
+                actor = futures[future]
                 try:
                     yield actor, future.result()
                 except RayError as error:
                     self._lost(actor, error)
         except TimeoutError:
-            for future, actor in asked.items():
+            for future, actor in futures.items():
                 if not future.done():
                     _logger.warning("%s did not answer within %g s", actor, seconds)
 
@@ -112,11 +112,11 @@ class RayStore:
 
 def _at_least_one(answers: Iterable[tuple[str, Any]]) -> Iterator[Any]:
     """The answers without the actors' names. Raises ``Problem`` if there is none."""
-    heard = False
+    answered = False
     for _, answer in answers:
-        heard = True
+        answered = True
         yield answer
-    if not heard:
+    if not answered:
         raise _unreachable()
 
 

@@ -58,13 +58,13 @@ def settings_of(options: Mapping[str, Any]) -> ServerSettings:
             )
         for each in value if isinstance(value, list | tuple) else [value]:
             words.append(f"--{option}={each}")
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with redirect_stderr(said), redirect_stdout(said):
+        with redirect_stderr(output), redirect_stdout(output):
             settings = tyro.cli(ServerSettings, prog="restr serve", args=words)
     except SystemExit as end:
         raise ConfigError(
-            f"{' '.join(words)} cannot be read as options of `restr serve`; its --help lists them:\n{said.getvalue()}"
+            f"{' '.join(words)} cannot be read as options of `restr serve`; its --help lists them:\n{output.getvalue()}"
         ) from end
     # Serve listens for every machine of the cluster, so a Host header can name any of them, unless --allowed-host says which.
     return replace(settings, host="0.0.0.0")

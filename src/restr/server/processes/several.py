@@ -100,12 +100,12 @@ class Supervisor:
         pipes = {worker.news: worker for worker in self.workers if worker.news is not None}
         due = [worker.start_at for worker in self.workers if worker.start_at is not None]
         seconds = max(0.0, min(due) - time.monotonic()) if due else None
-        heard = wait([signals, *sentinels, *pipes], seconds)
+        signalled = wait([signals, *sentinels, *pipes], seconds)
         for news, worker in pipes.items():
-            if news in heard:
+            if news in signalled:
                 self._became_ready(worker, news)
         for sentinel, worker in sentinels.items():
-            if sentinel in heard:
+            if sentinel in signalled:
                 self._died(worker)
 
     def _became_ready(self, worker: Worker, news: Connection) -> None:

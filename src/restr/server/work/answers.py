@@ -10,7 +10,7 @@ from restr.inference.forms import PICTURE_ANSWERS, answer_content, png_bytes
 from restr.inference.result import Result
 
 
-def found(result: Result, formats: Sequence[str], *, words: bool) -> dict[str, Any]:
+def found_document(result: Result, formats: Sequence[str], *, words: bool) -> dict[str, Any]:
     """A ``schemas.Found`` document. words: whether to add each word's weight; null if the model cannot tell."""
     document: dict[str, Any] = {
         "text": result.text,

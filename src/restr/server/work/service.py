@@ -58,7 +58,7 @@ class QuestionResults:
         return {
             "model": self.model,
             "image": self.image,
-            "results": [answers.found(result, formats, words=words) for result in self.results],
+            "results": [answers.found_document(result, formats, words=words) for result in self.results],
             "timings": {
                 "queue_ms": round(encode.queue_ms + self.segment.queue_ms, 3),
                 "encode_ms": round(encode.work_ms, 3),

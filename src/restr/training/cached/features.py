@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from restr.errors import DataError
-from restr.files import read_lines, write_whole
+from restr.files import read_lines, write_atomically
 
 TOKENS, INDEX, META = "tokens.f16", "index.jsonl", "meta.json"
 
@@ -84,7 +84,7 @@ def cache_features(
     meta = {"width": width, "fingerprint": fingerprint}
     if (folder / META).exists() and json.loads((folder / META).read_text()) != meta:
         raise DataError(f"{folder} was made with other weights or preprocessing; delete it or choose another folder")
-    write_whole(folder / META, json.dumps(meta))
+    write_atomically(folder / META, json.dumps(meta))
     entries = _read_index(folder / INDEX)
     _write_index(entries, folder / INDEX)  # without the half-written line of an interrupted run
     end = max((e.start + e.count for e in entries.values()), default=0)
@@ -122,7 +122,7 @@ def _line(name: str, entry: StoredFeature) -> str:
 
 
 def _write_index(entries: dict[str, StoredFeature], path: Path) -> None:
-    write_whole(path, "".join(_line(name, entry) for name, entry in entries.items()))
+    write_atomically(path, "".join(_line(name, entry) for name, entry in entries.items()))
 
 
 def _read_index(path: Path) -> dict[str, StoredFeature]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from restr.errors import CheckpointError
-from restr.files import written_whole
+from restr.files import atomic_path
 
 _logger = logging.getLogger("restr")
 
@@ -26,7 +26,7 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as partial, open(partial, "wb") as file:
+        with atomic_path(path) as partial, open(partial, "wb") as file:
             torch.save({"format": _FORMAT, **state}, file)
             file.flush()
             os.fsync(file.fileno())
@@ -62,7 +62,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.pt"))
 
 
-def newest_sound(folder: Path) -> tuple[Path, dict[str, Any]]:
+def newest_readable(folder: Path) -> tuple[Path, dict[str, Any]]:
     """The newest checkpoint that can be read, and its contents; newer, damaged ones are logged and renamed.
 
     Raises ``CheckpointError`` if there is none.

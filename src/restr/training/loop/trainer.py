@@ -257,7 +257,7 @@ class Trainer:
 
     def _restore(self) -> None:
         """Resume from the newest checkpoint that can be read."""
-        found = checkpoint.newest_sound(self.folder) if distributed.is_first() else None
+        found = checkpoint.newest_readable(self.folder) if distributed.is_first() else None
         path = distributed.all_gather(found and found[0])[0]
         content = found[1] if found else checkpoint.load(path)  # type: ignore[arg-type]  # rank 0 has found it
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from restr.errors import DataError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.report.charts import chart_png, open_figure
 from restr.training.run.log import read
 
@@ -101,4 +101,4 @@ def _finish(figure: Figure, panels: Iterable[Axes], target: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
-    write_whole(target, chart_png(figure, dpi=110))
+    write_atomically(target, chart_png(figure, dpi=110))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from restr.files import read_lines, write_whole
+from restr.files import read_lines, write_atomically
 
 _logger = logging.getLogger("restr")
 
@@ -50,7 +50,7 @@ class RunLog:
     def _begin(self, step: int) -> None:
         kept = [line for line in read(self.path) if line["step"] <= step] if step else []
         with self._disk_errors_logged():
-            write_whole(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+            write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = open(self.path, "a", encoding="utf-8")
 
     @contextlib.contextmanager

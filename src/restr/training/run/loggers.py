@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from restr.errors import ConfigError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.training.run.record import flatten
 
 _logger = logging.getLogger("restr")
@@ -75,7 +75,7 @@ def open_loggers(names: Sequence[str], folder: Path, settings: Settings, *, star
         opened.append(FailSafeLogger(name, inner))
         known[name] = inner.run
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(runs, json.dumps(known, indent=2) + "\n")
+        write_atomically(runs, json.dumps(known, indent=2) + "\n")
     return opened
 
 

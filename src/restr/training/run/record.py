@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from restr.errors import DataError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.training.run.log import read
 
 RECORD_FILE = "run.json"
@@ -121,7 +121,7 @@ def find_runs(root: Path) -> list[Run]:
 
 
 def _write(folder: Path, content: Mapping[str, Any]) -> None:
-    write_whole(folder / RECORD_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(folder / RECORD_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _now() -> str:

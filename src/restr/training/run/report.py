@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from restr.errors import DataError
-from restr.files import write_whole
+from restr.files import write_atomically
 from restr.report.page import document, figure, html_table, number_tiles, section
 from restr.training.run.log import read
 from restr.training.run.record import RECORD_FILE, Run, flatten
@@ -67,7 +67,7 @@ def write_run_report(folder: Path) -> Path:
         _again(folder, record),
     ]
     target = folder / "report.html"
-    write_whole(target, document(title, "\n".join(part for part in parts if part), style=_STYLE))
+    write_atomically(target, document(title, "\n".join(part for part in parts if part), style=_STYLE))
     return target
 
 

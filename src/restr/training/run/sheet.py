@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from restr.data.sample import Sample
-from restr.files import written_whole
+from restr.files import atomic_path
 from restr.metrics import iou
 from restr.model.restr import ReSTR
 from restr.report.overlay import compare_masks, draw_legend, fit_side
@@ -61,7 +61,7 @@ def draw_sheet(model: ReSTR, samples: Sequence[Sample], tokenizer: Tokenizer, pa
         sheet.paste(compare_masks(sample.image, mask, sample.mask, _SIDE), (left + _SIDE + _GAP, top))
         _caption(pen, (left, top + height + 12), 2 * _SIDE + _GAP, sample.text, score)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as partial:
+    with atomic_path(path) as partial:
         sheet.save(partial, "PNG")
 
 
