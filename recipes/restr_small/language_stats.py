@@ -3,7 +3,7 @@
     python recipes/restr_small/language_stats.py generated.jsonl referit_train.txt --vocabulary vocab.txt
 
 Both files hold one sentence a line; a line that is a JSON object gives its "text" (or "expression"). The vocabulary,
-one word a line, is measured on both: exactly, with shorthand written out, and with every fallback. Prints Markdown.
+one word per line, is measured on both: exactly, with shorthand written out, and with every fallback. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ def _missing(ours: Language, theirs: Language, top: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("generated", type=Path, help="sentences of the grammar: text or JSONL")
-    parser.add_argument("typed", type=Path, help="sentences that people typed, one a line")
-    parser.add_argument("--vocabulary", type=Path, help="words of the model, one a line")
+    parser.add_argument("typed", type=Path, help="sentences that people typed, one per line")
+    parser.add_argument("--vocabulary", type=Path, help="words of the model, one per line")
     parser.add_argument("--top", type=int, default=60, help="how many patterns to list")
     parser.add_argument("--out", type=Path, help="Markdown file to write as well")
     given = parser.parse_args()

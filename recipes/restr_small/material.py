@@ -170,6 +170,6 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 try:
                     yield json.loads(line)
                 except ValueError as error:
-                    raise DataError(f"{path}, line {number}: {error}; expected a JSON object a line") from error
+                    raise DataError(f"{path}, line {number}: {error}; expected a JSON object per line") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error}); expected sentences, one JSON object a line") from error
+        raise DataError(f"{path} cannot be read ({error}); expected sentences, one JSON object per line") from error

@@ -94,7 +94,7 @@ def near_boundary(target: Tensor, reach: int = 2) -> Tensor:
 
 
 def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """1 - Dice, one value a row, averaged: every mask counts alike, however small. logits, target (b 1 H W)."""
+    """1 - Dice, one value per row, averaged: every mask counts alike, however small. logits, target (b 1 H W)."""
     prob = logits.sigmoid().flatten(1)
     target = target.flatten(1)
     overlap = (prob * target).sum(1)

@@ -188,7 +188,7 @@ def test_wrong_use_is_refused() -> None:
         metric.update(mask, torch.full((2, 3, 4), 255))
     with pytest.raises(DataError, match="'blue' was not announced"):
         metric.update(mask, mask, ["left", "blue"])
-    with pytest.raises(DataError, match="one kind a sample"):
+    with pytest.raises(DataError, match="one kind per sample"):
         metric.update(mask, mask, ["left"])
     with pytest.raises(DataError, match=r"expected \(b H W\)"):
         metric.update(mask[:, None].expand(2, 3, 3, 4), mask)

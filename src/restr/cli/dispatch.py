@@ -11,7 +11,7 @@ Verbs = Mapping[str, tuple[str, str]]  # verb -> (module with main(arguments) ->
 
 
 def help_lines(verbs: Verbs) -> str:
-    """The verbs with their help, a line each."""
+    """The verbs with their help, one line each."""
     width = max(map(len, verbs)) + 1
     return "\n".join(f"  {verb:<{width}} {line}" for verb, (_, line) in verbs.items())
 

@@ -15,7 +15,7 @@ LOOKED_AT = 50  # masks; a dataset whose masks are all empty shows in these
 
 
 def announce(samples: _Source, data: str) -> _Source:
-    """Print the notices, a line each; returns ``samples``. data: their spec."""
+    """Print the notices, one line each; returns ``samples``. data: their spec."""
     if not isinstance(samples, IndexedSamples):  # generated, so nothing was left out
         return samples
     left = summary(samples.left_out())

@@ -47,7 +47,7 @@ class GeneratedScenes:
         if scenes < 1 or per_scene < 1 or most < 2 or size < 32:
             raise DataError(
                 f"scenes {scenes}, per_scene {per_scene}, most {most}, size {size}: "
-                "expected at least 1 scene, 1 sentence a scene, 2 shapes and 32 pixels"
+                "expected at least 1 scene, 1 sentence per scene, 2 shapes and 32 pixels"
             )
         if grammar not in ("plain", "everyday"):
             raise DataError(f"grammar is {grammar!r}; choose 'plain' or 'everyday'")

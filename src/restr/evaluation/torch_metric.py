@@ -133,7 +133,7 @@ class ReferringSegmentationMetrics(Metric):
         if kinds is None:
             kinds = [_OTHER] * count
         if len(kinds) != count or isinstance(kinds, str):
-            raise DataError(f"kinds is {kinds!r} for {count} samples; give one kind a sample")
+            raise DataError(f"kinds is {kinds!r} for {count} samples; give one kind per sample")
         if unknown := [kind for kind in kinds if kind not in self._rows]:
             raise DataError(
                 f"the kind {unknown[0]!r} was not announced; name it in kinds, which is {list(self.kinds)}, when "

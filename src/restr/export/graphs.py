@@ -15,7 +15,7 @@ from restr.model.restr import ReSTR
 from restr.text.tokenizer import fills_up
 from restr.text.vocabulary import PADDING, UNKNOWN
 
-LARGEST_GRID = 128  # patches a side; the least upper limit of a graph of any size
+LARGEST_GRID = 128  # patches per side; the least upper limit of a graph of any size
 _MOST = 1024  # images or sentences at once
 
 

@@ -24,7 +24,7 @@ class WindowedAttention(Attention):
     """
 
     def __init__(self, width: int, heads: int, *, window: int, cells: int, dropout: float = 0.0) -> None:
-        """window: patches a side. cells: coarse cells a side of the image."""
+        """window: patches per side. cells: coarse cells per side of the image."""
         super().__init__(width, heads, dropout=dropout)
         self.window, self.cells = window, cells
 

@@ -49,7 +49,7 @@ def read_word_vectors(
         raise WeightsError(f"there is no file {path}; name GloVe's .txt, a word2vec text file or a .npy array")
     if path.suffix == ".npy":
         if words is None:
-            raise WeightsError(f"{path} holds numbers only; name the file of its words too, one a line (words=...)")
+            raise WeightsError(f"{path} holds numbers only; name the file of its words too, one per line (words=...)")
         lines = _array_lines(path, Path(words))
     else:
         lines = _text_lines(path)
@@ -94,6 +94,6 @@ def _array_lines(path: Path, words: Path) -> Iterator[tuple[str, np.ndarray]]:
     except (OSError, ValueError) as error:
         raise WeightsError(f"word vectors cannot be read ({error}); expected {path} and {words}") from error
     if table.ndim != 2 or len(table) != len(listed):
-        raise WeightsError(f"{path} is {table.shape}, {words} has {len(listed)} lines; expected one row a word")
+        raise WeightsError(f"{path} is {table.shape}, {words} has {len(listed)} lines; expected one row per word")
     for word, vector in zip(listed, table, strict=True):
         yield word, np.asarray(vector, np.float32)

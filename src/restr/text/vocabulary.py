@@ -84,7 +84,7 @@ class Vocabulary:
             words = read_lines(Path(path))
         except (OSError, UnicodeError) as error:
             raise WeightsError(
-                f"cannot read the vocabulary {os.fspath(path)!r} ({error}); expected UTF-8 text, one word a line"
+                f"cannot read the vocabulary {os.fspath(path)!r} ({error}); expected UTF-8 text, one word per line"
             ) from error
         return cls(words)
 

@@ -118,7 +118,7 @@ def test_a_number_chooses_a_class(made: Callable, value: int, expected: np.ndarr
 
 
 def test_a_number_needs_numbers(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"is in colour \(RGB\); expected one number a pixel for the value 1"):
+    with pytest.raises(DatasetError, match=r"is in colour \(RGB\); expected one number per pixel for the value 1"):
         read(tmp_path, coloured((MASK, (255, 0, 0))), value=1)
 
 

@@ -142,7 +142,7 @@ def test_results_that_mark_no_region_are_passed_over(root: Path) -> None:
     ("bad", "says"),
     [
         (result("brushlabels", format="rle", rle=[0, 0, 37, 128, 57, 27, 248], brushlabels=["b"]), "end too early"),
-        (result("brushlabels", format="rle", rle=packed([0] * 2400), brushlabels=["b"]), "expected 4 a pixel, 9600"),
+        (result("brushlabels", format="rle", rle=packed([0] * 2400), brushlabels=["b"]), "expected 4 per pixel, 9600"),
         (result("brushlabels", format="rle", rle=[300], brushlabels=["b"]), "expected bytes"),
         (result("bitmasklabels", imageDataURL="data:", bitmasklabels=["b"]), "this form cannot be read"),
         (result("rectanglelabels", x=1, y=1, width=5, rectanglelabels=["b"]), "height"),

@@ -49,7 +49,7 @@ class Eval(ComputeOptions, ModelOptions, ProtocolOptions, DataOptions):
     """Number format of a model folder's matrix products; an export has its own."""
 
     processes: int = 1
-    """How many processes measure, an image at a time; the numbers are the same."""
+    """How many processes measure, image by image; the numbers are the same."""
 
 
 def main(arguments: Sequence[str]) -> int:

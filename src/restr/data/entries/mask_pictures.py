@@ -46,7 +46,7 @@ def pixels_of_class(picture: Image.Image, value: int, where: str) -> np.ndarray:
     numbers = np.asarray(picture)
     if numbers.ndim != 2:
         raise DatasetError(
-            f"the mask {where} is in colour ({picture.mode}); expected one number a pixel for the value {value}"
+            f"the mask {where} is in colour ({picture.mode}); expected one number per pixel for the value {value}"
         )
     return numbers == value
 
@@ -90,7 +90,7 @@ def _coloured(colours: np.ndarray, where: str, *, lossy: bool = False) -> np.nda
     if (hues > _STRAY * hues.sum()).sum() != 1 or (not lossy and len(found) <= _FEW and _areas(codes) > 1):
         raise DatasetError(
             f"the mask {where} holds {len(found)} colours beside black; expected one colour on black, or white. "
-            "Write a picture a region, or give run lengths"
+            "Write one picture per region, or give run lengths"
         )
     return brightest > _WHITE
 
@@ -107,5 +107,5 @@ def _several(where: str, values: np.ndarray) -> DatasetError:
     shown = ", ".join(f"{value:g}" for value in values[:6].tolist()) + (", ..." if len(values) > 6 else "")
     return DatasetError(
         f"the mask {where} holds the numbers {shown} beside 0, as a picture of classes does; expected 0 and one other. "
-        'Say which number is meant ("value": 1 beside "mask"), or write a picture a region'
+        'Say which number is meant ("value": 1 beside "mask"), or write one picture per region'
     )

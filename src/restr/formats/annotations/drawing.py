@@ -133,7 +133,7 @@ def unpack_numbers(packed: Sequence[Any], expected: int, where: str) -> np.ndarr
     widths = [take(37 + 4 * number, 4) + 1 for number in range(4)]
     if total != expected:
         raise DatasetError(
-            f"{where}: the brush's run lengths are of {total} numbers; expected 4 a pixel, {expected}; the annotation "
+            f"{where}: the brush's run lengths are of {total} numbers; expected 4 per pixel, {expected}; the annotation "
             "is damaged or of "
             "another picture"
         )

@@ -42,7 +42,7 @@ def json_lines_or_errors(path: Path) -> Iterator[JsonRecord | DatasetError]:
     try:
         lines = read_lines(path)
     except (OSError, UnicodeError) as error:
-        raise DatasetError(f"{path} cannot be read ({error}); expected a JSON object a line") from error
+        raise DatasetError(f"{path} cannot be read ({error}); expected a JSON object per line") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -51,7 +51,7 @@ def json_lines_or_errors(path: Path) -> Iterator[JsonRecord | DatasetError]:
         except DatasetError as error:
             yield error
         except (ValueError, RecursionError) as error:
-            yield DatasetError(f"{path}, line {number} is not JSON ({error}); expected an object a line")
+            yield DatasetError(f"{path}, line {number} is not JSON ({error}); expected an object per line")
 
 
 def read_csv(root: Path, path: Path) -> Iterator[Read]:

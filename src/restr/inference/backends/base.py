@@ -131,5 +131,5 @@ class ExportedBackend(Backend):
         if min(got) < self.least_patches * patch or got[0] % patch or got[1] % patch:
             raise ImageError(
                 f"the input is {got[0]} x {got[1]}; a {self.name} graph needs multiples of {patch} and at least "
-                f"{self.least_patches * patch} a side"
+                f"{self.least_patches * patch} per side"
             )

@@ -146,7 +146,7 @@ class Trainer:
     def _check_accumulate(self) -> None:
         if self.accumulate % distributed.size():
             raise ConfigError(
-                f"accumulate is {self.accumulate}: {distributed.size()} processes cannot share so many batches evenly; "
+                f"accumulate is {self.accumulate}: {distributed.size()} processes cannot share these batches evenly; "
                 "choose a multiple, or start another number of processes"
             )
 
