@@ -60,7 +60,7 @@ def test_missing_shards(server: ShardServer, tmp_path: Path) -> None:
     for spec, message in {
         f"shards:{server.address}/x-0.tar": "x-0.tar cannot be read .there is no such file.",
         "shards:memory://nothing/*.tar": "there is no shard memory://nothing",
-        "shards:nothing://x-0.tar": "no address that fsspec knows",
+        "shards:nothing://x-0.tar": "not an address that fsspec knows",
         "shards:none.tar": "there is no shard .*none.tar",
         "shards:no*.tar": "there is no shard .*no",
         "shards:a.tar.gz": "unpack it to a plain .tar",
