@@ -24,10 +24,14 @@ def words(text: str) -> set[str]:
 def test_documentation_and_help_name_every_form(capsys: pytest.CaptureFixture[str]) -> None:
     table = (DOCS / "python.md").read_text(encoding="utf-8").partition("## Forms")[2].partition("\n## ")[0]
     rows = [[cell.strip().strip("`") for cell in line.split("|")[1:4]] for line in table.splitlines()[4:] if line]
-    assert {row[0].partition("`")[0] for row in rows} == set(FILE_FORMS)
-    assert {row[1] for row in rows if row[1]} == set(ANSWER_FORMS)
+    saved = {row[0].partition("`")[0] for row in rows}
+    assert saved == set(FILE_FORMS), (
+        "docs/python.md, Forms: a row for each form, its name in the first column if it is saved"
+    )
+    sent = {row[1] for row in rows if row[1]}
+    assert sent == set(ANSWER_FORMS), "docs/python.md, Forms: the name in the second column if the server sends it"
     (line,) = [line for line in (DOCS / "server.md").read_text().splitlines() if line.startswith("`formats` are ")]
-    assert set(ANSWER_FORMS) <= words(line)
+    assert set(ANSWER_FORMS) <= words(line), "docs/server.md: name it in the line that begins with `formats` are"
     with pytest.raises(SystemExit):
         main(["predict", "--help"])
     assert set(FILE_FORMS) <= words(capsys.readouterr().out)

@@ -196,7 +196,8 @@ def test_compile_accepts_the_model(variant: str) -> None:
 
 def test_the_config_names_every_fusion() -> None:
     """The other tests take their variants from ``FUSIONS``: every row computes, explains itself, exports and is cached."""
-    assert set(get_args(get_type_hints(FusionConfig)["variant"])) == set(FUSIONS)
+    named = set(get_args(get_type_hints(FusionConfig)["variant"]))
+    assert named == set(FUSIONS), "FUSIONS and the Literal of FusionConfig.variant (config/encoders.py) differ"
 
 
 def test_shared_weights_are_stored_once() -> None:
