@@ -44,6 +44,10 @@ def test_sentences_and_masks(spec: str, tmp_path: Path) -> None:
         assert np.array_equal(sample.mask, mask), text
         assert sample.image.shape == (*SIZE, 3) and sample.image.dtype == np.uint8
     assert len({sample.id for sample in samples}) == len(samples)
+    name, where = spec.split(":")[:2]
+    if name in OWN_LAYOUTS:
+        sources = OWN_LAYOUTS[name].sources(tmp_path / where)
+        assert sources, "`sources` of its row in OWN_LAYOUTS must name the files whose change makes the index old"
     again = open_dataset(spec, tmp_path)  # from the index now
     assert [again.entry(i) for i in range(len(again))] == [samples.entry(i) for i in range(len(samples))]
 
