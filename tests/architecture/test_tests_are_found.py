@@ -40,4 +40,5 @@ def test_every_test_file_is_found() -> None:
 
 def test_every_support_module_is_in_the_table() -> None:
     helpers = {str(path.relative_to(TESTS)) for path in (TESTS / "support").glob("*.py")}
-    assert {name for name in table() if name.startswith("support/")} == helpers
+    listed = {name for name in table() if name.startswith("support/")}
+    assert listed == helpers, "the table of helpers in tests/README.md has a row for every file of tests/support"

@@ -15,6 +15,7 @@ from restr.cli.main import main
 from restr.export.graphs import Expression, graphs
 from restr.export.quiet import quiet
 from restr.export.run import Plan, export
+from restr.model.fusion import FUSIONS
 from small_exports import WORDS, shallow_config, shallow_model
 
 pytestmark = pytest.mark.slow
@@ -62,7 +63,7 @@ def test_openvino_in_int8_is_smaller_and_near(tmp_path: Path, reference: Segment
     assert 0 < np.abs(ours - theirs).max() < 0.2
 
 
-@pytest.mark.parametrize("variant", ["ime", "vme", "released"])
+@pytest.mark.parametrize("variant", [*sorted(set(FUSIONS) - {"cme"}), "released"])
 def test_every_variant_is_exported(variant: str, tmp_path: Path) -> None:
     if variant == "released":
         config = shallow_config(normalise=True, attend_padding=True, patch_positions=False)

@@ -24,10 +24,14 @@ def words(text: str) -> set[str]:
 def test_documentation_and_help_name_every_form(capsys: pytest.CaptureFixture[str]) -> None:
     table = (DOCS / "python.md").read_text(encoding="utf-8").partition("## Forms")[2].partition("\n## ")[0]
     rows = [[cell.strip().strip("`") for cell in line.split("|")[1:4]] for line in table.splitlines()[4:] if line]
-    assert {row[0].partition("`")[0] for row in rows} == set(FILE_FORMS)
-    assert {row[1] for row in rows if row[1]} == set(ANSWER_FORMS)
+    saved = {row[0].partition("`")[0] for row in rows}
+    assert saved == set(FILE_FORMS), (
+        "docs/python.md, Forms: a row for each form, its name in the first column if it is saved"
+    )
+    sent = {row[1] for row in rows if row[1]}
+    assert sent == set(ANSWER_FORMS), "docs/python.md, Forms: the name in the second column if the server sends it"
     (line,) = [line for line in (DOCS / "server.md").read_text().splitlines() if line.startswith("`formats` are ")]
-    assert set(ANSWER_FORMS) <= words(line)
+    assert set(ANSWER_FORMS) <= words(line), "docs/server.md: name it in the line that begins with `formats` are"
     with pytest.raises(SystemExit):
         main(["predict", "--help"])
     assert set(FILE_FORMS) <= words(capsys.readouterr().out)
@@ -35,14 +39,15 @@ def test_documentation_and_help_name_every_form(capsys: pytest.CaptureFixture[st
 
 def test_the_server_offers_the_forms_of_the_table() -> None:
     schemas = pytest.importorskip("restr.server.schemas")
-    assert get_args(schemas.Format) == ANSWER_FORMS == (*ANSWER_FORMS[:2], *PICTURE_ANSWERS)
+    assert get_args(schemas.Format) == ANSWER_FORMS
+    assert ANSWER_FORMS[-len(PICTURE_ANSWERS) :] == PICTURE_ANSWERS
     assert get_args(schemas.Picture) == PICTURE_ANSWERS
     for name in ANSWER_FORMS:
         assert schemas.Found.model_fields[name].description == OUTPUT_FORMS[name].help
 
 
 def test_a_form_that_is_not_sent_is_refused() -> None:
-    with pytest.raises(ConfigError, match="choose from rle, polygons, mask"):
+    with pytest.raises(ConfigError, match=f"choose from {', '.join(ANSWER_FORMS)}"):
         answer_content(None, "heatmap")
 
 

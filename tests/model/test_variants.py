@@ -16,7 +16,7 @@ from restr.config import ClassifierConfig, DecoderConfig, FusionConfig, ModelCon
 from restr.errors import ConfigError
 from restr.inference.backends.patch_cache import CachingModel
 from restr.model.build import build_model
-from restr.model.fusion import FUSIONS
+from restr.model.fusion import FUSIONS, TwoEncoders
 from restr.model.restr import ReSTR
 from restr.model.weights import load_pretrained, save_pretrained
 from restr.nn.transformer import Block
@@ -85,7 +85,11 @@ def with_parts(**parts: object) -> ModelConfig:
 CONFIGS: dict[str, Callable[[], ModelConfig]] = {
     **{variant: lambda variant=variant: with_fusion(variant=variant) for variant in FUSIONS},
     "cme-dagger-depth": lambda: with_fusion(sharing="depth"),
-    "cme-dagger-encoders": lambda: with_fusion(sharing="encoders"),
+    **{
+        f"{variant}-dagger-encoders": lambda variant=variant: with_fusion(variant=variant, sharing="encoders")
+        for variant, kind in FUSIONS.items()
+        if issubclass(kind, TwoEncoders)
+    },
     "vme-depth": lambda: with_fusion(variant="vme", sharing="depth"),
     "patch-positions": lambda: with_fusion(patch_positions=True),
     "normalised": lambda: with_fusion(normalise=True),
@@ -196,7 +200,8 @@ def test_compile_accepts_the_model(variant: str) -> None:
 
 def test_the_config_names_every_fusion() -> None:
     """The other tests take their variants from ``FUSIONS``: every row computes, explains itself, exports and is cached."""
-    assert set(get_args(get_type_hints(FusionConfig)["variant"])) == set(FUSIONS)
+    named = set(get_args(get_type_hints(FusionConfig)["variant"]))
+    assert named == set(FUSIONS), "FUSIONS and the Literal of FusionConfig.variant (config/encoders.py) differ"
 
 
 def test_shared_weights_are_stored_once() -> None:

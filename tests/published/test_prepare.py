@@ -46,7 +46,7 @@ def test_states_of_an_archive(tmp_path: Path) -> None:
 
 
 def test_the_table_is_of_the_datasets_that_are_read() -> None:
-    assert set(RELEASES) == set(PUBLISHED_LAYOUTS)
+    assert set(RELEASES) == set(PUBLISHED_LAYOUTS), "published/releases.py has a row for every published layout"
     for name, release in RELEASES.items():
         assert release.example.startswith(f"{name}:") and release.files
         for file in release.files:

@@ -23,13 +23,14 @@ LAYOUTS = layouts.LAYOUTS | everyday_layout.LAYOUTS
 
 
 def test_every_row_of_the_catalog_is_tested_and_documented() -> None:
-    assert {*PUBLISHED_LAYOUTS, *OWN_LAYOUTS} == {spec.partition(":")[0] for spec in LAYOUTS}
+    tested = {spec.partition(":")[0] for spec in LAYOUTS}
+    assert {*PUBLISHED_LAYOUTS, *OWN_LAYOUTS} == tested, "LAYOUTS of this file needs a small dataset of every row"
     pages = "".join(
         (Path(__file__).parents[3] / "docs" / name).read_text(encoding="utf-8")
         for name in ("own-data.md", "evaluation.md")
     )
-    assert [name for name in PUBLISHED_LAYOUTS if name not in pages] == []
-    assert [name for name in OWN_LAYOUTS if f"{name}:" not in pages] == []
+    assert [name for name in PUBLISHED_LAYOUTS if name not in pages] == [], "say in docs/own-data.md how to name it"
+    assert [name for name in OWN_LAYOUTS if f"{name}:" not in pages] == [], "say in docs/own-data.md how to name it"
 
 
 @pytest.mark.parametrize("spec", LAYOUTS)
@@ -43,6 +44,10 @@ def test_sentences_and_masks(spec: str, tmp_path: Path) -> None:
         assert np.array_equal(sample.mask, mask), text
         assert sample.image.shape == (*SIZE, 3) and sample.image.dtype == np.uint8
     assert len({sample.id for sample in samples}) == len(samples)
+    name, where = spec.split(":")[:2]
+    if name in OWN_LAYOUTS:
+        sources = OWN_LAYOUTS[name].sources(tmp_path / where)
+        assert sources, "`sources` of its row in OWN_LAYOUTS must name the files whose change makes the index old"
     again = open_dataset(spec, tmp_path)  # from the index now
     assert [again.entry(i) for i in range(len(again))] == [samples.entry(i) for i in range(len(samples))]
 

@@ -133,8 +133,8 @@ def test_images_of_a_size_are_encoded_together_and_come_out_as_alone(segmenter, 
     for one, pixels_ in zip(encoded, pictures, strict=True):
         np.testing.assert_array_equal(one.image.pixels, pixels_)
         right = alone.encode(pixels_).features
-        assert one.image.features.grid == right.grid
-        np.testing.assert_allclose(one.image.features.patches, right.patches, atol=2e-6)
+        assert one.image.features.tokens.grid == right.tokens.grid
+        np.testing.assert_allclose(one.image.features.tokens.patches, right.tokens.patches, atol=2e-6)
     engine.close()
 
 

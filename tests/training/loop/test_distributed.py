@@ -53,8 +53,15 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_two_processes_learn_what_one_learns(runs: Path, strategy: str) -> None:
     expected, found = losses(runs / "one"), losses(runs / strategy)
     assert len(found) == distributed_run.STEPS and found == pytest.approx(expected, rel=2e-4)
+    different = weights(runs / strategy)
     for name, value in weights(runs / "one").items():
-        assert torch.allclose(value, weights(runs / strategy)[name], atol=2e-4), name
+        difference = (value - different[name]).abs()
+        if name.endswith("qkv.bias"):
+            # Softmax does not see the keys' bias, so its gradient is rounding alone, which Adam turns into steps.
+            q, k, v = difference.chunk(3)
+            assert k.max() < 2e-3, name
+            difference = torch.cat([q, v])
+        assert difference.max() < 2e-4, name
     measured = [
         [line["val_miou"] for line in read(runs / f / "log.jsonl") if "val_miou" in line] for f in ("one", strategy)
     ]
