@@ -117,9 +117,9 @@ def write_sentences(
     columns: dict[str, list[Any]] = defaultdict(list)
     for number, ids, text, kind in track(sentences, description="words"):
         turned = mirror_sides(text)
-        row = tokenizer([text])[0][0]
+        row = tokenizer([text])[0]
         columns["ids"].append(row)
-        columns["mirrored"].append(np.zeros_like(row) if turned is None else tokenizer([turned])[0][0])
+        columns["mirrored"].append(np.zeros_like(row) if turned is None else tokenizer([turned])[0])
         columns["photo"].append(number)
         columns["mask"].append(masks.setdefault((number, ids), len(masks)) if ids else -1)
         columns["kind"].append(KINDS.index(kind))

@@ -67,16 +67,16 @@ def test_swapping_a_side_changes_the_sentence_and_the_mask() -> None:
 
 def test_the_vocabulary_covers_every_sentence() -> None:
     words = vocabulary()
-    ids, pad = Tokenizer(words, 16)([sample.text for sample in SAMPLES])
+    ids = Tokenizer(words, 16)([sample.text for sample in SAMPLES])
     assert not (ids == UNKNOWN).any()
-    assert pad.shape[1] < 16  # no sentence is cut
+    assert ids.shape[1] < 16  # no sentence is cut
     assert {word for sample in SAMPLES for word in sample.text.split()} <= set(plain_words())
 
 
 def test_the_photographs_grammar_speaks_about_drawn_scenes_too() -> None:
     scenes = GeneratedScenes(12, 7, grammar="everyday")
     told = [scenes[index] for index in range(len(scenes))]
-    ids, _ = Tokenizer(vocabulary("everyday"), 20)([sample.text for sample in told])
+    ids = Tokenizer(vocabulary("everyday"), 20)([sample.text for sample in told])
     assert (ids == UNKNOWN).mean() < 0.02
     assert len({sample.text for sample in told}) > 30
     for index, sample in enumerate(told):

@@ -122,7 +122,7 @@ def model(name: str) -> ReSTR:
 
 
 def words(model: ReSTR, texts: list[str] = TEXTS) -> Tensor:
-    return torch.from_numpy(Tokenizer.of(Vocabulary(WORDS), model.config)(texts)[0])
+    return torch.from_numpy(Tokenizer.of(Vocabulary(WORDS), model.config)(texts))
 
 
 def images(rows: int = 2) -> Tensor:

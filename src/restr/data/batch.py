@@ -26,9 +26,7 @@ class Batch:
     """
 
     ids: Tensor
-    """int64 (b l): the words' rows."""
-    word_pad: Tensor
-    """bool (b l): True = padding."""
+    """int64 (b l): the words' rows, ``PADDING`` beside shorter sentences."""
     mask: Tensor
     """float (b 1 H W) in [0, 1], at the logits' size."""
     image: Tensor | None = None
@@ -188,10 +186,9 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: ModelConfig
     pixels = np.empty((len(images), 3, *samples[0].mask.shape), np.float32)
     for row, image in enumerate(images.values()):
         framing.normalise(image, out=pixels[row])
-    ids, word_pad = tokenizer([sample.text for sample in samples])
+    ids = tokenizer([sample.text for sample in samples])
     return Batch(
         ids=torch.from_numpy(ids),
-        word_pad=torch.from_numpy(word_pad),
         mask=torch.from_numpy(np.stack([sample.mask for sample in samples])[:, None].astype(np.float32)),
         image=torch.from_numpy(pixels),
         image_of=torch.tensor([rows[id(sample.image)] for sample in samples]),

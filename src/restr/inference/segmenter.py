@@ -258,7 +258,7 @@ class Segmenter:
     ) -> list[Result]:
         framing, size = self.framing, (image.pixels.shape[0], image.pixels.shape[1])
         words = [sentence.words for sentence in sentences]
-        ids, _ = self.tokenizer.rows(words)
+        ids = self.tokenizer.rows(words)
         explained: Sequence[WordAttention | None] = [None] * len(sentences)
         if attention:
             watched = self.backend.segment_with_attention(image.features, ids)

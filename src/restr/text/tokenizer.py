@@ -61,18 +61,18 @@ class Tokenizer:
             raise TextError(f"the expression {text!r} holds no word; name what to segment, such as 'left dog'")
         return words
 
-    def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the words, and the mask of the padding.
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Rows of the words.
 
         texts: b sentences; a single string is refused, because it would be read letter by letter.
-        Returns ids (b l) int64 and word_pad (b l) bool, True = padding; l is the longest sentence or ``max_words``.
+        Returns ids (b l) int64, ``PADDING`` beside shorter sentences; l is the longest sentence or ``max_words``.
         Raises TextError.
         """
         if isinstance(texts, str):
             raise TextError(f"got the single string {texts!r}; expected a list of expressions: [{texts!r}]")
         return self.rows([self.words(text) for text in texts])
 
-    def rows(self, sentences: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
+    def rows(self, sentences: Sequence[Sequence[str]]) -> np.ndarray:
         """The same for sentences that ``words`` has split already."""
         sentences = [words[: self.max_words] for words in sentences]
         longest = self.max_words if self.full else max((len(words) for words in sentences), default=0)
@@ -80,7 +80,7 @@ class Tokenizer:
         for row, words in zip(ids, sentences, strict=True):
             first = longest - len(words) if self.padding == "left" else 0
             row[first : first + len(words)] = [self.vocabulary.row(word) for word in words]
-        return ids, ids == PADDING
+        return ids
 
     def _split(self, token: str) -> list[str]:
         clitic = _CLITIC.search(token)

@@ -151,12 +151,11 @@ class CachedBatches:
                 sentence = photograph.sentences[i]
                 texts.append(sentence.text)
                 masks.append(self._mask(photograph, sentence, whole, grid, first))
-        ids, word_pad = self.tokenizer(texts)
+        ids = self.tokenizer(texts)
         if self.word_dropout:
             ids = np.where((ids > UNKNOWN) & (rng.random(ids.shape) < self.word_dropout), UNKNOWN, ids)
         return Batch(
             ids=torch.from_numpy(ids),
-            word_pad=torch.from_numpy(word_pad),
             mask=torch.stack(masks),
             patches=torch.stack(patches).repeat_interleave(self.per_image, 0),
             grid=grid,

@@ -80,10 +80,9 @@ class Rehearsal:
             for i in rng.choice(EACH, self.per_image, replace=False):
                 texts.append(self.texts[name][i])
                 masks.append(torch.from_numpy(self.masks[name][i]).float() / 255)
-        ids, word_pad = self.tokenizer(texts)
+        ids = self.tokenizer(texts)
         return Batch(
             ids=torch.from_numpy(ids),
-            word_pad=torch.from_numpy(word_pad),
             mask=torch.stack(masks)[:, None],
             patches=torch.cat([each.patches for each in features]).repeat_interleave(self.per_image, 0),
             grid=features[0].grid,
@@ -96,7 +95,7 @@ class Rehearsal:
     def _answers(self, model: ReSTR, name: str) -> np.ndarray:
         """The model's masks for the picture's sentences, uint8 (EACH H W), 255 = probability 1."""
         device = next(model.parameters()).device
-        ids = torch.from_numpy(self.tokenizer(self.texts[name])[0]).to(device)
+        ids = torch.from_numpy(self.tokenizer(self.texts[name])).to(device)
         patches, grid = self._features(name)
         image = model.eval().project(PatchFeatures(patches.float().to(device), grid))
         logits = model.segment(image, ids).logits[:, 0]
