@@ -20,8 +20,8 @@ from restr import masks
 from restr.client import AsyncClient, Client
 from restr.inference.result import Result
 from restr.inference.segmenter import Segmenter
+from restr.server.jobs.engine import EncodeJob, InferenceEngine, SegmentJob
 from restr.server.metrics import Metrics
-from restr.server.work.engine import EncodeJob, InferenceEngine, SegmentJob
 from served import assert_problem, base64_of, listening, model_in, photograph, serving
 from small_exports import with_presence
 

@@ -20,10 +20,10 @@ from restr.server.files.store import FileStore
 from restr.server.http import openapi
 from restr.server.http.gate import RequestGate
 from restr.server.http.routes import API, OPERATIONS
+from restr.server.jobs.service import Service
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, problem_of_status
 from restr.server.settings import IMAGES_FOLDER, METRICS_FOLDER, ServerSettings
-from restr.server.work.service import Service
 
 _TIDY_S = 5.0  # seconds until an image that has expired, or was forgotten through another worker, is gone
 

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from restr.server.http.bodies import NDJSON, NO_STORE, json_line, read_line
+from restr.server.jobs.deadline import Deadline
+from restr.server.jobs.service import Service
 from restr.server.problems import Problem
-from restr.server.work.deadline import Deadline
-from restr.server.work.service import Service
 
 _RETRY_S = 0.05  # seconds between two tries to find room in the queue
 

@@ -20,11 +20,11 @@ from restr.server.http.bodies import (
     wants_png,
 )  # fmt: skip
 from restr.server.http.page_files import INDEX, page_file
+from restr.server.jobs.answers import picture
+from restr.server.jobs.deadline import Deadline
+from restr.server.jobs.service import Service
 from restr.server.problems import Problem
 from restr.server.schemas import Answer, KeptImage, Models, Picture
-from restr.server.work.answers import picture
-from restr.server.work.deadline import Deadline
-from restr.server.work.service import Service
 
 API = APIRouter()
 OPERATIONS = APIRouter()

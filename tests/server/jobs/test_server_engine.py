@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from restr.inference.segmenter import Segmenter
+from restr.server.jobs.engine import EncodeJob, InferenceEngine, SegmentJob
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem
-from restr.server.work.engine import EncodeJob, InferenceEngine, SegmentJob
 from served import model_in, photograph
 
 TEXTS = ["the left circle", "red", "blue square on the right", "the circle", "left", "right", "square"]

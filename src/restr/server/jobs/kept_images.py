@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from restr.bounded import Bounded
 from restr.inference.cache import feature_bytes
 from restr.server.files.store import FileStore, StoredFile
+from restr.server.jobs.deadline import Deadline
+from restr.server.jobs.engine import BoundImage
+from restr.server.jobs.helpers import Helpers
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, quoted
-from restr.server.work.deadline import Deadline
-from restr.server.work.engine import BoundImage
-from restr.server.work.helpers import Helpers
 
 _logger = logging.getLogger("restr.server")
 

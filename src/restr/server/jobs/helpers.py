@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from restr.server.work.deadline import Deadline
+from restr.server.jobs.deadline import Deadline
 
 _T = TypeVar("_T")
 _THREADS = 2

@@ -12,17 +12,17 @@ from restr.inference.result import Result
 from restr.server.files.store import FileStore, StoredFile
 from restr.server.intake import decode
 from restr.server.intake.fetch import Fetcher
+from restr.server.jobs import answers
+from restr.server.jobs.admission import Admission
+from restr.server.jobs.deadline import Deadline
+from restr.server.jobs.engine import BoundImage, EncodeJob, JobResult, SegmentJob
+from restr.server.jobs.helpers import Helpers
+from restr.server.jobs.kept_images import ImageStore, KeptImages, SharedImages, StoredImage
+from restr.server.jobs.models import ServedModel
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, draining, quoted
 from restr.server.schemas import Question
 from restr.server.settings import ServerSettings
-from restr.server.work import answers
-from restr.server.work.admission import Admission
-from restr.server.work.deadline import Deadline
-from restr.server.work.engine import BoundImage, EncodeJob, JobResult, SegmentJob
-from restr.server.work.helpers import Helpers
-from restr.server.work.kept_images import ImageStore, KeptImages, SharedImages, StoredImage
-from restr.server.work.models import ServedModel
 
 _logger = logging.getLogger("restr.server")
 

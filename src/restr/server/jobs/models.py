@@ -11,11 +11,11 @@ import numpy as np
 from restr.errors import RestrError
 from restr.inference.locate import model_folder
 from restr.inference.segmenter import Segmenter
+from restr.server.jobs.admission import Admission
+from restr.server.jobs.engine import InferenceEngine
 from restr.server.metrics import Metrics
 from restr.server.schemas import Models, Scoring
 from restr.server.settings import ServerSettings
-from restr.server.work.admission import Admission
-from restr.server.work.engine import InferenceEngine
 
 _logger = logging.getLogger("restr.server")
 
