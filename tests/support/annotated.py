@@ -166,15 +166,20 @@ NUMBERS = [
 ]
 
 
-def after_an_accident(content: bytes, rng: random.Random) -> bytes:
-    """A file cut off, with some bytes changed or gone or twice, or with a number replaced by something else."""
+def after_an_accident(
+    content: bytes, rng: random.Random, *, piece: int = 30, changes: int = 4, numbers: bool = True
+) -> bytes:
+    """A file cut off, with fewer than ``changes`` bytes changed, or with less than ``piece`` bytes gone or twice.
+
+    numbers: also files, a third of all, with a number replaced by something else.
+    """
     data = bytearray(content)
-    at, length = rng.randrange(len(data)), rng.randrange(1, 30)
-    match rng.randrange(6):
+    at, length = rng.randrange(len(data)), rng.randrange(1, piece)
+    match rng.randrange(6 if numbers else 4):
         case 0:
             del data[at:]
         case 1:
-            for _ in range(rng.randrange(1, 4)):
+            for _ in range(rng.randrange(1, changes)):
                 data[rng.randrange(len(data))] = rng.randrange(256)
         case 2:
             del data[at : at + length]

@@ -133,8 +133,8 @@ class Result:
         """The probabilities as a picture of mode "L": 255 where the model is certain."""
         return Image.fromarray(np.rint(self.prob * 255).astype(np.uint8))
 
-    def to_dict(self) -> dict[str, Any]:
-        """The result in JSON's types: text, found, presence, score, box, area, size [H, W], threshold, run lengths."""
+    def summary(self) -> dict[str, Any]:
+        """The result without its mask, in JSON's types: text, found, presence, score, box, area."""
         return {
             "text": self.text,
             "found": self.found,
@@ -142,6 +142,12 @@ class Result:
             "score": round(self.score, 4),
             "box": list(self.box) if self.box else None,
             "area": self.area,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """``summary`` with size [H, W], threshold and run lengths, and the attention if it was recorded."""
+        return {
+            **self.summary(),
             "size": [int(side) for side in self.mask.shape],
             "threshold": self.threshold,
             "rle": self.rle,

@@ -14,6 +14,7 @@ from PIL import Image
 
 import everyday_layout
 import layouts
+from annotated import after_an_accident
 from layouts import LEFT, MIDDLE, NAMES, SIZE
 from restr.errors import DatasetError
 from restr.formats.catalog import OWN_LAYOUTS, PUBLISHED_LAYOUTS, open_dataset
@@ -159,23 +160,6 @@ def test_pickles_of_python_2_and_of_numpy(tmp_path: Path) -> None:
     assert found["id"] == 5 and found["box"].tolist() == [0, 1, 2, 3]
 
 
-def mutated(content: bytes, rng: random.Random) -> bytes:
-    """A file after an accident: cut off, some bytes changed, a piece taken out, or a piece twice."""
-    data = bytearray(content)
-    at, length = rng.randrange(len(data)), rng.randrange(1, 40)
-    match rng.randrange(4):
-        case 0:
-            del data[at:]
-        case 1:
-            for _ in range(rng.randrange(1, 6)):
-                data[rng.randrange(len(data))] = rng.randrange(256)
-        case 2:
-            del data[at : at + length]
-        case _:
-            data[at:at] = data[at : at + length]
-    return bytes(data)
-
-
 def damage(spec: str, root: Path, rounds: int, seed: int) -> int:
     """Read a dataset with one of its files damaged, ``rounds`` times; returns how often it was refused."""
     LAYOUTS[spec][0](root)
@@ -184,7 +168,7 @@ def damage(spec: str, root: Path, rounds: int, seed: int) -> int:
     for _ in range(rounds):
         path = rng.choice(files)
         content = path.read_bytes()
-        path.write_bytes(mutated(content, rng))
+        path.write_bytes(after_an_accident(content, rng, piece=40, changes=6, numbers=False))
         try:
             for sample in open_dataset(spec, root):
                 assert sample.mask.shape == sample.image.shape[:2]

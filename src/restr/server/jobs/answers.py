@@ -12,14 +12,7 @@ from restr.inference.result import Result
 
 def found_document(result: Result, formats: Sequence[str], *, words: bool) -> dict[str, Any]:
     """A ``schemas.Found`` document. words: whether to add each word's weight; null if the model cannot tell."""
-    document: dict[str, Any] = {
-        "text": result.text,
-        "found": result.found,
-        "presence": None if result.presence is None else round(result.presence, 4),
-        "score": round(result.score, 4),
-        "box": list(result.box) if result.box else None,
-        "area": result.area,
-    }
+    document = result.summary()
     for form in formats:
         if form in PICTURE_ANSWERS:
             document[form] = base64.b64encode(picture(result, form)).decode("ascii")
