@@ -18,7 +18,6 @@ from restr.server.intake.trailing_data import check_whole
 from restr.server.problems import Problem
 
 # Recognised by the first bytes of the data, not by a declared type. Pillow's other decoders never see the data.
-_KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 TAKEN = "JPEG, PNG, WebP, GIF or BMP"
 BASE64_OVERHEAD = 2**16  # of a JSON body beside its image
 LONGEST_SIDE = 30_000
