@@ -13,9 +13,10 @@ import json
 import math
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,17 +25,12 @@ from restr.data.sample import Sample, SampleSource
 from restr.evaluation.evaluate import Record, measure_image
 from restr.evaluation.protocol import PROTOCOLS
 from restr.evaluation.samples import open_samples
+from restr.evaluation.sizes import LARGEST_BIN, SIZES, size_bin
 from restr.inference.locate import model_folder
 from restr.masks import rle_decode
 from restr.metrics import boundary_intersection_and_union, ratio_interval
 
-SMALL, MEDIUM = 0.02, 0.10  # shares of the picture
-BINS: dict[str, Callable[[float], bool]] = {
-    "all": lambda share: True,
-    "under 2%": lambda share: share < SMALL,
-    "2 to 10%": lambda share: SMALL <= share < MEDIUM,
-    "over 10%": lambda share: share >= MEDIUM,
-}
+SMALL = next(iter(SIZES.values()))
 THIN = 3.0  # pixels of the thin border; 2% of the diagonal, as usual, covers a small thing wholly
 
 
@@ -58,14 +54,14 @@ def chosen_groups(samples: SampleSource) -> list[list[Sample]]:
     return [group for group in groups if any(0 < sample.mask.mean() < SMALL for sample in group)]
 
 
-def read_lines(path: Path) -> list[dict]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
     """The complete lines of ``records.jsonl``; none if it does not exist."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
-def measure(options: Namespace, groups: Sequence[Sequence[Sample]]) -> list[dict]:
+def measure(options: Namespace, groups: Sequence[Sequence[Sample]]) -> list[dict[str, Any]]:
     """The lines of all samples; those of finished photographs are read, the others measured and written."""
     path = options.out / "records.jsonl"
     lines = read_lines(path)
@@ -86,20 +82,26 @@ def measure(options: Namespace, groups: Sequence[Sequence[Sample]]) -> list[dict
     return lines
 
 
-def line_of(record: Record, sample: Sample) -> dict:
+def line_of(record: Record, sample: Sample) -> dict[str, Any]:
     """A record with the share of the picture that the target covers, and the IoU of thin borders."""
     diagonal = math.hypot(*sample.mask.shape)
     shared, union = boundary_intersection_and_union(rle_decode(record.prediction), sample.mask, width=THIN / diagonal)
     return asdict(record) | {"share": float(sample.mask.mean()), "thin": shared / union if union else 1.0}
 
 
-def table(lines: Sequence[Mapping]) -> list[str]:
+def by_size(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """All lines, and those of each size that there is."""
+    names = [size_bin(line["share"]) for line in lines]
+    parts = {
+        name: [line for line, own in zip(lines, names, strict=True) if own == name] for name in (*SIZES, LARGEST_BIN)
+    }
+    return {name: some for name, some in {"all": list(lines), **parts}.items() if some}
+
+
+def table(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     """Rows of Markdown: n, oIoU, mIoU, boundary IoU and that of thin borders, in percent, by size."""
     rows = ["| thing | n | oIoU | mIoU | boundary IoU | of 3 pixels |", "|---|---:|---:|---:|---:|---:|"]
-    for name, belongs in BINS.items():
-        some = [line for line in lines if belongs(line["share"])]
-        if not some:
-            continue
+    for name, some in by_size(lines).items():
         overall = sum(line["intersection"] for line in some) / max(1, sum(line["union"] for line in some))
         means = [float(np.mean([line[key] for line in some])) for key in ("iou", "boundary_iou", "thin")]
         rows.append(
@@ -108,14 +110,11 @@ def table(lines: Sequence[Mapping]) -> list[str]:
     return rows
 
 
-def differences(lines: Sequence[Mapping], others: Sequence[Mapping]) -> list[str]:
+def differences(lines: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[str]:
     """Rows of Markdown: the mean gain over ``others`` in IoU and boundary IoU, with 95% intervals over photographs."""
     before = {line["id"]: line for line in others}
     rows = ["| thing | n | mIoU | boundary IoU | of 3 pixels |", "|---|---:|---:|---:|---:|"]
-    for name, belongs in BINS.items():
-        some = [line for line in lines if belongs(line["share"]) and line["id"] in before]
-        if not some:
-            continue
+    for name, some in by_size([line for line in lines if line["id"] in before]).items():
         cells = []
         for key in ("iou", "boundary_iou", "thin"):
             gains = [line[key] - before[line["id"]][key] for line in some]
