@@ -31,6 +31,7 @@ from restr.masks import rle_decode
 from restr.metrics import boundary_intersection_and_union, ratio_interval
 
 SMALL = next(iter(SIZES.values()))
+FOUND = 0.5
 THIN = 3.0  # pixels of the thin border; 2% of the diagonal, as usual, covers a small thing wholly
 
 
@@ -114,7 +115,9 @@ def differences(lines: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str
     """Rows of Markdown: the mean gain over ``others`` in IoU and boundary IoU, with 95% intervals over photographs."""
     before = {line["id"]: line for line in others}
     rows = ["| thing | n | mIoU | boundary IoU | of 3 pixels |", "|---|---:|---:|---:|---:|"]
-    for name, some in by_size([line for line in lines if line["id"] in before]).items():
+    shared = [line for line in lines if line["id"] in before]
+    both = [line for line in shared if min(line["iou"], before[line["id"]]["iou"]) >= FOUND]
+    for name, some in (by_size(shared) | ({"found by both (IoU 0.5)": both} if both else {})).items():
         cells = []
         for key in ("iou", "boundary_iou", "thin"):
             gains = [line[key] - before[line["id"]][key] for line in some]

@@ -38,10 +38,10 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument("--data", required=True, help="what to train on, as for restr eval")
     parser.add_argument("--split", default="train", help="of photos: and everyday:")
     parser.add_argument("--sentences", type=int, default=8000, help="generated sentences to choose from (photos:)")
-    parser.add_argument("--steps", type=int, default=150, help="steps")
-    parser.add_argument("--pictures", type=int, default=2, help="pictures in a step")
-    parser.add_argument("--lr", type=float, default=1e-4, help="highest learning rate")
-    parser.add_argument("--vision-scale", type=float, default=0.5, help="of the learning rate, for the vision encoder")
+    parser.add_argument("--steps", type=int, default=40, help="steps")
+    parser.add_argument("--pictures", type=int, default=4, help="pictures in a step")
+    parser.add_argument("--lr", type=float, default=1e-5, help="highest learning rate")
+    parser.add_argument("--vision-scale", type=float, default=1.0, help="of the learning rate, for the vision encoder")
     parser.add_argument("--sizes", default="256,320,480", help="sides of crops, small and large whole pictures")
     parser.add_argument("--autocast", choices=("off", "bf16"), default="bf16", help="precision of the passes")
     parser.add_argument("--minutes", type=float, default=0, help="stop this call after so long; 0: no limit")
@@ -80,14 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         lr=options.lr,
         vision_lr_scale=options.vision_scale,
         weight_decay=0.05,
-        warmup=min(0.5, 5 / options.steps),
-        final_lr=1.0,  # constant: the averaged weights of any step are those of a shorter run
+        warmup=0.1,
+        schedule="cosine",
         ema=0.98,
         accumulate=options.pictures,
         autocast=options.autocast,
         seed=options.seed,
         log_every=5,
-        save_every=8,
+        save_every=5,
         keep=1,
         max_minutes=options.minutes,
     )

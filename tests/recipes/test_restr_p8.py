@@ -31,7 +31,8 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The recipe's files import each other by their names."""
     monkeypatch.syspath_prepend(str(ROOT / FOLDER))
     yield
-    sys.modules.pop("crops", None)
+    for name in ("crops", "measure"):
+        sys.modules.pop(name, None)
 
 
 def test_from_a_model_to_its_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +71,36 @@ def test_from_a_model_to_its_comparison(tmp_path: Path, capsys: pytest.CaptureFi
     gains = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and gains[2].startswith("| all | 3 |") and " to " in gains[2]
     assert {"share", "thin", "boundary_iou"} <= json.loads(lines[0]).keys()
+
+
+def test_the_sheet_shows_gains_and_losses(tmp_path: Path) -> None:
+    outlines = load_script(f"{FOLDER}/outlines.py")
+    samples = list(scene())
+    square = samples[0].mask
+    grown = np.roll(square, 1, 0) | square
+    for name, masks in {"one": (square, grown), "two": (grown, square)}.items():
+        lines = [
+            {
+                "id": f"{place}",
+                "image_id": f"{place}",
+                "text": "it",
+                "share": 0.01,
+                "iou": 0.9,
+                "thin": float(mask is square),
+            }
+            | {"prediction": rle_encode(mask)}
+            for place, mask in enumerate(masks)
+        ]
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    first, second = (
+        {line["id"]: line for line in outlines.read_lines(tmp_path / name / "records.jsonl")} for name in ("one", "two")
+    )
+    assert outlines.chosen(first, second, 3) == (["1"], ["0"])
+    drawn = np.asarray(outlines.cell(square, (square, np.zeros_like(square))))
+    colours = {tuple(colour) for colour in drawn.reshape(-1, 3)}
+    assert colours == {outlines.PAPER, outlines.SHAPE, outlines.COLOURS["first"]}
+    assert tuple(drawn[outlines.CELL // 2, outlines.CELL // 2]) == outlines.SHAPE  # inside the outline
 
 
 def written(folder: Path) -> str:
