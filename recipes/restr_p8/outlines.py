@@ -45,15 +45,20 @@ def cell(truth: np.ndarray, masks: Sequence[np.ndarray]) -> Image.Image:
     side = int(1.5 * max(np.ptp(rows), np.ptp(columns)) + 8)
     top, left = (int((line[0] + line[-1] - side) // 2) for line in (rows, columns))
     picture = Image.new("RGB", (CELL, CELL), PAPER)
-    for mask, colour in ((truth, SHAPE), *zip(masks, COLOURS.values(), strict=True)):
+
+    def enlarged(mask: np.ndarray) -> np.ndarray:
         grey = Image.fromarray(mask.astype(np.uint8) * 255).crop((left, top, left + side, top + side))
-        large = np.asarray(grey.resize((CELL, CELL), Image.Resampling.BICUBIC)) > 127
-        line = large
-        if mask is not truth:
-            inner = np.pad(large, 2)
-            inner = np.all([inner[2 + y :, 2 + x :][:CELL, :CELL] for y in (-2, 0, 2) for x in (-2, 0, 2)], axis=0)
-            line = large & ~inner
-        picture.paste(colour, mask=Image.fromarray(line.astype(np.uint8) * 255))
+        return np.asarray(grey.resize((CELL, CELL), Image.Resampling.BICUBIC)) > 127
+
+    def paint(where: np.ndarray, colour: tuple[int, int, int]) -> None:
+        picture.paste(colour, mask=Image.fromarray(where.astype(np.uint8) * 255))
+
+    paint(enlarged(truth), SHAPE)
+    for mask, colour in zip(masks, COLOURS.values(), strict=True):
+        large = enlarged(mask)
+        around = np.pad(large, 2)
+        inner = np.all([around[2 + y :, 2 + x :][:CELL, :CELL] for y in (-2, 0, 2) for x in (-2, 0, 2)], axis=0)
+        paint(large & ~inner, colour)
     return picture
 
 

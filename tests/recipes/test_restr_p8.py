@@ -51,9 +51,7 @@ def test_from_a_model_to_its_comparison(tmp_path: Path, capsys: pytest.CaptureFi
         assert train.main([*options, *arguments]) == 0
         after, words = load_pretrained(run / "model")
         assert len(words) == len(WORDS) and after.config == load_pretrained(tmp_path / model)[0].config
-        first, second = (
-            {n: v for n, v in each.state_dict().items()} for each in (load_pretrained(tmp_path / model)[0], after)
-        )
+        first, second = (dict(each.state_dict().items()) for each in (load_pretrained(tmp_path / model)[0], after))
         changed = {name.split(".")[0] for name in first if not torch.equal(first[name], second[name])}
         assert changed == {"vision", "fusion", "decoder"}
 
