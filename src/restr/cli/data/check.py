@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from restr.cli.check_files import write_check
 from restr.cli.options import DatasetOptions, parse_options
+
+if TYPE_CHECKING:
+    from restr.data.dataset import IndexedSamples
 
 _LISTED = 20  # bad annotations to print; the report has all
 
@@ -17,7 +21,8 @@ class Check(DatasetOptions):
     """Count a dataset's splits and find what is wrong with them: missing pictures, empty masks, sizes that differ,
     turned pictures, splits that share pictures (by name and by look), sentences that name two things or are not
     English, annotations that cannot be read. Annotations that mark no region, such as key points, are counted, but are
-    not problems.
+    not problems. A published benchmark is compared with its published size, split by split: what is missing is a
+    problem too.
 
     Writes check.html, with thumbnails, and check.json. The exit code is 1 if there are problems.
 
@@ -34,9 +39,15 @@ def main(arguments: Sequence[str]) -> int:
     from restr.data.entries.left_out import BAD, summary
     from restr.inspection.check import PROBLEM_KINDS
 
-    report = write_check(settings.open(), settings.data, settings.out)
+    samples = settings.open()
+    report = write_check(samples, settings.data, settings.out)
     for split, values in report.splits.items():
-        print(f"{split or 'all'}: {values['pictures']:,.0f} pictures, {values['expressions']:,.0f} expressions")
+        unusable = f", {values['unusable']:,.0f} of them unusable" if values["unusable"] else ""
+        print(
+            f"{split or 'all'}: {values['pictures']:,.0f} pictures, {values['expressions']:,.0f} expressions{unusable}"
+        )
+    for line in _completeness(samples, settings):
+        print(line)
     for kind, count in report.counts().items():
         print(f"  {count:6,}  {kind}: {PROBLEM_KINDS[kind]}")
     for problem in [each for each in report.problems if each.kind == BAD][:_LISTED]:
@@ -46,3 +57,24 @@ def main(arguments: Sequence[str]) -> int:
     found = f"{len(report.problems):,} problems" if report.problems else "no problems"
     print(f"{found}; {settings.out / 'check.html'}")
     return 1 if report.problems else 0
+
+
+def _completeness(samples: IndexedSamples, settings: Check) -> list[str]:
+    """Whether a published benchmark is complete, in lines to print; none for data of one's own."""
+    from restr.published.completeness import benchmark_of, sizes_of_copy
+
+    name = benchmark_of(settings.data)
+    sizes = sizes_of_copy(samples, settings.data)
+    if not sizes:
+        return [f"{name}: no published size is known, so nothing says whether it is complete"] if name else []
+    wrong = any(each.differences() for each in sizes)
+    lines = [f"{name} is {'not complete' if wrong else 'complete, as published'}"]
+    for each in sizes:
+        told = "; ".join(each.differences()) or each.agreements()
+        lines.append(f"  {each.split or 'all splits'}: {told}")
+    if wrong:
+        dataset = name.partition(":")[0]
+        lines.append(
+            f"  next: restr data prepare {dataset} --root {settings.root} says which files are missing or differ"
+        )
+    return lines
