@@ -79,7 +79,8 @@ def test_an_option_is_a_field_or_an_argument(option: str, known: bool) -> None:
 
 
 def test_markdown_leaves_the_formulas_alone() -> None:
-    """GitHub's Markdown may take a backslash before punctuation away, and read _ after punctuation as emphasis."""
+    """GitHub's Markdown may take a backslash before punctuation away, and read _ after punctuation as emphasis
+    and ](...) as a link."""
     formulas = list(equations_page.formulas(TEXT))
     assert len(formulas) > 50
-    assert [each for each in formulas if re.search(r"\\[^A-Za-z]|[^A-Za-z0-9]_|\*|(?<!\\)\|", each)] == []
+    assert [each for each in formulas if re.search(r"\\[^A-Za-z]|[^A-Za-z0-9]_|\*|(?<!\\)\||\]\(", each)] == []

@@ -23,7 +23,7 @@ from restr.text.words import find_words, normal
 
 _BITS = np.array([byte.bit_count() for byte in range(256)], np.int16)
 _LETTERS = re.compile(r"[^\W\d_]+")
-_LONGEST = 20  # words of an expression that the model reads
+_LONGEST = 20  # words of an expression that the paper's model reads; the bundled one reads 30
 _NEAR = 4  # of 64 bits: two pictures count as the same if at most this many differ
 _FOREIGN = 0.5  # the share of unknown words from which an expression of at least three words is reported
 
@@ -47,7 +47,7 @@ PROBLEM_KINDS = {
     "duplicate": "a split has the same picture under two names",
     "same sentence": "one sentence names two different regions of a picture",
     "no words": "the expression holds no letters",
-    "too long": f"the expression has more than {_LONGEST} words; the rest is not read",
+    "too long": f"the expression has more than {_LONGEST} words; the paper's model does not read the rest",
     "not English": "most of its words are unknown, or its letters are not Latin",
     "turned": "EXIF data turns the picture; do its masks know?",
 }
