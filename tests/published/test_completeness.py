@@ -65,7 +65,9 @@ def test_what_cannot_be_used_is_counted_apart(
     (tmp_path / "train2014" / layouts.NAMES[0]).write_bytes(b"no picture")
     status, printed, report = checked(tmp_path, capsys)
     assert status == 1 and report["complete"] is True
-    assert "train: 1 pictures, 2 expressions, 2 of them unusable" in printed
+    assert "train: 1 pictures, 2 expressions, 2 unusable" in printed
+    assert "refcoco:unc is complete, as published, but 3 expressions are unusable" in printed
+    assert f"restr data prepare refcoco --root {tmp_path}" in printed
     assert {split: values["unusable"] for split, values in report["splits"].items()} == {
         "train": 2,
         "val": 1,

@@ -42,11 +42,10 @@ def main(arguments: Sequence[str]) -> int:
     samples = settings.open()
     report = write_check(samples, settings.data, settings.out)
     for split, values in report.splits.items():
-        unusable = f", {values['unusable']:,.0f} of them unusable" if values["unusable"] else ""
-        print(
-            f"{split or 'all'}: {values['pictures']:,.0f} pictures, {values['expressions']:,.0f} expressions{unusable}"
-        )
-    for line in _completeness(samples, settings):
+        counts = f"{values['pictures']:,.0f} pictures, {values['expressions']:,.0f} expressions"
+        print(f"{split or 'all'}: {counts}" + (f", {values['unusable']:,.0f} unusable" if values["unusable"] else ""))
+    unusable = sum(int(values["unusable"]) for values in report.splits.values())
+    for line in _completeness(samples, settings, unusable):
         print(line)
     for kind, count in report.counts().items():
         print(f"  {count:6,}  {kind}: {PROBLEM_KINDS[kind]}")
@@ -59,8 +58,11 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if report.problems else 0
 
 
-def _completeness(samples: IndexedSamples, settings: Check) -> list[str]:
-    """Whether a published benchmark is complete, in lines to print; none for data of one's own."""
+def _completeness(samples: IndexedSamples, settings: Check, unusable: int) -> list[str]:
+    """Whether a published benchmark is complete, in lines to print; none for data of one's own.
+
+    unusable: sentences that are there and cannot be used, which is told apart.
+    """
     from restr.published.completeness import benchmark_of, sizes_of_copy
 
     name = benchmark_of(settings.data)
@@ -68,11 +70,12 @@ def _completeness(samples: IndexedSamples, settings: Check) -> list[str]:
     if not sizes:
         return [f"{name}: no published size is known, so nothing says whether it is complete"] if name else []
     wrong = any(each.differences() for each in sizes)
-    lines = [f"{name} is {'not complete' if wrong else 'complete, as published'}"]
+    but = f", but {unusable:,} expressions are unusable: pictures or masks, see below" if unusable else ""
+    lines = [f"{name} is {'not complete' if wrong else 'complete, as published'}{but}"]
     for each in sizes:
         told = "; ".join(each.differences()) or each.agreements()
         lines.append(f"  {each.split or 'all splits'}: {told}")
-    if wrong:
+    if wrong or unusable:
         dataset = name.partition(":")[0]
         lines.append(
             f"  next: restr data prepare {dataset} --root {settings.root} says which files are missing or differ"
