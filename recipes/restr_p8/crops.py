@@ -76,10 +76,10 @@ class Views:
         height, width = samples[0].mask.shape
         scale = self.framing.size / max(height, width)
         side = min(round(self.crop / scale), height, width)
-        shown = (max(GRID, round(side * scale / GRID) * GRID),) * 2
+        shown = max(GRID, round(side * scale / GRID) * GRID)
         sayable = [sample for sample in samples if sample.kind in TRUE_IN_A_CROP and sample.mask.any()]
         for sample in sayable:
-            (top, bottom), (left, right) = (_ends(sample.mask.any(axis)) for axis in (1, 0))
+            (top, bottom), (left, right) = (_ends(sample.mask, axis) for axis in (1, 0))
             if max(bottom - top, right - left) > side:
                 continue
             view = View(
@@ -87,7 +87,7 @@ class Views:
                 int(rng.integers(max(0, right - side), min(left, width - side) + 1)),
                 side,
                 side,
-                shown,
+                (shown, shown),
             )
             inside = [each for each in sayable if _share_in(view, each) == 1]
             outside = [each for each in sayable if _share_in(view, each) == 0]
@@ -114,8 +114,9 @@ def whole_view(size: tuple[int, ...], longest: int) -> View:
     return View(0, 0, height, width, (shown[0], shown[1]))
 
 
-def _ends(line: np.ndarray) -> tuple[int, int]:
-    places = np.flatnonzero(line)
+def _ends(mask: np.ndarray, axis: int) -> tuple[int, int]:
+    """Where a mask begins and ends: its rows (axis 1) or its columns (axis 0)."""
+    places = np.flatnonzero(mask.any(axis))
     return int(places[0]), int(places[-1]) + 1
 
 
@@ -125,5 +126,5 @@ def _share_in(view: View, sample: Sample) -> float:
 
 def _half_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A mask (H W) at ``size``: float32 in [0, 1], the share of each pixel."""
-    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size[::-1], Image.Resampling.BOX)
+    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize((size[1], size[0]), Image.Resampling.BOX)
     return np.asarray(grey, np.float32) / 255

@@ -25,12 +25,12 @@ from restr.data.sample import Sample, SampleSource
 from restr.evaluation.evaluate import Record, measure_image
 from restr.evaluation.protocol import PROTOCOLS
 from restr.evaluation.samples import open_samples
-from restr.evaluation.sizes import LARGEST_BIN, SIZES, size_bin
+from restr.evaluation.sizes import LARGEST_BIN, SIZE_BINS, size_bin
 from restr.inference.locate import model_folder
 from restr.masks import rle_decode
 from restr.metrics import boundary_intersection_and_union, ratio_interval
 
-SMALL = next(iter(SIZES.values()))
+SMALL = next(iter(SIZE_BINS.values()))
 FOUND = 0.5
 THIN = 3.0  # pixels of the thin border; 2% of the diagonal, as usual, covers a small thing wholly
 
@@ -94,7 +94,8 @@ def by_size(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, A
     """All lines, and those of each size that there is."""
     names = [size_bin(line["share"]) for line in lines]
     parts = {
-        name: [line for line, own in zip(lines, names, strict=True) if own == name] for name in (*SIZES, LARGEST_BIN)
+        name: [line for line, own in zip(lines, names, strict=True) if own == name]
+        for name in (*SIZE_BINS, LARGEST_BIN)
     }
     return {name: some for name, some in {"all": list(lines), **parts}.items() if some}
 

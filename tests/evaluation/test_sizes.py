@@ -12,10 +12,10 @@ from restr.data.sample import Sample
 from restr.evaluation.evaluate import Record, measure_mask
 from restr.evaluation.protocol import PROTOCOLS
 from restr.evaluation.reports.report import evaluation_table
-from restr.evaluation.sizes import LARGEST_BIN, SIZES, measures_by_size, size_bin
+from restr.evaluation.sizes import LARGEST_BIN, SIZE_BINS, measures_by_size, size_bin
 from restr.metrics import SegmentationMetrics
 
-SMALL, MEDIUM = SIZES
+SMALL, MEDIUM = SIZE_BINS
 
 
 def sample(side: int, name: str) -> Sample:
@@ -49,7 +49,7 @@ def test_bins_have_the_measures_of_their_own_records():
 
 def test_the_order_of_records_does_not_change_the_bins():
     records = [record(50, 50), record(20, 20), record(10, 10)]
-    assert list(measures_by_size(records, SegmentationMetrics())) == [*SIZES, LARGEST_BIN]
+    assert list(measures_by_size(records, SegmentationMetrics())) == [*SIZE_BINS, LARGEST_BIN]
 
 
 def test_an_evaluation_reports_sizes_with_boundary_iou():

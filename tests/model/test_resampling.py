@@ -113,6 +113,8 @@ def test_a_head_is_fitted_to_pictures_only() -> None:
     other = build_model(flat, seed=0)
     with pytest.raises(ConfigError, match="coarse_to_fine"):
         fit_head(other, other, [])
+    with pytest.raises(ConfigError, match="coarse_to_fine"):
+        list(features_before_head(other, image_and_enlarged()[0], IDS))
 
 
 @torch.no_grad()
@@ -120,10 +122,11 @@ def test_features_before_the_head_are_what_it_reads() -> None:
     model = model_of()
     image, _ = image_and_enlarged()
     found = list(features_before_head(model, image, IDS))
+    head = model.decoder.get_submodule("head")
     assert len(found) == len(IDS)
     logits = answer(model, image).logits
-    torch.testing.assert_close(model.decoder.head(torch.cat(found)).permute(0, 3, 1, 2), logits, atol=1e-4, rtol=1e-4)
-    assert not model.decoder.head._forward_pre_hooks
+    torch.testing.assert_close(head(torch.cat(found)).permute(0, 3, 1, 2), logits, atol=1e-4, rtol=1e-4)
+    assert not head._forward_pre_hooks
 
 
 def test_a_decoder_without_head_stays_as_it_is() -> None:

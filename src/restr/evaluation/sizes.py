@@ -10,7 +10,7 @@ import numpy as np
 
 from restr.metrics import SegmentationMetrics
 
-SIZES = {"under 2% of the picture": 0.02, "2 to 10%": 0.10}  # bins of the share that a mask covers, and their ends
+SIZE_BINS = {"under 2% of the picture": 0.02, "2 to 10%": 0.10}  # bins of the share that a mask covers, and their ends
 LARGEST_BIN = "over 10%"
 
 
@@ -45,7 +45,7 @@ class Sized(Protocol):
 
 def size_bin(share: float) -> str:
     """The bin of a mask that covers ``share`` of its picture; a share at an edge belongs to the larger bin."""
-    return next((name for name, end in SIZES.items() if share < end), LARGEST_BIN)
+    return next((name for name, end in SIZE_BINS.items() if share < end), LARGEST_BIN)
 
 
 def measures_by_size(records: Iterable[Sized], metrics: SegmentationMetrics) -> dict[str, dict[str, float]]:
@@ -62,6 +62,6 @@ def measures_by_size(records: Iterable[Sized], metrics: SegmentationMetrics) -> 
     measured = metrics.compute_by_kind()
     return {
         name: measured[name] | {"boundary_iou": float(np.mean(borders[name]))}
-        for name in (*SIZES, LARGEST_BIN)
+        for name in (*SIZE_BINS, LARGEST_BIN)
         if name in measured
     }

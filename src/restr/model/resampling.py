@@ -18,14 +18,14 @@ from restr.model.restr import ReSTR
 from restr.model.weights import load_state
 from restr.nn.patches import resample_patch_embedding, resize_positions
 
-Attention = Literal["full", "windowed"]
-Rule = Literal["enlarged", "flexivit"]
+AttentionKind = Literal["full", "windowed"]
+ResamplingRule = Literal["enlarged", "flexivit"]
 
 _LEAST_WEIGHT = 0.01  # of a pixel whose probability is 0 or 1, beside at most 0.25 where it is 1/2
 
 
 def config_with_patch(
-    config: ModelConfig, patch: int, *, vision: Attention | None = None, fusion: Attention | None = None
+    config: ModelConfig, patch: int, *, vision: AttentionKind | None = None, fusion: AttentionKind | None = None
 ) -> ModelConfig:
     """The config with another patch; the grid of the position embedding grows or shrinks with it.
 
@@ -51,7 +51,7 @@ def config_with_patch(
     )
 
 
-def resample_patches(model: ReSTR, config: ModelConfig, *, rule: Rule = "enlarged") -> ReSTR:
+def resample_patches(model: ReSTR, config: ModelConfig, *, rule: ResamplingRule = "enlarged") -> ReSTR:
     """A model of ``config`` with the weights of ``model``, fitted to its patch size; in eval mode.
 
     config: of ``config_with_patch``, or of the same parts otherwise. Patch embedding and positions are resampled; the
@@ -162,7 +162,10 @@ def fit_head(
 def features_before_head(model: ReSTR, image: Tensor, ids: Tensor) -> Iterator[Tensor]:
     """The features that the decoder's head reads, (1 H W c), sentence by sentence. image (1 3 H W), ids (t l)."""
     found: list[Tensor] = []
-    hook = model.decoder.head.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+    decoder = model.decoder
+    if not isinstance(decoder, Decoder):
+        raise ConfigError('only a decoder of kind "coarse_to_fine" has features and a head')
+    hook = decoder.head.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
     try:
         tokens = model.encode_image(image)
         for row in ids:
