@@ -144,8 +144,7 @@ class EvaluationResult:
     images: int
     """The number of images."""
     control: dict[str, float] | None
-    """Measures with each sentence replaced by one for another target of its image; None if the control is off, or if no
-    image has two targets."""
+    """Measures with sentences for another target of the image; None without control, or if no image has two targets."""
     control_paired: dict[str, float] | None
     """Measures of the right sentences on the samples of ``control``."""
     records: tuple[Record, ...]
