@@ -35,12 +35,9 @@ def options_of(path: Path) -> list[list[str]]:
     content = read_settings(path)
     if isinstance(content.get("settings"), Mapping):  # a run's run.json
         content = content["settings"]
-    changes = content.get("set", ())
-    if (
-        not isinstance(changes, (Mapping, list))
-        or isinstance(changes, list)
-        and not all(isinstance(each, str) for each in changes)
-    ):
+    changes = content.get("set", [])
+    listed = isinstance(changes, list) and all(isinstance(each, str) for each in changes)
+    if not listed and not isinstance(changes, Mapping):
         raise ConfigError(f'the settings file {path} has set = {changes!r}; expected a table: fusion.variant = "ime"')
     texts = setting_texts(changes) if isinstance(changes, Mapping) else changes
     others = {name: value for name, value in content.items() if name != "set"}

@@ -210,7 +210,7 @@ class Engine:
         buffers = {name: value for name, value in self.model.named_buffers() if name in kept}
         frozen = {name: value for name, value in self.model.named_parameters() if not value.requires_grad}
         found = {name: value for name, value in (buffers | frozen).items() if ".parametrizations." not in name}
-        return {name: value.detach().cpu() for name, value in distributed.full_tensors(found).items()}
+        return {name: value.detach().cpu().contiguous() for name, value in distributed.full_tensors(found).items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that an exact continuation needs, as full tensors."""
