@@ -42,7 +42,7 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
         ) from error
 
 
-def begin(
+def write_parts(
     folder: Path, config: ModelConfig, words: Vocabulary, frozen: dict[str, Tensor], *, resumed: bool = False
 ) -> None:
     """Write what makes a model of each checkpoint of a run: the config, the words, and the weights that are not trained.

@@ -244,7 +244,7 @@ class Trainer:
             frozen = self.engine.frozen_weights()
             if distributed.is_first():
                 resumed = self.state.step > 0
-                checkpoint.begin(self.folder, self.model.config, self.task.words, frozen, resumed=resumed)
+                checkpoint.write_parts(self.folder, self.model.config, self.task.words, frozen, resumed=resumed)
 
     def _save(self, *, required: bool) -> None:
         with self.meter.paused():
