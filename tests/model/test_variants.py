@@ -118,7 +118,7 @@ CONFIGS: dict[str, Callable[[], ModelConfig]] = {
     "windowed": windowed,
     "released": released,
     "no-decoder": lambda: with_parts(decoder=DecoderConfig(kind="none")),
-    **{name: lambda name=name: shrunk(PRESETS[name]()) for name in PRESETS if name.startswith("restr_base")},
+    **{name: lambda name=name: shrunk(PRESETS[name]()) for name in PRESETS if name.startswith("restr_base_")},
 }
 WINDOWED = {"windowed", "restr_base_p8_windowed"}
 SEES_PADDING = {"attended-padding", "released"}
