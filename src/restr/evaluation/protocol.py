@@ -77,13 +77,12 @@ class EvalProtocol:
         if self.measured_at == "original":
             return image, masks
         size = (image.shape[0], image.shape[1])
-        height, width = framing.input_size(size)
-        inner = framing.content_size(size)
+        height, width = framing.content_size(size)
         framed = []
         for mask in masks:
-            picture = Image.fromarray(mask).resize((inner[1], inner[0]), Image.Resampling.NEAREST)
-            whole = np.zeros((height, width), bool)
-            whole[: inner[0], : inner[1]] = np.asarray(picture)
+            picture = Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST)
+            whole = np.zeros(framing.input_size(size), bool)
+            whole[framing.content(size)] = np.asarray(picture)
             framed.append(whole)
         return framing.fit_image(image), framed
 

@@ -44,7 +44,7 @@ def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
         model = build_model(config)
     load_state(model, dequantise(read_tensors(folder / WEIGHTS)), keep=True)
     model.language.reset_positions()
-    vocabulary = Vocabulary.from_file(folder / VOCABULARY)
+    vocabulary = Vocabulary.from_file(folder / VOCABULARY, config.language)
     if len(vocabulary) != config.language.vocab:
         raise WeightsError(
             f"{folder / VOCABULARY} makes {len(vocabulary)} rows but {CONFIG} says language.vocab {config.language.vocab}; "

@@ -18,7 +18,7 @@ from restr.model.weights import load_pretrained
 from restr.presets import preset
 from restr.text.tokenizer import Tokenizer
 from restr.text.vectors import WordVectors, read_word_vectors
-from restr.text.vocabulary import Vocabulary
+from restr.text.vocabulary import RESERVED, Vocabulary
 
 _MAX_VECTORS = 20_000  # words that are taken from a file of word vectors
 
@@ -55,12 +55,15 @@ class Start:
         if self.vectors:
             vectors = read_word_vectors(self.vectors, most=_MAX_VECTORS, wanted=frozenset(vocabulary.words))
             vocabulary = vectors.vocabulary
+        config = self.config or preset(self.preset)
+        vocabulary = vocabulary.of(config.language)
         config = self.config or preset(self.preset, vocab=len(vocabulary))
         self._check(config, vectors)
         model = build_model(config, seed=seed)
         if vectors is not None:
             with torch.no_grad():
-                model.language.vectors.weight.copy_(torch.from_numpy(vectors.table))
+                model.language.vectors.weight.zero_()
+                model.language.vectors.weight[vocabulary.first_row :] = torch.from_numpy(vectors.table[RESERVED:])
         if self.vision:
             load_vit(model.vision, self.vision)
         return model, vocabulary
