@@ -92,9 +92,9 @@ class Sizes:
             w[last] /= np.float32(self.forward(w, pixels, ids)[0].std())
         return w
 
-    def inputs(self, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def inputs(self) -> tuple[np.ndarray, np.ndarray]:
         """An image (3 H W) and 20 ids, padded on the left, with every special row among them."""
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(1)
         ids = np.zeros(20, np.int64)
         ids[13:] = [4, 3, 1, self.rows - 1, 2, 3, 5]
         return rng.standard_normal((3, self.grid * self.patch, self.grid * self.patch)), ids
