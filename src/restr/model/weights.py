@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from restr.errors import WeightsError
+from restr.errors import WeightsError, why_unreadable
 from restr.files import atomic_path, write_atomically
 from restr.model.build import Unfilled, build_model
 from restr.model.device import limit_threads_after_fork
@@ -96,7 +96,9 @@ def read_untrusted(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a broken or hostile file
-        raise WeightsError(f"{path} cannot be read as plain tensors ({error}); convert it to safetensors") from error
+        raise WeightsError(
+            f"{path} cannot be read as plain tensors ({why_unreadable(error)}); convert it to safetensors"
+        ) from None
     for key in ("model", "state_dict", "teacher"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
