@@ -100,6 +100,8 @@ class EvalProtocol:
         """The conditions of a number, in one sentence that begins with the name."""
         framing = self.framing(own)
         fit = {"longest": "longest side", "letterbox": "letterbox", "square": "stretched to a square"}[framing.fit]
+        if framing.fit == "letterbox" and framing.place == "centre":
+            fit = "letterbox, centred"
         where = "the original size" if self.measured_at == "original" else "the model's size"
         least = self.least_presence(presence)
         empty = "" if least is None else f", empty where presence < {least:g}"
