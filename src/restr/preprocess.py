@@ -17,7 +17,6 @@ from restr.fields import at_least, one_of
 
 ImageSize = tuple[int, int]  # (height, width), in pixels
 Fit = Literal["longest", "letterbox", "square"]
-Place = Literal["corner", "centre"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +31,7 @@ class Framing:
     fit: Fit
     """"longest" scales the longest side and rounds the other to whole patches; "letterbox" pads to a square with the
     mean colour; "square" stretches both sides."""
-    place: Place = "corner"
+    place: Literal["corner", "centre"] = "corner"
     """Where a letterboxed photograph lies: "corner" is the top left, with padding at the right and at the bottom; "centre"
     has padding on both sides, of an odd number of pixels one more after the photograph."""
     mean: tuple[float, float, float]
