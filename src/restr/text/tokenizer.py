@@ -23,8 +23,9 @@ _NO_WORD = re.compile(r"(\W+)")
 class Tokenizer:
     """Splits sentences into words, and turns them into padded rows of ``vocabulary``.
 
-    A literal vocabulary has no corrections: sentences are split literally too, see ``words``. max_words: longer sentences are cut. padding: the side of shorter sentences that is filled with row 0, up to the
-    longest sentence of the batch or, with ``full``, up to ``max_words``.
+    max_words: longer sentences are cut. padding: the side of shorter sentences that is filled with row 0, up to the
+    longest sentence of the batch or, with ``full``, up to ``max_words``. With a literal vocabulary, sentences are split
+    literally too, see ``words``.
     """
 
     def __init__(
