@@ -74,8 +74,6 @@ def test_training_starts_from_vectors_or_from_a_trained_model(data: Path, tmp_pa
         dataset(start, train, val, **others)
     with pytest.raises(ConfigError, match="restr_small's vision encoder is frozen; give its weights"):
         dataset(Start(preset="restr_small"), train, val, **others)
-    with pytest.raises(ConfigError, match="brings its own vision encoder and words"):
-        Start(folder=tmp_path, vision=tmp_path)
 
 
 def test_words_get_the_rows_of_the_config(tmp_path: Path) -> None:

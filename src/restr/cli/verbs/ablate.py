@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from restr.cli.options import ThreadOptions, parse_options
+from restr.cli.options import SettingOptions, ThreadOptions, parse_options
 from restr.errors import ConfigError
 from restr.files import write_atomically
 from restr.training.config import TrainConfig
@@ -21,7 +21,7 @@ _SETTINGS = TrainConfig(steps=1000, lr=1e-3, vision_lr_scale=1.0, schedule="cosi
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Ablate(ThreadOptions):
+class Ablate(SettingOptions, ThreadOptions):
     """Compare variants of the model on your data: mean and spread over seeds, parameters, GMAC and milliseconds.
 
     It can be interrupted at any time; the same command resumes it. OUT/table.md and OUT/table.png grow with every run.
@@ -90,7 +90,7 @@ def ablate(settings: Ablate) -> int:
         raise ConfigError(f"seeds is {settings.seeds}; it must be at least 1")
     results, stopped = run_table(
         chosen,
-        study_of(settings),
+        changed_study(study_of(settings), settings.set),
         settings.out,
         seeds=settings.seeds,
         settings=settings.train,
@@ -122,3 +122,18 @@ def study_of(settings: Ablate) -> Study:
         batch=settings.batch,
         preset_name=settings.preset or "restr_small",
     )
+
+
+def changed_study(study: Study, texts: Sequence[str]) -> Study:
+    """The study with the fields of ``--set`` in the config that its rows change. Raises ``ConfigError``."""
+    from restr.config.settings import parse_settings, with_settings
+
+    if not texts:
+        return study
+    settings = parse_settings(texts)
+    if study.cached and any(path.startswith("vision.") for path in settings):
+        raise ConfigError(
+            f"--set {' '.join(texts)} changes the vision encoder; cached features are of one encoder only"
+        )
+    facts = study.facts | {"set": [f"{path}={text}" for path, text in settings.items()]}
+    return dataclasses.replace(study, config=with_settings(study.config, settings), facts=facts)
