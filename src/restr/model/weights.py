@@ -61,7 +61,7 @@ def _checkpoint_state(path: Path, model: nn.Module) -> dict[str, Tensor]:
     """The state that a checkpoint of a run makes for ``model``, with the weights that the run does not train."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # leaves the optimiser on the disk
-    except Exception as error:  # torch raises many kinds for a broken or hostile file
+    except Exception:  # torch raises many kinds for a broken or hostile file
         raise WeightsError(f"{path} cannot be read; it is damaged, or no checkpoint of a run: take another") from None
     trained = (
         content.get("weights") or content.get("ema") or content.get("model") if isinstance(content, dict) else None
