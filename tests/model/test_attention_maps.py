@@ -11,6 +11,8 @@ from test_variants import CONFIGS, WORDS, images, words
 
 import reference
 from restr.errors import ConfigError
+from restr.inference.backends.base import AttentionOutput
+from restr.inference.explanation import explanations
 from restr.inference.segmenter import Segmenter
 from restr.model.attention_maps import record_attention
 from restr.model.build import build_model
@@ -78,6 +80,18 @@ def test_a_result_explains_itself_if_asked(segmenter: Segmenter) -> None:
     assert found.patches.shape == (2, 10, 16) and found.seed.shape == (2,)  # 40 x 64 pixels in patches of 4
     assert found.strongest() in found.words
     assert asked[0].to_dict()["attention"]["words"] == ["red", "dog"] and "attention" not in plain[0].to_dict()
+
+
+def test_attention_is_cut_out_of_a_centred_letterbox(segmenter: Segmenter) -> None:
+    """The maps show the photograph's patches, wherever it lies in the input."""
+    framing = dataclasses.replace(segmenter.framing, fit="letterbox", place="centre")
+    grids = np.zeros((1, 2, 16 * 16), np.float32)
+    grids.reshape(2, 16, 16)[:, 4:12] = 1  # 32 of 64 rows, from row 16
+    watched = AttentionOutput(None, grids, np.ones((1, 2), np.float32), (16, 16))  # type: ignore[arg-type]
+    for place, seen in (("centre", 1.0), ("corner", 0.5)):
+        placed = dataclasses.replace(framing, place=place)
+        (found,) = explanations(watched, [["red", "dog"]], np.array([[4, 5]]), (40, 80), placed)
+        assert found.patches.shape == (2, 8, 16) and found.patches.mean() == seen
 
 
 def test_the_strip_has_a_picture_a_word(segmenter: Segmenter, tmp_path) -> None:
