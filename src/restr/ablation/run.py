@@ -89,7 +89,8 @@ def _run_row(
     result = trainer.fit()
     if result.stopped is not None:
         return result.stopped
-    scores = evaluate(trainer.load_averaged()) if evaluate else {}
+    model = trainer.load_averaged()
+    scores = (evaluate(model) if evaluate else {}) | (task.seed_attention(model) if task.seed_attention else {})
     write_atomically(folder / SCORES, json.dumps(scores, indent=2) + "\n")
     for path in checkpoint.list_checkpoints(folder):
         path.unlink()  # only the scores are kept: the checkpoints of a table would fill a disk

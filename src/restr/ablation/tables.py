@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,6 +38,14 @@ class Table:
 
     of_vision: bool = False
     """Whether a row changes the vision encoder, so that cached features do not fit it."""
+
+    def only(self, names: Sequence[str]) -> Table:
+        """The table with these rows only. Raises ``ConfigError`` with the known names."""
+        known = {row.name: row for row in self.rows}
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"the table {self.title!r} has no row {name!r}; choose from {', '.join(known)}")
+        return replace(self, rows=tuple(row for row in self.rows if row.name in names))
 
 
 def fusion(**settings: Any) -> Change:
@@ -78,15 +86,17 @@ def windowed(*, window: int, cells: int, vision: bool) -> Change:
     return change
 
 
+_VARIANTS = tuple(Row(name=name.upper(), change=fusion(variant=name)) for name in ("vme", "ime", "cme"))
+_DEPTH, _ROLES = "one block over depth", "one encoder in both roles"
+
 ABLATION_TABLES: dict[str, Table] = {
+    "variants": Table(title="Fusion variants (2 + 2 blocks)", rows=_VARIANTS),
     "fusion": Table(
         title="Fusion encoders (2 + 2 blocks)",
         rows=(
-            Row(name="VME", change=fusion(variant="vme")),
-            Row(name="IME", change=fusion(variant="ime")),
-            Row(name="CME", change=fusion()),
-            Row(name="CME-dagger, one block over depth", change=fusion(sharing="depth")),
-            Row(name="CME-dagger, one encoder in both roles", change=fusion(sharing="encoders")),
+            *_VARIANTS,
+            Row(name=f"CME-dagger, {_DEPTH}", change=fusion(sharing="depth")),
+            Row(name=f"CME-dagger, {_ROLES}", change=fusion(sharing="encoders")),
         ),
     ),
     "lambda": Table(

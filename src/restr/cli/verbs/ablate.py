@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from restr.cli.options import ThreadOptions, parse_options
+from restr.cli.options import RootOptions, ThreadOptions, parse_options
 from restr.errors import ConfigError
 from restr.files import write_atomically
 from restr.training.config import TrainConfig
@@ -21,19 +21,26 @@ _SETTINGS = TrainConfig(steps=1000, lr=1e-3, vision_lr_scale=1.0, schedule="cosi
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Ablate(ThreadOptions):
+class Ablate(RootOptions, ThreadOptions):
     """Compare variants of the model on your data: mean and spread over seeds, parameters, GMAC and milliseconds.
 
-    It can be interrupted at any time; the same command resumes it. OUT/table.md and OUT/table.png grow with every run.
+    On drawn scenes, or as restr train on any dataset. It can be interrupted at any time; the same command resumes it.
+    OUT/table.md and OUT/table.png grow with every run.
 
     Example: restr ablate --table fusion --out runs/fusion --steps 1500
+
+    On RefCOCOg: restr ablate --table paper-3 --data refcocog:google:train --val refcocog:google:val --root DATA
+    --vision vit.npz --vectors glove.txt --batch 8 --out runs/paper-3
     """
 
     out: Path
     """Folder of the table and its runs."""
 
-    table: Literal["fusion", "lambda", "patch-label", "decoder", "patch-size", "attention"] = "fusion"
+    table: Literal["variants", "fusion", "lambda", "patch-label", "decoder", "patch-size", "attention"] = "fusion"
     """Which rows to compare."""
+
+    rows: tuple[str, ...] = ()
+    """Only these rows of the table, by name (default: all)."""
 
     seeds: int = 3
     """Runs of each row, with different seeds."""
@@ -42,16 +49,39 @@ class Ablate(ThreadOptions):
     """Sentences per step."""
 
     preset: str | None = None
-    """The model whose parts the rows change (default: restr_tiny on scenes, restr_small on features)."""
+    """The model whose parts the rows change (default: restr_tiny on scenes, restr_base on a dataset, restr_small on
+    features)."""
+
+    data: str = "generated"
+    """What to train on: "generated" (drawn scenes), or a dataset as for restr eval: NAME[:SPLITTER]:SPLIT, FORM:PATH:SPLIT,
+    photos:DIR or everyday:DIR (their train splits)."""
+
+    val: str | None = None
+    """What to measure on; needed with a dataset. Of photos:DIR and everyday:DIR the val split."""
+
+    model: Path | None = None
+    """A trained model whose vision and language encoders and words all rows start from, instead of a preset."""
+
+    vision: Path | None = None
+    """Weights for the preset's vision encoder: a ViT of timm, DINOv2, Hugging Face or the JAX release."""
+
+    vectors: Path | None = None
+    """Word vectors for the preset: a file of GloVe, word2vec or NumPy."""
+
+    n: int = 20_000
+    """How many sentences to generate for the photographs of --data photos:DIR."""
+
+    validation_samples: int = 512
+    """How many samples of --val to measure on."""
 
     scenes: int = 20_000
-    """Drawn scenes to train on, without --features."""
+    """Drawn scenes to train on, without --data and --features."""
 
     features: Path | None = None
-    """Cached features of photographs (recipes/restr_small, cache.py), instead of drawn scenes."""
+    """Cached features of photographs (recipes/restr_small, cache.py), instead of drawn scenes or --data."""
 
     parts: Path | None = None
-    """The encoder's and words' parts that the features belong to (fetch.py)."""
+    """The encoder's and words' parts that the features belong to (fetch.py), instead of --model."""
 
     sentences: tuple[Path, ...] = ()
     """Training sentences for the features (make_sentences.py)."""
@@ -86,6 +116,8 @@ def ablate(settings: Ablate) -> int:
 
     settings.limit_torch()
     chosen = table(settings.table)
+    if settings.rows:
+        chosen = chosen.only(settings.rows)
     if settings.seeds < 1:
         raise ConfigError(f"seeds is {settings.seeds}; it must be at least 1")
     results, stopped = run_table(
@@ -107,18 +139,61 @@ def ablate(settings: Ablate) -> int:
 
 
 def study_of(settings: Ablate) -> Study:
-    """Drawn scenes, or cached features with the files that belong to them."""
-    from restr.ablation.study import features_study, scenes_study
+    """Drawn scenes, a dataset, or cached features with the files that belong to them."""
+    from restr.ablation.study import scenes_study
 
-    if settings.features is None:
+    if settings.features is not None:
+        return _on_features(settings)
+    if settings.data == "generated":
         return scenes_study(preset_name=settings.preset or "restr_tiny", scenes=settings.scenes, batch=settings.batch)
-    if settings.parts is None or settings.val_sentences is None or not settings.sentences:
-        raise ConfigError("--features needs --parts, --sentences and --val-sentences too; see recipes/restr_small")
+    return _on_dataset(settings)
+
+
+def _on_features(settings: Ablate) -> Study:
+    """Photographs whose vision features are cached."""
+    from restr.ablation.study import features_study
+
+    if (settings.parts is None) == (settings.model is None) or settings.val_sentences is None or not settings.sentences:
+        raise ConfigError(
+            "--features needs --parts or --model, --sentences and --val-sentences too; see recipes/restr_small"
+        )
     return features_study(
         features=settings.features,
         parts=settings.parts,
+        model=settings.model,
         sentences=settings.sentences,
         val_sentences=settings.val_sentences,
         batch=settings.batch,
         preset_name=settings.preset or "restr_small",
+    )
+
+
+def _on_dataset(settings: Ablate) -> Study:
+    """A dataset, as ``restr train`` reads it, or photographs with generated sentences."""
+    from restr.ablation.study import dataset_study
+    from restr.cli.notices import announce
+    from restr.evaluation.samples import open_samples
+    from restr.training.start import Start
+
+    if settings.val is None:
+        raise ConfigError(f"--data {settings.data} needs --val, what to measure on (refcocog:google:val)")
+    train, val = (
+        announce(open_samples(spec, settings.root, split=split, n=n), spec)
+        for spec, split, n in (
+            (settings.data, "train", settings.n),
+            (settings.val, "val", settings.validation_samples),
+        )
+    )
+    return dataset_study(
+        Start(
+            preset=settings.preset or "restr_base",
+            folder=settings.model,
+            vision=settings.vision,
+            vectors=settings.vectors,
+        ),
+        train,
+        val,
+        names=(settings.data, settings.val),
+        batch=settings.batch,
+        measured=settings.validation_samples,
     )
