@@ -48,9 +48,11 @@ def run_table(
     seed, so that an interrupted table is still fair. Raises ``DataError`` if ``folder`` holds an ablation with other
     settings.
     """
-    if table.of_vision and study.cached:
+    changed = [row.name for row in table.rows if row.change(study.config).vision != study.config.vision]
+    if study.cached and changed:
         raise ConfigError(
-            f"the table {table.title!r} changes the vision encoder; cached features are of one encoder only"
+            f"{', '.join(changed)}: these rows of the table {table.title!r} change the vision encoder, and cached features are "
+            "of one encoder only; choose others with --rows"
         )
     folder.mkdir(parents=True, exist_ok=True)
     loss = loss or {}

@@ -153,7 +153,10 @@ def features_study(
     if model is not None:
         start = Start(folder=model)
         base, words = start.build(Vocabulary(()), seed=0)
-        if fingerprint_of(base.vision.state_dict(), (base.config.preprocess, base.config.vision.taps)) != store.fingerprint:
+        if (
+            fingerprint_of(base.vision.state_dict(), (base.config.preprocess, base.config.vision.taps))
+            != store.fingerprint
+        ):
             raise DataError(f"{features} holds features of another vision encoder than {model}'s; cache them again")
         facts |= _given(start, base)
     else:

@@ -120,18 +120,18 @@ class SeedRecorder:
 
     def _sources(self, tokens: Tensor, patches: int) -> Tensor:
         """The source of each token, one-hot (b tokens 4)."""
-        b, l = self.padding.shape
+        b, words = self.padding.shape
         source = torch.full((b, tokens.shape[1]), SOURCES.index("seed"), device=tokens.device)
         source[:, :patches] = SOURCES.index("patches")
-        source[:, patches : patches + l] = torch.where(self.padding, _PADDING, SOURCES.index("words"))
+        source[:, patches : patches + words] = torch.where(self.padding, _PADDING, SOURCES.index("words"))
         return F.one_hot(source, _PADDING + 1).float()
 
     def _enter(self, sources: Tensor, patches: int) -> None:
         """An encoder begins: each token holds itself, except words that come from the encoder before."""
         reached, uniform = sources.clone(), sources.clone()
         if self._patches > 0 and self.fusion.coupled:
-            l = self.padding.shape[1]
-            reached[:, :l], uniform[:, :l] = self._reached[:, -l:], self._uniform[:, -l:]
+            words = self.padding.shape[1]
+            reached[:, :words], uniform[:, :words] = self._reached[:, -words:], self._uniform[:, -words:]
         self._patches, self._reached, self._uniform = patches, reached, uniform
 
 

@@ -25,7 +25,7 @@ class Ablate(RootOptions, ThreadOptions):
     """Compare variants of the model on your data: mean and spread over seeds, parameters, GMAC and milliseconds.
 
     On drawn scenes, or as restr train on any dataset. It can be interrupted at any time; the same command resumes it.
-    OUT/table.md and OUT/table.png grow with every run.
+    OUT/table.md, OUT/table.png and OUT/seed_attention.png grow with every run.
 
     Example: restr ablate --table fusion --out runs/fusion --steps 1500
 
@@ -36,7 +36,18 @@ class Ablate(RootOptions, ThreadOptions):
     out: Path
     """Folder of the table and its runs."""
 
-    table: Literal["variants", "fusion", "lambda", "patch-label", "decoder", "patch-size", "attention"] = "fusion"
+    table: Literal[
+        "variants",
+        "fusion",
+        "sharing",
+        "lambda",
+        "patch-label",
+        "decoder",
+        "patch-size",
+        "attention",
+        "paper-3",
+        "paper-4",
+    ] = "fusion"
     """Which rows to compare."""
 
     rows: tuple[str, ...] = ()
@@ -109,6 +120,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def ablate(settings: Ablate) -> int:
     """Run the rest of the table and write it."""
+    from restr.ablation.attention_report import has_seed_attention, plot_seed_attention, seed_attention_table
     from restr.ablation.report import ablation_table, plot_ablation
     from restr.ablation.run import run_table
     from restr.ablation.tables import table
@@ -129,6 +141,9 @@ def ablate(settings: Ablate) -> int:
         loss={name: getattr(settings, name) for name in ("dice_weight", "patch_weight", "patch_share")},
     )
     text = ablation_table(chosen.title, results)
+    if has_seed_attention(results):
+        text += "\n" + seed_attention_table(results)
+        plot_seed_attention(chosen.title, results, settings.out / "seed_attention.png")
     write_atomically(settings.out / "table.md", text)
     plot_ablation(chosen.title, results, settings.out / "table.png")
     print(text)
