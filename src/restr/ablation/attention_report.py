@@ -14,6 +14,7 @@ from restr.report.charts import BLACK, BLUE, DARK_BLUE, GREY, chart_png, open_fi
 from restr.report.tables import markdown_table, percent
 
 _KINDS = ("direct", "effective")
+_LABELS = dict(zip(SOURCES, ("patches", "words", "itself"), strict=True))
 _COLOURS = dict(zip(SOURCES, (GREY, BLUE, DARK_BLUE), strict=True))
 
 
@@ -25,18 +26,21 @@ def has_seed_attention(results: Sequence[RowResult]) -> bool:
 def seed_attention_table(results: Sequence[RowResult]) -> str:
     """Two lines per row in Markdown, in percent: measured, and "all alike": if every token attended to all alike.
 
-    Direct: in blocks that hold the seed. Effective: by attention rollout. The last column is the direct share of patches in
-    each block.
+    Direct: in blocks that hold the seed. Effective: by attention rollout, the last time without what stays with the seed, which
+    depends on the number of blocks. At the end the direct share of patches in each block.
     """
-    heads = ["the seed's attention", *(f"{kind}: {source}" for kind in _KINDS for source in SOURCES)]
+    heads = ["the seed's attention", *(f"{kind}: {_LABELS[source]}" for kind in _KINDS for source in SOURCES)]
+    heads += ["effective: patches of patches and words", "patches by block"]
     rows = []
     for result in (result for result in results if has_seed_attention([result])):
         for label, suffix in ((result.name, ""), ("all alike", "_uniform")):
             columns = [_values(result, f"{kind}{suffix}", source) for kind in _KINDS for source in SOURCES]
+            patches, words = columns[3:5]
+            columns.append([p / (p + w) for p, w in zip(patches, words, strict=True)])
             # what is alike differs only by the lengths of the sentences, which all seeds share
             cells = map(mean_and_deviation, columns) if not suffix else (percent(_mean(each)) for each in columns)
             rows.append([label, *cells, " / ".join(_by_block(result)) if not suffix else ""])
-    return "\n".join(markdown_table([*heads, "patches by block"], rows)) + "\n"
+    return "\n".join(markdown_table(heads, rows)) + "\n"
 
 
 def plot_seed_attention(title: str, results: Sequence[RowResult], target: Path) -> None:
@@ -52,12 +56,14 @@ def plot_seed_attention(title: str, results: Sequence[RowResult], target: Path) 
             left = 0.0
             for source in SOURCES:
                 width = 100 * _mean(_values(result, kind, source))
-                axis.barh(place, width, 0.6, left=left, color=_COLOURS[source], label=source if not place else None)
+                axis.barh(
+                    place, width, 0.6, left=left, color=_COLOURS[source], label=None if place else _LABELS[source]
+                )
                 left += width
             alike = 100 * _mean(_values(result, f"{kind}_uniform", SOURCES[0]))
             axis.plot([alike] * 2, [place - 0.4, place + 0.4], color=BLACK, lw=2, label=_line_label(place))
         axis.set(xlabel=f"{kind} attention of the seed, %", xlim=(0, 100), yticks=range(len(shown)))
-        axis.set_yticklabels([f"{result.name} ({len(result.scores)} seeds)" for result in shown])
+        axis.set_yticklabels([f"{result.name}, {len(result.scores)} seed(s)" for result in shown])
     axes[0].invert_yaxis()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(SOURCES) + 1)
     figure.suptitle(title)
