@@ -79,9 +79,10 @@ def test_vision_weights_are_fitted_to_the_patch_size_of_a_row(data: Path, tmp_pa
     (tmp_path / "glove.txt").write_text("\n".join(f"{word} " + " ".join(["0.5"] * 32) for word in ("the", "circle")))
     made = study(data, Start(vision=tmp_path / "vit.safetensors", vectors=tmp_path / "glove.txt"))
     same, larger = (made.task(change(made.config), 0).model for change in (fusion(), patch(8)))
-    assert torch.equal(same.vision.blocks[0].mlp.fc1.weight, larger.vision.blocks[0].mlp.fc1.weight)
-    assert torch.equal(same.vision.state_dict()["patch_embed.proj.weight"], vit["patch_embed.proj.weight"])
-    assert larger.vision.state_dict()["patch_embed.proj.weight"].shape[-1] == 8
+    name, patches = "blocks.0.mlp.fc1.weight", "patch_embed.proj.weight"
+    fitted = larger.vision.state_dict()
+    assert torch.equal(fitted[name], vit[name]) and fitted[patches].shape[-1] == 8
+    assert torch.equal(same.vision.state_dict()[patches], vit[patches])
     assert (same.language.vectors.weight[-2:] == 0.5).all()
 
 
@@ -103,6 +104,10 @@ def test_the_command_on_a_dataset(data: Path, tmp_path: Path, capsys: pytest.Cap
     assert "| CME | 1 |" in printed and "| mIoU by length |" in printed and "| the seed's attention |" in printed
     assert main(arguments) == 1
     assert "needs --val, what to measure on" in capsys.readouterr().err
+    assert main(["ablate", "--out", str(tmp_path / "other"), "--vision", "vit.npz"]) == 1
+    assert "--vision goes with --data, or --features; leave it out" in capsys.readouterr().err
+    assert main([*arguments, "--features", "x"]) == 1
+    assert "--data goes with a study without --features" in capsys.readouterr().err
 
 
 def cached(folder: Path, model: Path) -> dict[str, Path | tuple[Path, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -36,19 +36,23 @@ class Ablate(RootOptions, ThreadOptions):
     out: Path
     """Folder of the table and its runs."""
 
-    table: Literal[
-        "variants",
-        "fusion",
-        "sharing",
-        "lambda",
-        "patch-label",
-        "decoder",
-        "patch-size",
-        "attention",
-        "paper-3",
-        "paper-4",
+    table: Annotated[
+        Literal[
+            "variants",
+            "fusion",
+            "sharing",
+            "lambda",
+            "patch-label",
+            "decoder",
+            "patch-size",
+            "attention",
+            "paper-3",
+            "paper-4",
+        ],
+        tyro.conf.arg(metavar="NAME"),
     ] = "fusion"
-    """Which rows to compare."""
+    """Which rows to compare: variants, fusion, sharing, lambda, patch-label, decoder, patch-size, attention, or of the
+    paper's tables paper-3 and paper-4."""
 
     rows: tuple[str, ...] = ()
     """Only these rows of the table, by name (default: all)."""
@@ -158,13 +162,24 @@ def study_of(settings: Ablate) -> Study:
     from restr.ablation.study import scenes_study
 
     if settings.features is not None:
-        return _on_features(settings)
-    if settings.data == "generated":
-        return scenes_study(preset_name=settings.preset or "restr_tiny", scenes=settings.scenes, batch=settings.batch)
-    return _on_dataset(settings)
+        _refuse(settings, "data", "val", "vision", "vectors", belong_to="a study without --features")
+        return _on_features(settings, settings.features)
+    _refuse(settings, "parts", "sentences", "val_sentences", belong_to="--features")
+    if settings.data != "generated":
+        return _on_dataset(settings)
+    _refuse(settings, "val", "model", "vision", "vectors", belong_to="--data, or --features")
+    return scenes_study(preset_name=settings.preset or "restr_tiny", scenes=settings.scenes, batch=settings.batch)
 
 
-def _on_features(settings: Ablate) -> Study:
+def _refuse(settings: Ablate, *names: str, belong_to: str) -> None:
+    """Raises ``ConfigError`` if one of these options is set."""
+    unset = {field.name: field.default for field in dataclasses.fields(settings)}
+    for name in names:
+        if getattr(settings, name) != unset[name]:
+            raise ConfigError(f"--{name.replace('_', '-')} goes with {belong_to}; leave it out, or add that")
+
+
+def _on_features(settings: Ablate, features: Path) -> Study:
     """Photographs whose vision features are cached."""
     from restr.ablation.study import features_study
 
@@ -173,7 +188,7 @@ def _on_features(settings: Ablate) -> Study:
             "--features needs --parts or --model, --sentences and --val-sentences too; see recipes/restr_small"
         )
     return features_study(
-        features=settings.features,
+        features=features,
         parts=settings.parts,
         model=settings.model,
         sentences=settings.sentences,
@@ -192,13 +207,8 @@ def _on_dataset(settings: Ablate) -> Study:
 
     if settings.val is None:
         raise ConfigError(f"--data {settings.data} needs --val, what to measure on (refcocog:google:val)")
-    train, val = (
-        announce(open_samples(spec, settings.root, split=split, n=n), spec)
-        for spec, split, n in (
-            (settings.data, "train", settings.n),
-            (settings.val, "val", settings.validation_samples),
-        )
-    )
+    train: Any = announce(open_samples(settings.data, settings.root, split="train", n=settings.n), settings.data)
+    val = open_samples(settings.val, settings.root, split="val", n=settings.validation_samples)
     return dataset_study(
         Start(
             preset=settings.preset or "restr_base",
@@ -206,8 +216,8 @@ def _on_dataset(settings: Ablate) -> Study:
             vision=settings.vision,
             vectors=settings.vectors,
         ),
-        train,
-        val,
+        train,  # all but drawn scenes know their texts and order
+        announce(val, settings.val),
         names=(settings.data, settings.val),
         batch=settings.batch,
         measured=settings.validation_samples,
