@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from drawn import make_drawn
+from painted_scenes import random_scene
 from restr.ablation.run import SCORES, run_table
 from restr.ablation.study import dataset_study, features_study
 from restr.ablation.tables import Row, Table, fusion, patch
@@ -25,6 +27,7 @@ from restr.presets import restr_tiny
 from restr.training.cached.features import cache_features, fingerprint_of
 from restr.training.config import TrainConfig
 from restr.training.start import Start
+from written_photos import write_photos
 
 SETTINGS = TrainConfig(steps=1, lr=1e-3, ema=0.5)
 ROWS = Table(
@@ -108,6 +111,17 @@ def test_the_command_on_a_dataset(data: Path, tmp_path: Path, capsys: pytest.Cap
     assert "--vision goes with --data, or --features; leave it out" in capsys.readouterr().err
     assert main([*arguments, "--features", "x"]) == 1
     assert "--data goes with a study without --features" in capsys.readouterr().err
+
+
+def test_the_command_on_photographs_generates_their_sentences(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        scenes = [replace(random_scene(rng), id=f"{number}.jpg") for number in range(3)]
+        write_photos(scenes, tmp_path / split, split=split)
+    arguments = ["ablate", "--data", f"photos:{tmp_path / 'train'}", "--val", f"photos:{tmp_path / 'val'}", "--n", "8"]
+    arguments += ["--preset", "restr_tiny", "--table", "variants", "--rows", "IME", "--batch", "4", "--steps", "1"]
+    assert main([*arguments, "--validation-samples", "4", "--seeds", "1", "--out", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "ablation.json").read_text())["samples"] == 8
 
 
 def cached(folder: Path, model: Path) -> dict[str, Path | tuple[Path, ...]]:
