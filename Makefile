@@ -25,7 +25,7 @@ help:
 	@echo 'make test-slow     run the long tests too'
 	@echo 'make lint          ruff and pyright'
 	@echo 'make format        let ruff format the code'
-	@echo 'make architecture  write floors and glossary of docs/architecture.md anew'
+	@echo 'make architecture  write floors and glossary of docs/architecture.md and line numbers of docs/equations.md anew'
 	@echo 'make showcase      draw docs/images/results.jpg with the bundled model'
 
 demo: $(VENV)/.restr
@@ -49,6 +49,7 @@ format: $(VENV)/.restr-dev
 
 architecture: $(VENV)/.restr-dev
 	$(BIN)/python tests/support/architecture_page.py
+	$(BIN)/python tests/support/equations_page.py
 
 showcase: $(VENV)/.restr-dev
 	$(BIN)/python recipes/restr_small/showcase.py

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import math
 import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from restr.config import ScoreConfig
 from restr.errors import ConfigError
 from restr.inference.explanation import WordAttention
 from restr.inference.forms import FILE_FORMS, coco_document
@@ -38,6 +41,17 @@ def test_numbers_agree_with_the_mask():
     np.testing.assert_array_equal(rle_decode(found.rle), found.mask)
     assert found.polygons == [[20, 10, 50, 10, 50, 30, 20, 30]]
     assert json.loads(json.dumps(found.to_dict()))["box"] == [20, 10, 50, 30]
+
+
+def test_the_score_is_that_of_the_equation():
+    """sigmoid(bias + certainty * logit of the mean probability in the mask + presence * presence logit)."""
+    scoring = ScoreConfig(bias=-0.5, certainty=0.8, presence=0.6)
+    found = dataclasses.replace(result(), presence=0.7, scoring=scoring)
+    inside = (580 * 0.9 + 20 * 0.5) / 600
+    x = -0.5 + 0.8 * math.log(inside / (1 - inside)) + 0.6 * math.log(0.7 / 0.3)
+    assert found.score == pytest.approx(1 / (1 + math.exp(-x)))
+    without = dataclasses.replace(found, presence=None)
+    assert without.score == pytest.approx(1 / (1 + math.exp(0.6 * math.log(0.7 / 0.3) - x)))
 
 
 def test_nothing_found_is_a_result_too(tmp_path):

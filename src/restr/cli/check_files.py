@@ -15,19 +15,30 @@ if TYPE_CHECKING:
 
 
 def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
-    """Check a dataset, with a bar, and write both files. data: the dataset's spec."""
+    """Check a dataset, with a bar, and write both files. data: the dataset's spec.
+
+    ``complete`` in ``check.json`` says whether a published benchmark has its published size; null where none is known.
+    """
     from restr.inference.locate import model_folder
-    from restr.inspection.check import check
+    from restr.inspection.check import INCOMPLETE, DatasetProblem, check
     from restr.inspection.check_page import check_html
+    from restr.published.completeness import sizes_of_copy
     from restr.text.vocabulary import Vocabulary
 
     words = Vocabulary.from_file(model_folder(None) / "vocab.txt")
     with progress_bar() as progress:
         task = progress.add_task("checking", total=len(samples))
         report = check(samples, words, progress=lambda count: progress.advance(task, count))
+    sizes = sizes_of_copy(samples, data)
+    report.problems[:0] = [
+        DatasetProblem(kind=INCOMPLETE, split=each.split, entry="", image="", detail=told)
+        for each in sizes
+        for told in each.differences()
+    ]
+    complete = not any(each.differences() for each in sizes) if sizes else None
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / "check.html", check_html(report, samples, f"{data}, checked"))
-    content = {"data": data, "root": str(samples.root.absolute()), **report.to_dict()}
+    content = {"data": data, "root": str(samples.root.absolute()), "complete": complete, **report.to_dict()}
     write_atomically(out / "check.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return report
 

@@ -186,10 +186,10 @@ RELEASES: dict[str, Release] = {
     ),
     "phrasecut": Release(
         files=(
-            Published(name="refer_train.json", optional=True, note="about 399.2 MB"),
-            Published(name="refer_val.json", note="about 46.5 MB"),
-            Published(name="refer_test.json", note="about 46.6 MB"),
-            Published(name="refer_miniv.json", optional=True, note="about 335 KB"),
+            Published(name="refer_train.json", optional=True, note="about 344.1 MB"),
+            Published(name="refer_val.json", note="about 44.1 MB"),
+            Published(name="refer_test.json", note="about 30.4 MB"),
+            Published(name="refer_miniv.json", optional=True, note="about 2.2 MB"),
             Published(
                 name="images/",
                 holds=(("*.jpg", 77_262),),
