@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from test_variants import CONFIGS, words
+from test_variants import CONFIGS, WINDOWED, words
 
 import reference
 from restr.losses import segmentation_loss
@@ -36,7 +36,7 @@ def near(ours: torch.Tensor, expected: np.ndarray) -> None:
     np.testing.assert_allclose(ours.detach().numpy(), expected, rtol=0.0, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in {"no-decoder", "windowed"}])
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in {"no-decoder", *WINDOWED}])
 def test_every_part_agrees(name: str) -> None:
     model = random_model(name)
     config = model.config

@@ -43,6 +43,8 @@ def made(name: str, root: Path) -> None:
 @pytest.mark.parametrize("config", RECIPES, ids=lambda path: path.parent.name)
 def test_a_recipe_trains_in_its_debug_flavour(config: Path, tmp_path: Path) -> None:
     settings = tomllib.loads(config.read_text())
+    assert settings["val"].endswith(":val"), "never chosen on a test set"
+    assert settings["validation-samples"] == 0 and settings["best"] == "oiou", "on all of it, by the published measure"
     made(config.parent.name, tmp_path)
     assert len(open_dataset(settings["data"], tmp_path)) and len(open_dataset(settings["val"], tmp_path))
     out = tmp_path / "run"

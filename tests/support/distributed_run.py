@@ -43,7 +43,10 @@ def main(root: Path) -> None:
     torch.set_num_threads(1)
     with distributed.process_group("cpu"):
         run(root / "ddp", SETTINGS)
-        run(root / "fsdp", dataclasses.replace(SETTINGS, strategy="fsdp"))
+        sharded = run(root / "fsdp", dataclasses.replace(SETTINGS, strategy="fsdp"))
+        model, _ = sharded.load_chosen()
+        if distributed.is_first():
+            save_pretrained(model, WORDS, root / "fsdp" / "chosen")
         # interrupted with one strategy, resumed with the other
         half = dataclasses.replace(SETTINGS, max_minutes=1e-9)
         run(root / "mixed", dataclasses.replace(half, strategy="fsdp"))

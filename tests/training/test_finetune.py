@@ -172,6 +172,10 @@ def test_the_verb_gains_on_what_it_can_learn_and_leaves_a_model(
     assert gain["n"] == 12 and gain["miou"] > 0.1, gain
     assert "held-out pictures" in (out / "report" / "table.md").read_text()
     tuned, words = load_pretrained(out / "model")
+    best, best_words = load_pretrained(out / "best.pt")  # the same, before it is rounded to int8, new words included
+    assert best_words.words == words.words and best.config == tuned.config
+    for name, value in best.state_dict().items():
+        assert (value - tuned.state_dict()[name]).abs().max() < 0.02, name
     start, known = load_pretrained(model)
     assert words.words == (*known.words, "glorp")
     moved = {}

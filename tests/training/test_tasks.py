@@ -72,8 +72,6 @@ def test_training_starts_from_vectors_or_from_a_trained_model(data: Path, tmp_pa
         dataset(start, train, val, **others)
     with pytest.raises(ConfigError, match="restr_small's vision encoder is frozen; give its weights"):
         dataset(Start(preset="restr_small"), train, val, **others)
-    with pytest.raises(ConfigError, match="brings its own vision encoder and words"):
-        Start(folder=tmp_path, vision=tmp_path)
 
 
 def test_the_verb_trains_on_a_dataset_resumes_and_starts_from_a_model(data: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from restr.errors import ConfigError
 from restr.facts import refuse_other_facts
 from restr.files import write_atomically
 from restr.losses import segmentation_loss
+from restr.model.folder import FROZEN
 from restr.training.config import TrainConfig
 from restr.training.loop import checkpoint
 from restr.training.loop.trainer import Trainer
@@ -96,6 +97,7 @@ def _run_row(
     write_atomically(folder / SCORES, json.dumps(scores, indent=2) + "\n")
     for path in checkpoint.list_checkpoints(folder):
         path.unlink()  # only the scores are kept: the checkpoints of a table would fill a disk
+    (folder / FROZEN).unlink(missing_ok=True)
     return None
 
 

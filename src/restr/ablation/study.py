@@ -101,7 +101,7 @@ def dataset_study(
     batch: int = 32,
     measured: int = 512,
 ) -> Study:
-    """Any dataset, letterboxed as by ``restr train``; measured on ``measured`` samples of ``val``, also by length.
+    """Any dataset, letterboxed as by ``restr train``; measured on ``measured`` samples of ``val`` (0: all), also by length.
 
     The rows share what ``start`` has from files: word vectors, the vision encoder, or both encoders of a trained model.
     names: of ``train`` and ``val``.
@@ -116,7 +116,7 @@ def dataset_study(
         "data": names[0],
         "val": names[1],
         "samples": len(train),
-        "measured": min(measured, len(val)),
+        "measured": min(measured or len(val), len(val)),
         **_given(start, base),
         "batch": batch,
     }

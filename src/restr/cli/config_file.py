@@ -1,6 +1,8 @@
 """``restr VERB --config FILE``: settings from a JSON, TOML or YAML file, as if they had been typed.
 
 Options on the command line override those in the file. Nested tables are flattened: {train: {lr: 1e-3}} is --lr 1e-3.
+Only ``set`` is a table of its own, of fields of the model's config: {set: {fusion: {variant: ime}}} is --set
+fusion.variant=ime. It is made before those of the command line, so that both count.
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from restr.config.settings import setting_texts
 from restr.errors import ConfigError
 from restr.files import read_text
 
-_OPTION = "--config"
+_OPTION, _SET = "--config", "--set"
 
 
 def with_config(arguments: Sequence[str]) -> list[str]:
@@ -21,8 +24,10 @@ def with_config(arguments: Sequence[str]) -> list[str]:
     if path is None:
         return rest
     typed = {_name(word) for word in rest if word.startswith("--")}
-    options = [words for words in options_of(Path(path)) if _name(words[0]) not in typed]
-    return [*rest, *(word for words in options for word in words)]
+    options = [words for words in options_of(Path(path)) if _name(words[0]) not in typed or words[0] == _SET]
+    first = [words for words in options if words[0] == _SET]  # of equal fields the last counts
+    last = [words for words in options if words[0] != _SET]
+    return [word for words in [*first, rest, *last] for word in words]
 
 
 def options_of(path: Path) -> list[list[str]]:
@@ -30,7 +35,13 @@ def options_of(path: Path) -> list[list[str]]:
     content = read_settings(path)
     if isinstance(content.get("settings"), Mapping):  # a run's run.json
         content = content["settings"]
-    return [_typed(name, value, path) for name, value in _flat(content, path)]
+    changes = content.get("set", [])
+    listed = isinstance(changes, list) and all(isinstance(each, str) for each in changes)
+    if not listed and not isinstance(changes, Mapping):
+        raise ConfigError(f'the settings file {path} has set = {changes!r}; expected a table: fusion.variant = "ime"')
+    texts = setting_texts(changes) if isinstance(changes, Mapping) else changes
+    others = {name: value for name, value in content.items() if name != "set"}
+    return [*([_SET, text] for text in texts), *(_typed(name, value, path) for name, value in _flat(others, path))]
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ BackendName = Literal[
 ]  # of restr.inference.backends.opening
 
 # The smallest value of options that several verbs share. PyTorch's and NumPy's own errors would not name the option.
-_LEAST = {"seed": 0, "threads": 0, "processes": 1, "n": 1, "batch": 1}
+_LEAST = {"seed": 0, "threads": 0, "processes": 1, "n": 1, "batch": 1, "validation_samples": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,8 @@ class ModelOptions:
     model: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: the bundled model)")] = (
         None
     )
-    """A model folder, an exported one, a file in either, or hf:USER/MODEL of the Hugging Face hub."""
+    """A model folder, an exported one, a file in either, a training run or one of its checkpoints (RUN/best.pt, RUN/last),
+    or hf:USER/MODEL of the Hugging Face hub."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +130,15 @@ class ThreadOptions:
 @dataclass(frozen=True, kw_only=True)
 class ComputeOptions(ThreadOptions, DeviceOptions):
     """Device and threads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingOptions:
+    """Changes of the model's config."""
+
+    set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME=VALUE")] = ()
+    """A field of the model's config, by its dotted path: fusion.variant=ime, preprocess.size=320; repeat it for more. In
+    a settings file: a table [set]. docs/variants.md has the fields."""
 
 
 def parse_options(options: type[_Options], prog: str, arguments: Sequence[str]) -> _Options:

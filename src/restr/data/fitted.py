@@ -26,10 +26,14 @@ class FittedSamples(Sequence[Sample]):
         return len(self.samples)
 
     def __getitem__(self, number: int) -> Sample:  # type: ignore[override]
+        return self.with_own_mask(number)[0]
+
+    def with_own_mask(self, number: int) -> tuple[Sample, np.ndarray]:
+        """The fitted sample, and its mask as it was, bool (H W)."""
         sample = self.samples[number]
         if self._last is None or self._last[0] is not sample.image:
             self._last = (sample.image, self.framing.fit_image(sample.image))
-        return replace(sample, image=self._last[1], mask=self.framing.fit_mask(sample.mask))
+        return replace(sample, image=self._last[1], mask=self.framing.fit_mask(sample.mask)), sample.mask
 
     def fetch(self, numbers: Sequence[int]) -> None:
         """Fetch these samples ahead, if their source can."""

@@ -1,5 +1,5 @@
-"""Finds a model (the bundled one, a folder, a file in one, or a repository of the Hugging Face hub) and describes
-it."""
+"""Finds a model (the bundled one, a folder, a file in one, a run or one of its checkpoints, or a repository of the
+Hugging Face hub) and describes it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from pathlib import Path
 from restr.config import ModelConfig
 from restr.errors import WeightsError
 from restr.inference.exported import FACTS, ExportManifest
-from restr.model.folder import WEIGHTS, folder_hash, read_config
+from restr.model.folder import BEST, WEIGHTS, folder_hash, is_checkpoint, read_config
 
 _BUNDLED = "restr_small"
 _HUB = "hf:"  # prefix of a repository of the Hugging Face hub
+_STEPS = "step-*.pt"
+_LAST = "last"  # RUN/last is the newest checkpoint of a run
 
 
 def model_folder(path: str | PathLike[str] | None) -> Path:
-    """The model folder of an argument of ``from_pretrained``; fetches it from the hub if necessary. Raises
-    ``WeightsError``."""
+    """The model folder of an argument of ``from_pretrained``; fetches it from the hub if necessary.
+
+    Of a checkpoint of a run (``RUN/best.pt``, ``RUN/last``) it is the checkpoint's file, which every function that takes a
+    model folder reads too: its config and words lie beside it. Raises ``WeightsError``.
+    """
     if path is None:
         return Path(str(resources.files("restr") / "assets" / _BUNDLED))
     if not isinstance(path, (str, PathLike)):
@@ -38,12 +43,40 @@ def model_folder(path: str | PathLike[str] | None) -> Path:
     if is_file:
         if path.name == WEIGHTS or (path.parent / FACTS).is_file() and path.name in _known_files(path.parent):
             return path.parent
+        if is_checkpoint(path):
+            return path
         raise WeightsError(
-            f"{path} is not a {WEIGHTS}, and not a graph that {FACTS} beside it names; pass one of them, or the folder "
-            "that holds it"
+            f"{path} is not a {WEIGHTS}, not a checkpoint of a run (.pt), and not a graph that {FACTS} beside it names; pass "
+            "one of them, or the folder that holds it"
         )
     if not path.is_dir():
+        if path.name == _LAST and path.parent.is_dir():
+            return _newest(path.parent)
         raise WeightsError(f"there is no model folder {path}; pass a folder that holds {WEIGHTS} and its config")
+    return _of_run(path)
+
+
+def _newest(run: Path) -> Path:
+    """The newest checkpoint of a run. Raises ``WeightsError`` if it has none."""
+    found = sorted(run.glob(_STEPS))
+    if not found:
+        raise WeightsError(f"{run} holds no checkpoint ({_STEPS}); pass the folder of a run, followed by /{_LAST}")
+    return found[-1]
+
+
+def _of_run(path: Path) -> Path:
+    """The folder itself or, of a run, its model. Raises ``WeightsError`` for a run that has not saved one."""
+    if (path / WEIGHTS).is_file() or (path / FACTS).is_file():
+        return path
+    if (path / "model" / WEIGHTS).is_file():
+        return path / "model"
+    checkpoints = [
+        name for name in (BEST, _LAST) if (path / name).is_file() or name == _LAST and any(path.glob(_STEPS))
+    ]
+    if checkpoints:
+        raise WeightsError(
+            f"{path} is a run that has not saved its model yet; pass {' or '.join(str(path / name) for name in checkpoints)}"
+        )
     return path
 
 
@@ -52,7 +85,7 @@ class ModelInfo:
     """A model folder or an export folder, without its weights."""
 
     folder: Path
-    """Where it is."""
+    """Where it is: a folder, or a checkpoint of a run."""
 
     config: ModelConfig
     """The model's config."""
@@ -74,7 +107,7 @@ class ModelInfo:
 
 
 def describe_model(folder: Path) -> ModelInfo:
-    """Describe a folder of ``model_folder`` without loading weights. Raises ``WeightsError`` for a missing file."""
+    """Describe what ``model_folder`` returns without loading weights. Raises ``WeightsError`` for a missing file."""
     if (folder / FACTS).is_file():
         facts = ExportManifest.read(folder)
         return ModelInfo(folder=folder, config=facts.config, exported=facts)

@@ -18,7 +18,7 @@ from restr.errors import WeightsError
 from restr.files import atomic_path, write_atomically
 from restr.model.build import Unfilled, build_model
 from restr.model.device import limit_threads_after_fork
-from restr.model.folder import CONFIG, VOCABULARY, WEIGHTS, read_config
+from restr.model.folder import BEST, CONFIG, FROZEN, VOCABULARY, WEIGHTS, folder_of, is_checkpoint, read_config
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
 
@@ -36,13 +36,17 @@ def save_pretrained(model: ReSTR, vocabulary: Vocabulary, folder: str | Path, *,
 
 
 def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
-    """The model, in eval mode, and its vocabulary. Raises ``WeightsError`` that names missing and wrong parts."""
-    folder = Path(folder)
-    config = read_config(folder)
+    """The model, in eval mode, and its vocabulary. Raises ``WeightsError`` that names missing and wrong parts.
+
+    folder: a model folder, or a checkpoint of a run, whose averaged weights are taken where it has some.
+    """
+    place = Path(folder)
+    config, folder = read_config(place), folder_of(place)
     limit_threads_after_fork()
     with Unfilled():
         model = build_model(config)
-    load_state(model, dequantise(read_tensors(folder / WEIGHTS)), keep=True)
+    state = _checkpoint_state(place, model) if is_checkpoint(place) else dequantise(read_tensors(folder / WEIGHTS))
+    load_state(model, state, keep=True)
     model.language.reset_positions()
     vocabulary = Vocabulary.from_file(folder / VOCABULARY)
     if len(vocabulary) != config.language.vocab:
@@ -51,6 +55,27 @@ def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
             "the files of a model folder belong together: copy all of them from one place"
         )
     return model.eval(), vocabulary
+
+
+def _checkpoint_state(path: Path, model: nn.Module) -> dict[str, Tensor]:
+    """The state that a checkpoint of a run makes for ``model``, with the weights that the run does not train."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # leaves the optimiser on the disk
+    except Exception as error:  # torch raises many kinds for a broken or hostile file
+        raise WeightsError(f"{path} cannot be read; it is damaged, or no checkpoint of a run: take another") from error
+    trained = (
+        content.get("weights") or content.get("ema") or content.get("model") if isinstance(content, dict) else None
+    )
+    if not isinstance(trained, dict):
+        raise WeightsError(f"{path} is no checkpoint of a run; name one that restr train wrote, such as {BEST}")
+    frozen = path.parent / FROZEN
+    held = (read_tensors(frozen) if frozen.is_file() else {}) | trained | content.get("merged", {})
+    held = {name: tensor.clone() for name, tensor in held.items() if ".parametrizations." not in name}
+    first = {id(parameter): name for name, parameter in model.named_parameters()}  # a shared weight is held once
+    own = {name: first.get(id(tensor), name) for name, tensor in model.state_dict(keep_vars=True).items()}
+    return {name: held[source] for name, source in own.items() if source in held} | {
+        name: tensor for name, tensor in held.items() if name not in own
+    }
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], *, keep: bool = False) -> None:

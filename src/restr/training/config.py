@@ -90,7 +90,7 @@ class TrainConfig:
     """Steps between two evaluations; 0 for one at the end."""
 
     best: str = "miou"
-    """The evaluation's metric whose highest value decides which weights are kept as best.pt."""
+    """The evaluation's metric whose highest value decides which weights become the model (and best.pt)."""
 
     patience: int = 0
     """Stop after this many evaluations without a new best; 0 for never."""

@@ -77,10 +77,26 @@ def add_words(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str]) -> tup
         else:
             generator = torch.Generator().manual_seed(zlib.crc32(word.encode()))
             rows.append(torch.randn(old.embedding_dim, generator=generator).to(old.weight) * scale)
-    table = nn.Embedding.from_pretrained(
-        torch.cat([old.weight, torch.stack(rows)]), freeze=not old.weight.requires_grad, padding_idx=old.padding_idx
-    )
+    grown, vocabulary = grow_table(model, vocabulary, words, torch.stack(rows))
+    table = grown.language.vectors
     parametrize.register_parametrization(table, "weight", LearntRows(table.weight, len(old.weight)))
+    return grown, vocabulary
+
+
+@torch.no_grad()
+def grow_table(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str], rows: Tensor) -> tuple[ReSTR, Vocabulary]:
+    """A copy of the model with ``rows`` (words, width) at the end of its word table, and the vocabulary with ``words``.
+
+    Without ``words`` the model itself is returned.
+    """
+    if not words:
+        return model, vocabulary
+    old = model.language.vectors
+    table = nn.Embedding.from_pretrained(
+        torch.cat([old.weight, rows.to(old.weight)]),
+        freeze=not old.weight.requires_grad,
+        padding_idx=old.padding_idx,
+    )
     grown = Vocabulary([*vocabulary.words, *words])
     return _with_table(model, table, rows=len(grown)), grown
 

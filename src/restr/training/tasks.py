@@ -73,7 +73,7 @@ def scenes(
         model=model,
         words=words,
         batches=SampleBatches(train, tokenizer, config, size=batch, seed=seed, together=per_scene),
-        evaluate=partial(validate, samples=measured, tokenizer=tokenizer, group=group),
+        evaluate=partial(validate, samples=measured, tokenizer=tokenizer, group=group, batch=64),
         draw=partial(draw_sheet, samples=_for_sheet(measured), tokenizer=tokenizer),
         final=partial(validate_swaps, scenes=measured, tokenizer=tokenizer) if grammar == "plain" else None,
         seed_attention=partial(_seed_attention, samples=measured, tokenizer=tokenizer, config=config),
@@ -102,25 +102,28 @@ def dataset(
     seed: int,
     group: Callable[[Sample], str] = _kind,
 ) -> Task:
-    """A dataset, letterboxed to the model's input size; measured on ``measured`` samples from all over ``val``.
+    """A dataset, letterboxed to the model's input size; measured on ``measured`` samples from all over ``val`` (0: on all).
 
-    ``group`` names the groups of samples that are also measured separately.
+    They are measured at the pictures' own sizes, as the benchmarks are. ``group`` names the groups of samples that are also
+    measured separately.
     """
     model, words = start.build(lambda: vocabulary_of(train.texts()), seed)
     config = model.config
     square = replace(config, preprocess=replace(config.preprocess, fit="letterbox"))
     tokenizer = Tokenizer.of(words, config)
-    fitted: Any = FittedSamples(val, square.framing)  # Subset is typed for torch's datasets, but takes any sequence
-    some: Any = Subset(fitted, evenly_spaced(len(val), measured))
+    every: Any = val  # Subset is typed for torch's datasets, but takes any sequence
+    some: Any = Subset(every, evenly_spaced(len(val), measured or len(val)))
     return Task(
         model=model,
         words=words,
         batches=SampleBatches(
             FittedSamples(train, square.framing), tokenizer, square, size=batch, seed=seed, order=train.order(seed)
         ),
-        evaluate=partial(validate, samples=some, tokenizer=tokenizer, group=group),
-        draw=partial(draw_sheet, samples=_for_sheet(some), tokenizer=tokenizer),
-        seed_attention=partial(_seed_attention, samples=some, tokenizer=tokenizer, config=square),
+        evaluate=partial(validate, samples=some, tokenizer=tokenizer, framing=square.framing, group=group),
+        draw=partial(draw_sheet, samples=_for_sheet(FittedSamples(some, square.framing)), tokenizer=tokenizer),
+        seed_attention=partial(
+            _seed_attention, samples=FittedSamples(some, square.framing), tokenizer=tokenizer, config=square
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 import distributed_run
 from restr.errors import ConfigError
+from restr.model.weights import load_pretrained
 from restr.training.loop import checkpoint, distributed
 from restr.training.run.log import read
 from small_runs import trainer
@@ -72,6 +73,11 @@ def test_gradients_that_are_exchanged_are_those_of_all_batches(runs: Path) -> No
     settings = dataclasses.replace(distributed_run.SETTINGS, steps=3, accumulate=4)
     distributed_run.run(runs / "four-by-one", settings)
     assert losses(runs / "four") == pytest.approx(losses(runs / "four-by-one"), rel=1e-5)
+
+
+def test_sharded_processes_hand_on_the_weights_of_their_best_evaluation(runs: Path) -> None:
+    chosen, best = (load_pretrained(runs / "fsdp" / name)[0].state_dict() for name in ("chosen", "best.pt"))
+    assert chosen.keys() == best.keys() and all(torch.equal(chosen[name], best[name]) for name in best)
 
 
 def test_one_process_resumes_a_run_of_two_sharded_ones(runs: Path) -> None:

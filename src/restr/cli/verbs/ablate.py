@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from restr.cli.options import RootOptions, ThreadOptions, parse_options
+from restr.cli.options import RootOptions, SettingOptions, ThreadOptions, parse_options
 from restr.errors import ConfigError
 from restr.files import write_atomically
 from restr.training.config import TrainConfig
@@ -21,7 +21,7 @@ _SETTINGS = TrainConfig(steps=1000, lr=1e-3, vision_lr_scale=1.0, schedule="cosi
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Ablate(RootOptions, ThreadOptions):
+class Ablate(SettingOptions, RootOptions, ThreadOptions):
     """Compare variants of the model on your data: mean and spread over seeds, parameters, GMAC and milliseconds.
 
     On drawn scenes, or as restr train on any dataset. It can be interrupted at any time; the same command resumes it.
@@ -87,7 +87,7 @@ class Ablate(RootOptions, ThreadOptions):
     """How many sentences to generate for the photographs of --data photos:DIR."""
 
     validation_samples: int = 512
-    """How many samples of --val to measure on."""
+    """How many samples of --val to measure on; 0 for all, of photos:DIR 512."""
 
     scenes: int = 20_000
     """Drawn scenes to train on, without --data and --features."""
@@ -138,7 +138,7 @@ def ablate(settings: Ablate) -> int:
         raise ConfigError(f"seeds is {settings.seeds}; it must be at least 1")
     results, stopped = run_table(
         chosen,
-        study_of(settings),
+        changed_study(study_of(settings), settings.set),
         settings.out,
         seeds=settings.seeds,
         settings=settings.train,
@@ -208,7 +208,7 @@ def _on_dataset(settings: Ablate) -> Study:
     if settings.val is None:
         raise ConfigError(f"--data {settings.data} needs --val, what to measure on (refcocog:google:val)")
     train: Any = announce(open_samples(settings.data, settings.root, split="train", n=settings.n), settings.data)
-    val = open_samples(settings.val, settings.root, split="val", n=settings.validation_samples)
+    val = open_samples(settings.val, settings.root, split="val", n=settings.validation_samples or 512)
     return dataset_study(
         Start(
             preset=settings.preset or "restr_base",
@@ -222,3 +222,18 @@ def _on_dataset(settings: Ablate) -> Study:
         batch=settings.batch,
         measured=settings.validation_samples,
     )
+
+
+def changed_study(study: Study, texts: Sequence[str]) -> Study:
+    """The study with the fields of ``--set`` in the config that its rows change. Raises ``ConfigError``."""
+    from restr.config.settings import parse_settings, with_settings
+
+    if not texts:
+        return study
+    settings = parse_settings(texts)
+    if study.cached and any(path.startswith("vision.") for path in settings):
+        raise ConfigError(
+            f"--set {' '.join(texts)} changes the vision encoder; cached features are of one encoder only"
+        )
+    facts = study.facts | {"set": [f"{path}={text}" for path, text in settings.items()]}
+    return dataclasses.replace(study, config=with_settings(study.config, settings), facts=facts)

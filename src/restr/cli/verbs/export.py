@@ -29,7 +29,8 @@ class Export:
     """
 
     model: Annotated[Path | None, tyro.conf.Positional, arg(metavar="MODEL", help_behavior_hint="")] = None
-    """A model folder, or hf:USER/MODEL of the Hugging Face hub (default: the bundled model)."""
+    """A model folder, a training run or its checkpoint (RUN/best.pt, RUN/last), or hf:USER/MODEL of the Hugging Face hub
+    (default: the bundled model)."""
 
     to: Target = "onnx"
     """The runtime. aoti compiles for processors like this one and takes minutes; the others take about one minute."""

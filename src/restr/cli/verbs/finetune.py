@@ -39,7 +39,7 @@ class Finetune(DatasetOptions, ComputeOptions):
     """Folder for model/, report/, log.jsonl, curves.png, the encoded pictures and checkpoints."""
 
     model: Path | None = None
-    """A model folder to start from (default: the bundled model)."""
+    """A model to start from, as for restr predict (default: the bundled model)."""
 
     steps: int = 0
     """Longest run, in steps; 0 for 60 rounds over the pictures, but between 100 and 2000 steps."""
@@ -110,11 +110,19 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     print_new_words(known, task.words)
     record.begin(settings.out, "finetune", settings, version=__version__, command=command)
     result = trainer.fit()
-    record.end(settings.out, step=result.step, stopped=result.stopped, metrics=result.metrics)
+    model, chosen = trainer.load_chosen()
+    record.end(
+        settings.out,
+        step=result.step,
+        stopped=result.stopped,
+        metrics=chosen.metrics,
+        model_step=chosen.step,
+        best_by=chosen.best_by,
+    )
     if result.stopped and result.stopped.startswith("SIG"):
         print(f"stopped by {result.stopped} after step {result.step}; the same command resumes it")
         return result.stopped
-    model = trainer.load_best()
+    print(f"{settings.out / 'model'} has {chosen}")
     merge_learnt_rows(model)
     model.decoder.coarse = 0
     save_pretrained(model, task.words, settings.out / "model", int8=True)

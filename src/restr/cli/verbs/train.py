@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from restr import __version__
-from restr.cli.options import RootOptions, ThreadOptions, parse_options
+from restr.cli.options import RootOptions, SettingOptions, ThreadOptions, parse_options
 from restr.errors import ConfigError, DataError
 from restr.files import write_atomically
 from restr.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from restr.model.restr import ReSTR
-    from restr.training.loop.state import TrainResult
+    from restr.training.loop.state import ChosenWeights, TrainResult
     from restr.training.loop.task import Task
 
 _logger = logging.getLogger("restr")
@@ -28,7 +28,7 @@ _SETTINGS = TrainConfig(steps=6_000, lr=1e-3, vision_lr_scale=1.0, schedule="cos
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Train(RootOptions, ThreadOptions):
+class Train(RootOptions, SettingOptions, ThreadOptions):
     """Train a model and save it as a folder that ``restr predict --model`` and ``Segmenter.from_pretrained`` read.
 
     Without --data, scenes of shapes are drawn while training. To improve the bundled model on your own data, see restr
@@ -41,7 +41,8 @@ class Train(RootOptions, ThreadOptions):
     """
 
     out: Path
-    """Folder for checkpoints, log, curves and, at the end, the model (OUT/model)."""
+    """Folder for checkpoints, log, curves and, at the end, the model (OUT/model): the best weights by --best on what is
+    measured while training, else the last."""
 
     data: str = "generated"
     """What to train on: "generated", or a dataset as for restr eval: NAME[:SPLITTER]:SPLIT or FORM:PATH:SPLIT."""
@@ -53,13 +54,13 @@ class Train(RootOptions, ThreadOptions):
     """Which model to build."""
 
     model: Path | None = None
-    """A trained model to start from, instead of a preset."""
+    """A trained model to start from, instead of a preset: as for restr predict."""
 
     vision: Path | None = None
-    """Weights for the preset's vision encoder: a ViT of timm, DINOv2, Hugging Face or the JAX release."""
+    """Weights for the vision encoder, in place of --model's too: a ViT of timm, DINOv2, Hugging Face or the JAX release."""
 
     vectors: Path | None = None
-    """Word vectors for the preset: a file of GloVe, word2vec or NumPy."""
+    """Word vectors: a file of GloVe, word2vec or NumPy. With --model, for the words that it lacks."""
 
     scenes: int = 20_000
     """How many different scenes to train on."""
@@ -77,7 +78,7 @@ class Train(RootOptions, ThreadOptions):
     """How many unseen scenes to measure on."""
 
     validation_samples: int = 512
-    """How many samples of --val to measure on; restr eval does a full evaluation."""
+    """How many samples of --val to measure on, at the pictures' own sizes, to choose the best weights; 0 for all."""
 
     overfit: bool = False
     """Measure on the training scenes instead of unseen ones."""
@@ -105,20 +106,22 @@ def main(arguments: Sequence[str]) -> int:
     from restr.training.loop.state import exit_code
 
     with distributed.process_group(settings.train.device):
-        result = train(settings, command=shlex.join(["restr", "train", *arguments]))
+        result, chosen = train(settings, command=shlex.join(["restr", "train", *arguments]))
         first = distributed.is_first()
     code = exit_code(result.stopped)
     if first and code:
         print(f"stopped by {result.stopped} after step {result.step}; add --resume to continue in {settings.out}")
     elif first:
-        for name, value in result.metrics.items():
+        for name, value in chosen.metrics.items():
             print(f"{name:16} {value:.4f}")
         print(f"model, metrics.json, log.jsonl, curves.png, sheets and report.html in {settings.out}")
+    if first:
+        print(f"{settings.out / 'model'} has {chosen}; the run is at step {result.step:,}")
     return code
 
 
-def train(settings: Train, *, command: str = "") -> TrainResult:
-    """Train as ``settings`` say, save the model and its metrics."""
+def train(settings: Train, *, command: str = "") -> tuple[TrainResult, ChosenWeights]:
+    """Train as ``settings`` say, save the model and its metrics: the best weights by --best, else the last."""
     import functools
 
     from restr.losses import segmentation_loss
@@ -138,15 +141,15 @@ def train(settings: Train, *, command: str = "") -> TrainResult:
     if distributed.is_first():
         record.begin(settings.out, "train", settings, version=__version__, command=command)
     result = trainer.fit()
-    model = trainer.load_averaged()
+    model, chosen = trainer.load_chosen()
     if result.stopped is None and task.final:
-        result = dataclasses.replace(result, metrics=result.metrics | task.final(model))
+        chosen = dataclasses.replace(chosen, metrics=chosen.metrics | task.final(model))
     if distributed.is_first():
-        _save(settings.out, model, task, result)
-    return result
+        _save(settings.out, model, task, result, chosen)
+    return result, chosen
 
 
-def _save(folder: Path, model: ReSTR, task: Task, result: TrainResult) -> None:
+def _save(folder: Path, model: ReSTR, task: Task, result: TrainResult, chosen: ChosenWeights) -> None:
     """Write the results of a run: the model, its metrics, curves and report."""
     import json
 
@@ -156,8 +159,17 @@ def _save(folder: Path, model: ReSTR, task: Task, result: TrainResult) -> None:
     from restr.training.run.report import write_run_report
 
     save_pretrained(model, task.words, folder / "model")
-    record.end(folder, step=result.step, stopped=result.stopped, metrics=result.metrics)
-    write_atomically(folder / "metrics.json", json.dumps(result.metrics, indent=2) + "\n")
+    _logger.info("%s has %s", folder / "model", chosen)
+    record.end(
+        folder,
+        step=result.step,
+        stopped=result.stopped,
+        metrics=chosen.metrics,
+        model_step=chosen.step,
+        best_by=chosen.best_by,
+    )
+    measures = {"step": chosen.step, **chosen.metrics}
+    write_atomically(folder / "metrics.json", json.dumps(measures, indent=2) + "\n")
     try:
         plot_curves(folder / "log.jsonl", folder / "curves.png")
     except DataError as error:  # matplotlib comes with an extra; a finished run must not fail for a picture
@@ -168,11 +180,19 @@ def _save(folder: Path, model: ReSTR, task: Task, result: TrainResult) -> None:
 def task_of(settings: Train) -> Task:
     """The task that the options describe. Raises ``ConfigError`` if --val is missing."""
     from restr.cli.notices import announce
+    from restr.config.settings import parse_settings
     from restr.formats.catalog import open_dataset
+    from restr.inference.locate import model_folder
     from restr.training import tasks
     from restr.training.start import Start
 
-    start = Start(preset=settings.preset, folder=settings.model, vision=settings.vision, vectors=settings.vectors)
+    start = Start(
+        preset=settings.preset,
+        settings=parse_settings(settings.set),
+        folder=model_folder(settings.model) if settings.model else None,
+        vision=settings.vision,
+        vectors=settings.vectors,
+    )
     if settings.data == "generated":
         return tasks.scenes(
             start,

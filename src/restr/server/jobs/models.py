@@ -11,6 +11,7 @@ import numpy as np
 from restr.errors import RestrError
 from restr.inference.locate import model_folder
 from restr.inference.segmenter import Segmenter
+from restr.model.folder import files_of, is_checkpoint
 from restr.server.jobs.admission import Admission
 from restr.server.jobs.engine import InferenceEngine
 from restr.server.metrics import Metrics
@@ -100,9 +101,8 @@ class ServedModel:
 
     def _files(self) -> Signature:
         folder: Path = model_folder(self.place)
-        return {
-            path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir() if path.is_file()
-        }
+        paths = files_of(folder) if is_checkpoint(folder) else folder.iterdir()
+        return {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in paths if path.is_file()}
 
 
 def warm_up(segmenter: Segmenter) -> None:

@@ -10,9 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from torch import Tensor
 
+from restr.config import ModelConfig
 from restr.errors import CheckpointError
-from restr.files import atomic_path
+from restr.files import atomic_path, write_atomically
+from restr.model.folder import BEST, CONFIG, FROZEN, VOCABULARY
+from restr.model.weights import write_tensors
+from restr.text.vocabulary import Vocabulary
 
 _logger = logging.getLogger("restr")
 
@@ -34,6 +40,41 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
         raise CheckpointError(
             f"{path} cannot be written ({_reason(error)}); make room, or name another folder"
         ) from error
+
+
+def write_parts(
+    folder: Path, config: ModelConfig, words: Vocabulary, frozen: dict[str, Tensor], *, resumed: bool = False
+) -> None:
+    """Write what makes a model of each checkpoint of a run: the config, the words, and the weights that are not trained.
+
+    A resumed run only writes what a run of an older version lacks; another one drops the best weights of a run that was
+    killed before its first checkpoint. If the disk is full, the run continues: it does not need these files itself.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not resumed:
+            (folder / BEST).unlink(missing_ok=True)
+        elif (folder / CONFIG).exists():
+            return
+        if frozen:
+            write_tensors(frozen, folder / FROZEN)
+        else:
+            (folder / FROZEN).unlink(missing_ok=True)
+        words.save(folder / VOCABULARY)
+        write_atomically(folder / CONFIG, config.to_json())
+    except (OSError, SafetensorError) as error:
+        _logger.warning(
+            "%s cannot be written (%s); training continues, but --model cannot read checkpoints", folder, error
+        )
+
+
+def read_best(folder: Path) -> dict[str, Any] | None:
+    """The weights of a run's best evaluation; None, with a warning, if they were not written or cannot be read."""
+    try:
+        return load(folder / BEST)
+    except CheckpointError as error:
+        _logger.warning("the best weights are lost, the last ones take their place: %s", error)
+        return None
 
 
 def load(path: Path) -> dict[str, Any]:

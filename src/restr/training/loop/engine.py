@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import parametrize
 
 from restr.data.batch import Batch
 from restr.errors import CheckpointError
@@ -185,6 +186,31 @@ class Engine:
     def weights(self) -> dict[str, Tensor]:
         """The trained weights as full tensors."""
         return distributed.full_tensors(trainable_weights(self.model))
+
+    def merged(self, *, averaged: bool = False) -> dict[str, Tensor]:
+        """Weights that are computed from trained ones (a table with learnt rows), by the names that they have in use.
+
+        averaged: from the running mean of the trained ones, and not from the present ones.
+        """
+        computed = [(name, each) for name, each in self.model.named_modules() if parametrize.is_parametrized(each)]
+        if not computed:
+            return {}
+        with self.averaged_weights() if averaged else nullcontext():
+            return distributed.full_tensors(
+                {
+                    f"{name}.{part}": getattr(module, part).detach().clone()
+                    for name, module in computed
+                    for part in module.parametrizations  # type: ignore[union-attr]
+                }
+            )
+
+    def frozen_weights(self) -> dict[str, Tensor]:
+        """What the model has in use beside ``weights`` and ``merged``, as full tensors on the CPU."""
+        kept = self.model.state_dict().keys()
+        buffers = {name: value for name, value in self.model.named_buffers() if name in kept}
+        frozen = {name: value for name, value in self.model.named_parameters() if not value.requires_grad}
+        found = {name: value for name, value in (buffers | frozen).items() if ".parametrizations." not in name}
+        return {name: value.detach().cpu().contiguous() for name, value in distributed.full_tensors(found).items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that an exact continuation needs, as full tensors."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import signal
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -10,6 +12,8 @@ from typing import NamedTuple
 import torch
 
 from restr.training.loop import distributed
+
+_logger = logging.getLogger("restr")
 
 
 class Stop(IntEnum):
@@ -72,6 +76,25 @@ class TrainResult:
     """The last evaluation."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChosenWeights:
+    """Which weights a run hands on as its model: those of its best evaluation, else the last ones."""
+
+    step: int
+    """The step after which the run had them."""
+
+    metrics: dict[str, float]
+    """Their evaluation; empty without one."""
+
+    best_by: str | None
+    """The metric of which they have the highest value; None for the last weights of a run without such a metric."""
+
+    def __str__(self) -> str:
+        if self.best_by is None:
+            return f"the last weights, of step {self.step:,}: there was no evaluation to choose by"
+        return f"the weights of step {self.step:,}, the best by {self.best_by} ({self.metrics[self.best_by]:.4f})"
+
+
 @dataclass(kw_only=True)
 class RunState:
     """The counters of a run; part of every checkpoint."""
@@ -81,6 +104,9 @@ class RunState:
 
     best: float | None = None
     """Highest value of the metric ``TrainConfig.best`` so far."""
+
+    best_step: int | None = None
+    """The step that had it."""
 
     stale: int = 0
     """Evaluations since the best one."""
@@ -96,3 +122,19 @@ class RunState:
 
     unreadable: int = 0
     """Samples that could not be read."""
+
+    def compare(self, metric: str) -> bool:
+        """Whether the last evaluation is the best by ``metric``; then it is noted as the best."""
+        score = self.metrics.get(metric)
+        self.stale += 1
+        if score is None:
+            _logger.warning("no weights can be chosen by %r; the evaluation has %s", metric, ", ".join(self.metrics))
+            return False
+        if not math.isfinite(score) or self.best is not None and score <= self.best:
+            return False
+        self.best, self.best_step, self.stale = score, self.step, 0
+        return True
+
+    def forget_best(self) -> None:
+        """Choose among the evaluations from here on."""
+        self.best, self.best_step, self.stale = None, None, 0

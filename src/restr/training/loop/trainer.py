@@ -15,12 +15,13 @@ import torch
 from restr.data.batch import Batch
 from restr.errors import CheckpointError, ConfigError, DataError, DivergedError
 from restr.model.device import keep_freed_memory
+from restr.model.folder import BEST
 from restr.model.restr import ReSTR
 from restr.training.config import WITHOUT_EFFECT, TrainConfig
 from restr.training.loop import checkpoint, distributed
 from restr.training.loop.engine import DTYPES, Engine, StepGradient
 from restr.training.loop.signals import caught_signals
-from restr.training.loop.state import RunState, StepStatus, Stop, TrainResult
+from restr.training.loop.state import ChosenWeights, RunState, StepStatus, Stop, TrainResult
 from restr.training.loop.stream import BatchStream
 from restr.training.loop.task import Evaluate, Task
 from restr.training.run import sheet
@@ -28,8 +29,6 @@ from restr.training.run.meter import Meter, weight_norm
 from restr.training.run.reporter import RunReporter
 
 _logger = logging.getLogger("restr")
-
-BEST = "best.pt"
 
 
 class Trainer:
@@ -80,6 +79,7 @@ class Trainer:
             keep_freed_memory()
         reporter = RunReporter(config, self.folder, self.meter, start=state.step, silent=not distributed.is_first())
         start = last_save = time.monotonic()
+        self._begin()
         self.model.train()
         with caught_signals() as signals, reporter:
             self._set_random()  # only now: the imports of a reporter may draw random numbers, as rich's do
@@ -108,7 +108,7 @@ class Trainer:
                     self._log(reporter, gradient, lr)
                 if self.task.evaluate and self._due(config.evaluate_every):
                     self._evaluate(self.task.evaluate)
-                    reporter.log_evaluation(state.step, state.metrics, state.best)
+                    reporter.log_evaluation(state.step, state.metrics, state.best, state.best_step)
                 patience_over = config.patience and state.stale >= config.patience
                 stop = max(status.stop, Stop.PATIENCE if patience_over else Stop.NO)
                 last = bool(stop) or state.step == config.steps
@@ -123,10 +123,19 @@ class Trainer:
         """The model with the running mean of its weights (or, without EMA, its last weights), in eval mode."""
         return self.engine.inference_model()
 
-    def load_best(self) -> ReSTR:
-        """The model with the weights of the best evaluation (without one, as ``load_averaged``), in eval mode."""
-        path = self.folder / BEST
-        return self.engine.inference_model(checkpoint.load(path)["weights"] if path.exists() else None)
+    def load_chosen(self) -> tuple[ReSTR, ChosenWeights]:
+        """The model that the run hands on, in eval mode, and which weights it has: those of the best evaluation.
+
+        Without an evaluation, as ``load_averaged``.
+        """
+        best = None
+        if distributed.is_first() and self.state.best is not None:
+            best = checkpoint.read_best(self.folder)
+        if not distributed.all_gather(best is not None)[0]:
+            return self.load_averaged(), ChosenWeights(step=self.step, metrics=self.state.metrics, best_by=None)
+        content = best or checkpoint.load(self.folder / BEST)
+        chosen = ChosenWeights(step=content["step"], metrics=content["metrics"], best_by=self.config.best)
+        return self.engine.inference_model(content["weights"]), chosen
 
     # --- the parts of a step ---------------------------------------------------------------------------------------
 
@@ -218,11 +227,9 @@ class Trainer:
                         path = sheet.sheet_path(self.folder, state.step)
                         self.task.draw(model, path=path, title=f"step {state.step:,}")
                 state.metrics = distributed.all_gather(metrics)[0]  # rank 0 decides for all ranks
-                score = state.metrics.get(self.config.best)
-                state.stale += 1
-                if score is not None and (state.best is None or score > state.best):
-                    state.best, state.stale = score, 0
-                    best = {"weights": self.engine.weights(), "step": state.step, "metrics": state.metrics}
+                if state.compare(self.config.best):
+                    weights = {"weights": self.engine.weights(), "merged": self.engine.merged()}
+                    best = {**weights, "step": state.step, "metrics": state.metrics}
                     self._write(best, self.folder / BEST, required=False)
         finally:
             checkpoint.set_random_state(random)
@@ -232,11 +239,19 @@ class Trainer:
     def _settings(self) -> dict[str, Any]:
         return dataclasses.asdict(self.config) | {"accumulate": self.accumulate}
 
+    def _begin(self) -> None:
+        with self.meter.paused():
+            frozen = self.engine.frozen_weights()
+            if distributed.is_first():
+                resumed = self.state.step > 0
+                checkpoint.write_parts(self.folder, self.model.config, self.task.words, frozen, resumed=resumed)
+
     def _save(self, *, required: bool) -> None:
         with self.meter.paused():
             content = {
                 **dataclasses.asdict(self.state),
                 **self.engine.state_dict(),
+                "merged": self.engine.merged(averaged=True),
                 "random": distributed.all_gather(checkpoint.random_state()),
                 "config": self._settings(),
             }
@@ -272,6 +287,11 @@ class Trainer:
             _logger.warning("resuming with other settings than before: %s", ", ".join(changed))
         for name, value in dataclasses.asdict(RunState()).items():
             setattr(self.state, name, content.get(name, value))
+        if self.state.best is not None and before.get("best", self.config.best) != self.config.best:
+            _logger.warning(
+                "the best weights so far were chosen by %s; from here on by %s", before["best"], now["best"]
+            )
+            self.state.forget_best()
         if len(content["random"]) == distributed.size():
             self._random = content["random"][distributed.rank()]
         else:  # another number of processes: dropout draws other numbers, the batches stay the same

@@ -1,4 +1,4 @@
-"""Quick measurements at the model's input size, for the curves of a run; for publication see ``restr.evaluation``."""
+"""Measurements while training, for the curves of a run and the choice of its best weights; see ``restr.evaluation`` too."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import torch
 
 from restr.config import ModelConfig
 from restr.data.batch import Batch, Samples, collate
+from restr.data.fitted import FittedSamples
 from restr.data.generated import GeneratedScenes
 from restr.data.sample import Sample
 from restr.metrics import SegmentationMetrics, intersections_and_unions, iou
 from restr.model.attention_maps import MeanSeedAttention, record_seed_attention
 from restr.model.restr import ReSTR
+from restr.preprocess import Framing, sigmoid
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import PADDING
 from restr.training.cached.loader import CachedBatches
@@ -34,19 +36,39 @@ def predict(model: ReSTR, samples: list[Sample], tokenizer: Tokenizer, *, batch:
     return np.concatenate(masks)
 
 
+@torch.no_grad()
 def validate(
-    model: ReSTR, samples: Samples, tokenizer: Tokenizer, *, group: Callable[[Sample], str] = lambda sample: sample.kind
+    model: ReSTR,
+    samples: Samples,
+    tokenizer: Tokenizer,
+    *,
+    framing: Framing | None = None,
+    group: Callable[[Sample], str] = lambda sample: sample.kind,
+    batch: int = 16,
 ) -> dict[str, float]:
     """Mean and overall IoU ("miou", "oiou") over all samples, and "miou_NAME" for each ``group`` (by default, kind).
 
-    Processes that train together share the samples; all get the result.
+    Samples have any size and are measured at their own, with the model's thresholds, as ``restr eval`` does. framing: how
+    they fit the model's input (default: the model's own); inputs of a batch must be of one size. Processes that train
+    together share the samples; all get the result.
     """
-    indices = distributed.split_indices(len(samples))
-    own = [samples[index] for index, _ in indices]
-    metrics = SegmentationMetrics()
-    for sample, mask, (_, counts) in zip(own, predict(model, own, tokenizer), indices, strict=True):
-        if counts:
-            metrics.update(mask, sample.mask, group(sample))
+    config, metrics = model.config, SegmentationMetrics()
+    device = next(model.parameters()).device
+    framing = framing or config.framing
+    fitted = FittedSamples(samples, framing)
+    batch = max(1, min(batch, -(-len(samples) // distributed.size())))
+    for index, counts in distributed.split_indices(-(-len(samples) // batch)):
+        own = [fitted.with_own_mask(number) for number in range(index * batch, min((index + 1) * batch, len(samples)))]
+        output = forward_batch(model, collate([sample for sample, _ in own], tokenizer, config).to(device))
+        shown = np.ones(len(own), bool)
+        if output.presence is not None:
+            shown = sigmoid(output.presence.float().cpu().numpy()) >= config.presence.threshold
+        if not counts:
+            continue
+        probabilities = sigmoid(output.logits[:, 0].float().cpu().numpy())
+        for (sample, target), prob, here in zip(own, probabilities, shown, strict=True):
+            mask = framing.restore(prob, (target.shape[0], target.shape[1])) >= framing.threshold
+            metrics.update(mask & here, target, group(sample))
     merged = _merged(metrics)
     overall, kinds = merged.compute(), merged.compute_by_kind()
     return {name: overall[name] for name in ("miou", "oiou")} | {

@@ -36,10 +36,22 @@ def begin(folder: Path, verb: str, settings: Any, *, version: str, command: str 
     _write(folder, content)
 
 
-def end(folder: Path, *, step: int, stopped: str | None, metrics: Mapping[str, float]) -> None:
-    """Add the result to the record, or why the run stopped."""
+def end(
+    folder: Path,
+    *,
+    step: int,
+    stopped: str | None,
+    metrics: Mapping[str, float],
+    model_step: int | None = None,
+    best_by: str | None = None,
+) -> None:
+    """Add the result to the record, or why the run stopped.
+
+    model_step: the step whose weights are the model; ``metrics`` are theirs. best_by: the metric that chose them.
+    """
     content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
     content |= {"ended": _now(), "step": step, "stopped": stopped, "metrics": dict(metrics)}
+    content["model"] = None if model_step is None else {"step": model_step, "best_by": best_by}
     _write(folder, content)
 
 

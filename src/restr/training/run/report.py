@@ -60,7 +60,7 @@ def write_run_report(folder: Path) -> Path:
         f"<p class='quiet'>{html.escape(_when(record, state, log))}</p>",
         _tiles(log, measures),
         _curves(folder / "curves.png"),
-        _measures(measures),
+        _measures(measures, record.get("model")),
         _costs(log),
         _sheets(sorted((folder / "sheets").glob("*.png"))),
         _settings(record),
@@ -114,8 +114,14 @@ def _sheets(paths: Sequence[Path]) -> str:
     return section("Samples", f"<div class='sheets'>{pictures}</div>")
 
 
-def _measures(measures: Mapping[str, float]) -> str:
-    return section("Measures", _halves({name: f"{value:.4f}" for name, value in measures.items()})) if measures else ""
+def _measures(measures: Mapping[str, float], model: Mapping[str, Any] | None) -> str:
+    if not measures:
+        return ""
+    table = _halves({name: f"{value:.4f}" for name, value in measures.items()})
+    if model is None:
+        return section("Measures", table)
+    why = f"the best by {model['best_by']}" if model.get("best_by") else "its last weights"
+    return section("Measures", table, html.escape(f"Of the run's model, which is of step {model['step']:,}: {why}."))
 
 
 def _costs(log: Sequence[Mapping[str, Any]]) -> str:
@@ -175,11 +181,13 @@ def _last_measures(log: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The newest evaluation of a run that has not ended."""
     found = [line for line in log if any(name.startswith("val_") for name in line)]
     newest = found[-1] if found else {}
-    return {name.removeprefix("val_"): value for name, value in newest.items() if name.startswith("val_")}
+    names = [name for name in newest if name.startswith("val_") and name != "val_best_step"]
+    return {name.removeprefix("val_"): newest[name] for name in names}
 
 
 def _loaded(path: Path) -> dict[str, float]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {name: value for name, value in content.items() if name != "step"}
 
 
 def _as_text(value: Any) -> str:

@@ -63,10 +63,16 @@ class RunReporter:
         minutes = (time.monotonic() - self._begun) / 60
         self._report(step, {**numbers, **self.meter.values(), "minutes": minutes})
 
-    def log_evaluation(self, step: int, metrics: Mapping[str, float], best: float | None) -> None:
-        """Report the metrics of an evaluation and the best score so far; a sheet, if drawn, goes to the loggers."""
-        numbers = {f"val_{name}": value for name, value in metrics.items()}
-        self._report(step, numbers if best is None else numbers | {"val_best": best})
+    def log_evaluation(
+        self, step: int, metrics: Mapping[str, float], best: float | None, best_step: int | None = None
+    ) -> None:
+        """Report the metrics of an evaluation and the best score so far; a sheet, if drawn, goes to the loggers.
+
+        best_step: the step that had the best score, whose weights become the model.
+        """
+        numbers: dict[str, float] = {f"val_{name}": value for name, value in metrics.items()}
+        known = {"val_best": best, "val_best_step": best_step}
+        self._report(step, numbers | {name: value for name, value in known.items() if value is not None})
         path = sheet.sheet_path(self.folder, step)
         if path.exists():
             for logger in self.loggers:
