@@ -135,7 +135,8 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
     config = replace(config, decoder=replace(config.decoder, order="project_first"))
     model = build_model(config, seed=0).eval()
     plain = plain_rendition(model)
-    vocabulary = Vocabulary(tuple(f"word{number}" for number in range(config.language.vocab - 2)))
+    rows = config.language.vocab - config.language.unknown_row - 1
+    vocabulary = Vocabulary(f"word{number}" for number in range(rows)).of(config.language)
     rng = np.random.default_rng(0)
     pictures = [draw_picture((SIZE, SIZE), rng) for _ in range(12)]
     image, ids = inputs(config)

@@ -13,10 +13,11 @@ from restr.preprocess import Framing, resize
 
 LONGEST = Framing(size=480, fit="longest", mean=IMAGENET_MEAN, std=IMAGENET_STD, threshold=0.5, patch=16)
 LETTERBOX = replace(LONGEST, fit="letterbox", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+CENTRED = replace(LETTERBOX, place="centre")
 SIZES = [(480, 480), (427, 640), (640, 427), (33, 1000), (2000, 3), (1, 1), (375, 500)]
 
 
-@pytest.mark.parametrize("framing", [LONGEST, LETTERBOX], ids=["longest", "letterbox"])
+@pytest.mark.parametrize("framing", [LONGEST, LETTERBOX, CENTRED], ids=["longest", "letterbox", "centred"])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_input_size_is_whole_patches_with_the_longest_side_at_size(size, framing):
     height, width = framing.input_size(size)
@@ -44,6 +45,37 @@ def test_letterbox_pads_right_and_bottom_with_the_mean():
     assert abs(LETTERBOX.prepare(image)[:, 240:]).max() < 0.005, "padding is what the model reads as nothing"
 
 
+@pytest.mark.parametrize(
+    ("size", "inner", "before"),
+    [
+        ((427, 640), (320, 480), (80, 0)),
+        ((640, 428), (480, 321), (0, 79)),  # 159 columns are left: one more after the photograph
+        ((430, 640), (322, 480), (79, 0)),  # 322.5: halves to even, as the released program rounds
+        ((426, 640), (320, 480), (80, 0)),  # 319.5
+        ((240, 240), (480, 480), (0, 0)),
+        ((3, 2000), (1, 480), (239, 0)),
+    ],
+)
+def test_a_centred_letterbox_pads_both_sides(size, inner, before):
+    assert CENTRED.content_size(size) == inner
+    fitted = CENTRED.fit_image(np.zeros((*size, 3), np.uint8))
+    assert fitted.shape == (480, 480, 3)
+    rows, columns = (slice(start, start + side) for start, side in zip(before, inner, strict=True))
+    assert CENTRED.content(size) == (rows, columns)
+    assert (fitted[rows, columns] == 0).all()
+    assert (fitted == 128).sum() == 3 * (480 * 480 - inner[0] * inner[1]), "the rest is the mean"
+    assert (CENTRED.fit_mask(np.ones(size, bool)) == (fitted[..., 0] == 0)).all()
+
+
+def test_only_a_letterbox_has_a_place():
+    image = np.random.default_rng(0).integers(0, 256, (100, 150, 3), dtype=np.uint8)
+    for fit in ("longest", "square"):
+        one, two = (replace(LETTERBOX, fit=fit, place=place).fit_image(image) for place in ("corner", "centre"))
+        np.testing.assert_array_equal(one, two)
+    with pytest.raises(ConfigError, match="place is 'middle'; choose one of corner, centre"):
+        replace(LETTERBOX, place="middle")
+
+
 def test_normalisation():
     image = np.zeros((480, 480, 3), np.uint8)
     image[..., 1] = 255
@@ -53,7 +85,7 @@ def test_normalisation():
         np.testing.assert_allclose(prepared[channel], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("framing", [LONGEST, LETTERBOX], ids=["longest", "letterbox"])
+@pytest.mark.parametrize("framing", [LONGEST, LETTERBOX, CENTRED], ids=["longest", "letterbox", "centred"])
 @pytest.mark.parametrize("size", [(427, 640), (900, 601), (300, 200)], ids=str)
 def test_a_mask_fitted_and_restored_lies_where_it_was(size, framing):
     mask = np.zeros(size, bool)

@@ -4,10 +4,24 @@
 export async function load(ort, read, options = {}) {
   const text = async (name) => new TextDecoder().decode(await read(name));
   const facts = JSON.parse(await text("restr.json"));
+  refuse(facts.config);
   const lines = (await text("vocab.txt")).replace(/\n$/, "").split("\n");
   const words = new Map(lines.map((word, line) => [word, BigInt(line + 2)]));
   const session = async (graph) => ort.InferenceSession.create(new Uint8Array(await read(facts.files[graph])), options);
   return { ort, facts, words, encoder: await session("image_encoder"), expression: await session("expression") };
+}
+
+/** Models that read words or photographs in another way than this module, such as those of the released program. */
+function refuse({ language, fusion, preprocess }) {
+  const other = {
+    "language.reading": language.reading === "literal",
+    "language.unknown_row": (language.unknown_row ?? 1) !== 1,
+    "language.padding": language.padding === "left",
+    "attend_padding": language.attend_padding || fusion.attend_padding,
+    "preprocess.place": preprocess.place === "centre",
+  };
+  const found = Object.keys(other).filter((name) => other[name]);
+  if (found.length) throw new Error(`restr.mjs does not know this model's ${found.join(", ")}; run it with restr in Python`);
 }
 
 /** The [width, height] to which a photograph is resized before `encode`. */

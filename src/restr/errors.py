@@ -51,3 +51,19 @@ class DivergedError(RestrError):
 
 class CheckpointError(RestrError):
     """A training checkpoint is missing, unreadable or belongs to another run."""
+
+
+def why_unreadable(error: Exception) -> str:
+    """Why torch could not read a file, in a few words.
+
+    torch's own message advises to read a file of unknown origin with ``weights_only=False``, which would run its code.
+    """
+    import pickle
+    import re
+
+    if isinstance(error, pickle.UnpicklingError):
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        return f"it names {named[1]}, which is no tensor" if named else "it is damaged, or holds more than tensors"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it is damaged, or not a file of torch"

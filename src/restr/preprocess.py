@@ -30,7 +30,10 @@ class Framing:
     """The longest side of the input, in pixels."""
     fit: Fit
     """"longest" scales the longest side and rounds the other to whole patches; "letterbox" pads to a square with the
-    mean colour, at the right and at the bottom; "square" stretches both sides."""
+    mean colour; "square" stretches both sides."""
+    place: Literal["corner", "centre"] = "corner"
+    """Where a letterboxed photograph lies: "corner" is the top left, with padding at the right and at the bottom; "centre"
+    has padding on both sides, of an odd number of pixels one more after the photograph."""
     mean: tuple[float, float, float]
     """Subtracted from each channel, in [0, 1]."""
     std: tuple[float, float, float]
@@ -43,7 +46,7 @@ class Framing:
     def __post_init__(self) -> None:
         at_least(self, "size", 1)
         at_least(self, "patch", 1)
-        one_of(self, "fit")
+        one_of(self, "fit", "place")
         if self.size % self.patch:
             raise ConfigError(
                 f"preprocess size {self.size} is not a multiple of patch {self.patch}; choose one that is"
@@ -64,13 +67,25 @@ class Framing:
         return height, width
 
     def content_size(self, size: ImageSize) -> ImageSize:
-        """The top-left (height, width) of the model's input that shows the photograph; the rest is padding."""
+        """The (height, width) of the photograph in the model's input; the rest is padding. ``content`` is its place."""
         if self.fit != "letterbox":
             return self.input_size(size)
         _check_pixels(size)
-        longest = max(size)
-        height, width = (max(1, _half_up(side * self.size / longest)) for side in size)
+        if self.place == "centre":  # sides as the released program rounds them: halves to even
+            scale = min(self.size / side for side in size)
+            height, width = (max(1, round(side * scale)) for side in size)
+        else:
+            longest = max(size)
+            height, width = (max(1, _half_up(side * self.size / longest)) for side in size)
         return height, width
+
+    def content(self, size: ImageSize) -> tuple[slice, slice]:
+        """The rows and the columns of the model's input that show a photograph of ``size``; the rest is padding."""
+        sides = self.content_size(size)
+        rest = (whole - side for whole, side in zip(self.input_size(size), sides, strict=True))
+        before = (each // 2 if self.place == "centre" else 0 for each in rest)
+        rows, columns = (slice(start, start + side) for start, side in zip(before, sides, strict=True))
+        return rows, columns
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """A photograph, uint8 (H W 3), as the model's input: normalised float32 (3 H' W'), contiguous.
@@ -91,11 +106,13 @@ class Framing:
             image = np.asarray(picture)
         if (inner_height, inner_width) == (height, width):
             return image
+        rows, columns = self.content(original)
         mean = np.rint(np.asarray(self.mean) * 255).astype(np.uint8)
         padded = np.empty((height, width, 3), np.uint8)
-        padded[inner_height:] = mean  # the padding only: to fill all with three values a pixel is as slow as decoding
-        padded[:inner_height, inner_width:] = mean
-        padded[:inner_height, :inner_width] = image
+        # the padding only: to fill all with three values a pixel is as slow as decoding
+        padded[: rows.start] = padded[rows.stop :] = mean
+        padded[rows, : columns.start] = padded[rows, columns.stop :] = mean
+        padded[rows, columns] = image
         return padded
 
     def normalise(self, image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -121,7 +138,7 @@ class Framing:
         height, width = self.content_size(size)
         picture = Image.fromarray(mask.view(np.uint8) * np.uint8(255))
         fitted = np.zeros(self.input_size(size), bool)
-        fitted[:height, :width] = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)) >= 128
+        fitted[self.content(size)] = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)) >= 128
         return fitted
 
     def restore(self, values: np.ndarray, size: ImageSize) -> np.ndarray:
@@ -135,8 +152,7 @@ class Framing:
                 f"got a map of {values.shape} for a photograph of {size}; expected {expected}, "
                 "the input size of that photograph under this config"
             )
-        height, width = self.content_size(size)
-        return resize(values[:height, :width], size)
+        return resize(values[self.content(size)], size)
 
 
 def resize(values: np.ndarray, size: ImageSize) -> np.ndarray:

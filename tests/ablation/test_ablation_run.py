@@ -12,7 +12,7 @@ import pytest
 
 from restr.ablation.cost import cost_of, gmac_of, parameters_of
 from restr.ablation.report import ablation_table, mean_and_deviation
-from restr.ablation.run import SCORES, RowResult, run_table
+from restr.ablation.run import SCORES, RowResult, _folder_name, run_table
 from restr.ablation.study import Study, scenes_study
 from restr.ablation.tables import ABLATION_TABLES, Row, Table, fusion, table
 from restr.cli.main import main
@@ -20,7 +20,7 @@ from restr.cli.verbs.ablate import Ablate
 from restr.config import ModelConfig
 from restr.errors import ConfigError, DataError
 from restr.model.build import build_model
-from restr.presets import restr_small, restr_tiny
+from restr.presets import restr_base, restr_small, restr_tiny
 from restr.training.config import TrainConfig
 
 SMALL = Table(
@@ -39,8 +39,33 @@ def test_every_row_changes_the_model_or_the_loss(name: str, row: Row) -> None:
     changed = row.change(config)
     assert changed != config or row.loss or row.name in ("full", "beside the patches after fusion", "P = 4")
     build_model(changed)
-    if not ABLATION_TABLES[name].of_vision:
-        assert row.change(restr_small()).vision == restr_small().vision
+    of_vision = name == "attention" and row.name != "full" or "P = " in row.name and row.name != "P = 16"
+    assert (row.change(restr_small()).vision != restr_small().vision) == of_vision
+
+
+@pytest.mark.parametrize("name", ABLATION_TABLES)
+def test_rows_have_folders_of_their_own(name: str) -> None:
+    rows = ABLATION_TABLES[name].rows
+    assert len({_folder_name(row) for row in rows}) == len(rows)
+
+
+def test_rows_can_be_chosen() -> None:
+    chosen = ABLATION_TABLES["fusion"].only(["CME", "VME"])
+    assert [row.name for row in chosen.rows] == ["VME", "CME"]
+    with pytest.raises(ConfigError, match="has no row 'cme'; choose from VME, IME, CME"):
+        ABLATION_TABLES["variants"].only(["cme"])
+
+
+def test_the_papers_table_crosses_variants_with_sharing() -> None:
+    settings = {
+        (fused.variant, fused.sharing)
+        for row in ABLATION_TABLES["paper-3"].rows
+        for fused in [row.change(restr_tiny()).fusion]
+    }
+    every = {(variant, sharing) for variant in ("vme", "ime", "cme") for sharing in ("none", "depth", "encoders")}
+    assert settings == every - {("vme", "encoders")}
+    patches = {row.change(restr_base()).vision.patch for row in ABLATION_TABLES["paper-3"].rows}
+    assert patches == {32, 16, 8}
 
 
 def test_shared_rows_are_smaller() -> None:
@@ -63,7 +88,9 @@ def test_a_table_is_finished_in_pieces(tmp_path: Path, monkeypatch: pytest.Monke
     results, stopped = run_table(SMALL, study(), tmp_path, seeds=1, settings=SETTINGS)
     assert stopped is None and [len(r.scores) for r in results] == [1, 1]
     first = (tmp_path / "cme" / "seed0" / SCORES).read_text()
-    assert 0 <= json.loads(first)["miou"] <= 1
+    scores = json.loads(first)
+    assert 0 <= scores["miou"] <= 1
+    assert scores["seed_direct_patches"] == 0 < scores["seed_effective_patches"] < 1  # of CME
     assert not list(tmp_path.rglob("*.pt"))
     monkeypatch.setattr("restr.ablation.run.Trainer.fit", never)  # what is done is not done again ...
     again, _ = run_table(SMALL, study(), tmp_path, seeds=1, settings=SETTINGS)
@@ -84,7 +111,7 @@ def test_other_settings_need_another_folder(tmp_path: Path) -> None:
 
 def test_cached_features_are_of_one_encoder(tmp_path: Path) -> None:
     cached = replace(study(), cached=True)
-    with pytest.raises(ConfigError, match="changes the vision encoder"):
+    with pytest.raises(ConfigError, match="P = 16, P = 8: these rows of .* change the vision encoder"):
         run_table(ABLATION_TABLES["patch-size"], cached, tmp_path, seeds=1, settings=SETTINGS)
 
 
@@ -105,9 +132,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     arguments = ["--table", "lambda", "--seeds", "1", "--scenes", "2", "--batch", "8", "--steps", "1", "--out"]
     assert main(["ablate", *arguments, str(tmp_path)]) == 0
     assert "| lambda 0.1 | 1 |" in capsys.readouterr().out
-    assert (tmp_path / "table.md").exists() and (tmp_path / "table.png").read_bytes()[:4] == b"\x89PNG"
+    for picture in ("table.png", "seed_attention.png"):
+        assert (tmp_path / picture).read_bytes()[:4] == b"\x89PNG"
+    assert "| the seed's attention | direct: patches |" in (tmp_path / "table.md").read_text()
     assert main(["ablate", "--features", "x", "--out", str(tmp_path / "other")]) == 1
-    assert "--features needs --parts" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="choose one of fusion, lambda"):
+    assert "--features needs --parts or --model" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="choose one of variants, fusion"):
         table("depth")
     assert get_args(get_type_hints(Ablate)["table"]) == tuple(ABLATION_TABLES)

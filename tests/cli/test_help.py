@@ -12,7 +12,7 @@ from restr.cli.main import main
 
 FOLDERS = {"verbs": [], "data": ["data"]}  # of restr.cli -> what is typed before the verb
 VERBS = [
-    [*words, path.stem]
+    [*words, path.stem.replace("_", "-")]
     for folder, words in FOLDERS.items()
     for path in sorted((Path(cli.__file__).parent / folder).glob("*.py"))
     if "def main(" in path.read_text() and path.stem != "main"

@@ -121,6 +121,7 @@ def test_photo_expressions_are_seeded_fair_and_image_by_image():
     told = [(sample.id, sample.text, sample.kind) for sample in first]
     assert told == [(sample.id, sample.text, sample.kind) for sample in second]
     assert len(told) == len({id for id, _, _ in told}) == len(first) == 24
+    assert first.texts() == [text for _, text, _ in told]
     assert told != [(sample.id, sample.text, sample.kind) for sample in PhotoExpressions(scenes, 24, seed=2)]
     images = [sample.image_id for sample in first]
     assert images == sorted(images)

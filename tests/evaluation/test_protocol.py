@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -107,3 +107,15 @@ def test_wrong_settings_are_refused() -> None:
         EvalProtocol(name="x", threshold=1.5)
     with pytest.raises(ConfigError, match="fit is 'round'"):
         EvalProtocol(name="x", fit="round")  # type: ignore[arg-type]
+
+
+def test_a_centred_letterbox_is_measured_where_it_lies() -> None:
+    centred = EvalProtocol(name="centred", size=64, fit="letterbox", measured_at="model")
+    framing = replace(centred.framing(Framed.framing), place="centre")
+    mask = np.zeros((32, 64), bool)
+    mask[:16, :32] = True
+    image = np.repeat(mask[..., None] * np.uint8(255), 3, 2)
+    framed, (found,) = centred.frame(image, [mask], framing)
+    assert found.shape == (64, 64) and found[16:32, :32].all() and found.sum() == mask.sum()
+    assert (framed[found] == 255).all(), "image and mask lie in the same place"
+    assert "input 64 (letterbox, centred)" in centred.describe(framing)

@@ -67,10 +67,28 @@ def test_openvino_in_int8_is_smaller_and_near(tmp_path: Path, reference: Segment
 def test_every_variant_is_exported(variant: str, tmp_path: Path) -> None:
     if variant == "released":
         config = shallow_config(normalise=True, attend_padding=True, patch_positions=False)
-        config = replace(config, language=replace(config.language, padding="left", attend_padding=True))
+        language = replace(
+            config.language,
+            padding="left",
+            attend_padding=True,
+            unknown_row=3,
+            reading="literal",
+            vocab=len(WORDS) + 2,
+        )
+        config = replace(
+            config,
+            language=language,
+            decoder=replace(config.decoder, bias=False, head_bias=False, align_corners=True),
+            preprocess=replace(config.preprocess, fit="letterbox", place="centre"),
+        )
     else:
         config = shallow_config(variant=variant)
-    assert export(shallow_model(config), WORDS, tmp_path, Plan()).holds
+    model, words = shallow_model(config), WORDS.of(config.language)
+    assert export(model, words, tmp_path, Plan()).holds
+    exported, own = Segmenter.from_pretrained(tmp_path), Segmenter(model, words, device="cpu")
+    assert exported.tokenizer(["reddish left"]).tolist() == own.tokenizer(["reddish left"]).tolist()
+    ours, theirs = (each(IMAGE, "the red circle").prob for each in (exported, own))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
 
 
 def test_fixed_size(tmp_path: Path) -> None:

@@ -64,12 +64,14 @@ def test_every_part_agrees(name: str) -> None:
         depth=blocks.depth,
         heads=blocks.heads,
         taps=config.vision.taps,
+        eps=blocks.norm_eps,
     )
     near(features.patches[0], expected)
 
     # words: positions count from the first column, padding included
     w = arrays(model.language)
-    vectors = np.where((ids[0].numpy() == 1)[:, None], w["unknown"], w["vectors.weight"][ids[0].numpy()])
+    unknown = (ids[0].numpy() == config.language.unknown_row)[:, None]
+    vectors = np.where(unknown, w["unknown"], w["vectors.weight"][ids[0].numpy()])
     table = model.language.positions.detach().numpy()
     tokens = (reference.linear(w, "proj_in", vectors) if "proj_in.weight" in w else vectors) + table[: len(keep)]
     blocks = config.language.blocks
@@ -94,6 +96,7 @@ def test_every_part_agrees(name: str) -> None:
         variant=fusion.variant,
         depths=(fusion.visual_linguistic.depth, fusion.linguistic_seed.depth),
         heads=fusion.visual_linguistic.heads,
+        eps=fusion.visual_linguistic.norm_eps,
     )
     near(fused.patches[0], seen)
     near(fused.classifier[0], seed)

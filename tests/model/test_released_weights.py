@@ -1,22 +1,27 @@
-"""Checkpoints in the released program's layout give the outputs of the model that they were written from."""
+"""Checkpoints of the released program load, and the model computes with them what the equations say."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from test_variants import images, released, words
 from torch import Tensor
 
+import reference
+from released_layout import SMALL, Sizes
 from restr.config import ModelConfig
-from restr.errors import WeightsError
+from restr.errors import ConfigError, WeightsError
 from restr.model.build import build_model
-from restr.model.released_weights import load_released
+from restr.model.released_weights import convert_released, fit_config, load_released, rename_state
 from restr.model.restr import ReSTR
-from restr.text.vocabulary import UNKNOWN
+from restr.model.weights import load_pretrained
+from restr.nn.positions import sinusoidal_positions
+from restr.text.tokenizer import Tokenizer
 
 
 def original(config: ModelConfig) -> ReSTR:
@@ -24,7 +29,7 @@ def original(config: ModelConfig) -> ReSTR:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(len(parameter)))
-        model.language.unknown.copy_(model.language.vectors.weight[UNKNOWN])
+        model.language.unknown.copy_(model.language.vectors.weight[config.language.unknown_row])
     return model
 
 
@@ -112,3 +117,164 @@ def test_differences_are_listed(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(WeightsError, match="has no fusion_module"):
         load_released(tmp_path / "other.safetensors", released())
+
+
+# The true layout, by the names and shapes of tests/support/released_layout.py.
+
+SIZES = {
+    "none": SMALL,
+    "depth": dataclasses.replace(SMALL, stored=(1, 1)),
+    "patch-8": dataclasses.replace(SMALL, patch=8, grid=4),
+    "patch-32": dataclasses.replace(SMALL, patch=32, grid=2, rows=11),
+    "no-decoder": dataclasses.replace(SMALL, decoder=False),
+}
+
+
+def write(state: reference.Weights, path: Path) -> Path:
+    torch.save({name: torch.from_numpy(value) for name, value in state.items()}, path)
+    return path
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_true_layout_computes_what_the_equations_say(name: str, tmp_path: Path) -> None:
+    sizes = SIZES[name]
+    state = sizes.checkpoint()
+    pixels, ids = sizes.inputs()
+    expected, patches = sizes.forward(state, pixels, ids)
+    assert (expected.std(), patches.std()) == pytest.approx((1, 1), rel=1e-5), "an error of 1e-9 means something"
+    model = load_released(write(state, tmp_path / "released.pth"), sizes.config()).double()
+    # the model's own are these in float32, see test_reference.py
+    exact = torch.from_numpy(reference.sinusoids(20, sizes.vectors))
+    torch.testing.assert_close(model.language.positions, exact, rtol=0, atol=1e-6)
+    model.language.positions = exact
+    output = model(torch.from_numpy(pixels)[None], torch.from_numpy(ids)[None])
+    np.testing.assert_allclose(output.patch_logits[0].detach(), patches, rtol=0, atol=1e-9)
+    if sizes.decoder:
+        np.testing.assert_allclose(output.logits[0, 0].detach(), expected, rtol=0, atol=1e-9)
+    else:
+        assert output.logits.shape[-2:] == pixels.shape[-2:]
+
+
+def test_float32_is_near_enough(tmp_path: Path) -> None:
+    state = SMALL.checkpoint()
+    pixels, ids = SMALL.inputs()
+    model = load_released(write(state, tmp_path / "released.pth"), SMALL.config())
+    output = model(torch.from_numpy(pixels)[None].float(), torch.from_numpy(ids)[None])
+    expected, _ = SMALL.forward(state, pixels, ids)
+    assert np.abs(output.logits[0, 0].detach().numpy() - expected).max() < 1e-4 * expected.std()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "tensors", "parameters"),
+    [
+        (Sizes(), 291, 129.0),
+        (Sizes(stored=(1, 1)), 267, 114.8),
+        (Sizes(patch=32, grid=15), 292, 130.2),
+        (Sizes(patch=8, grid=60), 290, 130.6),
+        (Sizes(decoder=False), 286, 127.4),
+    ],
+)
+def test_the_full_layout_fits(sizes: Sizes, tensors: int, parameters: float) -> None:
+    """The names and shapes of the whole program, without memory for them."""
+    shapes = sizes.shapes()
+    assert len(shapes) == tensors
+    state = rename_state({name: torch.empty(shape, device="meta") for name, shape in shapes.items()})
+    config = fit_config(sizes.config(), state)
+    assert config.preprocess.size == 480 and config.vision.patch == sizes.patch
+    assert (config.decoder.kind == "none") == (not sizes.decoder)
+    with torch.device("meta"):
+        model = build_model(config)
+    own = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    assert own.pop("language.unknown") == (300,)
+    assert own == {name: tensor.shape for name, tensor in state.items()}
+    assert round(sum(p.numel() for p in model.parameters()) / 1e6, 1) == parameters
+
+
+def test_what_is_odd_in_a_checkpoint_is_named(tmp_path: Path) -> None:
+    state = SMALL.checkpoint()
+    odd = {"encoder_v.fc_norm.weight": np.zeros(2), "fusion_module.blocks_xy.0.norm1.weight": np.zeros(2)}
+    odd |= {"fusion_module.decoder.1.up.2.weight": np.zeros((2, 2)), "encoder_v.head.scale": np.zeros(2)}
+    with pytest.raises(WeightsError) as caught:
+        load_released(write(state | odd, tmp_path / "odd.pth"), SMALL.config())
+    assert "in 4 places" in str(caught.value)
+    for name in ("vision.fc_norm.weight", "vision.head.scale", *list(odd)[1:3]):
+        assert f"unknown {name}" in str(caught.value)
+    for name, says in (
+        ("encoder_v.pos_embed", "no encoder_v.pos_embed"),
+        ("encoder_l.embedding.weight", "no encoder_l"),
+    ):
+        with pytest.raises(WeightsError, match=says):
+            load_released(write({n: v for n, v in state.items() if n != name}, tmp_path / "less.pth"), SMALL.config())
+    state["encoder_v.pos_embed"] = state["encoder_v.pos_embed"][:, :-1]
+    with pytest.raises(WeightsError, match="pos_embed has 9 places; expected a square and one"):
+        load_released(write(state, tmp_path / "places.pth"), SMALL.config())
+
+
+def test_a_shared_block_may_have_no_number(tmp_path: Path) -> None:
+    sizes = SIZES["depth"]
+    state = sizes.checkpoint()
+    renamed = {n.replace("blocks_vl.0.", "block_vl.").replace("blocks_ls.0.", "ls_block."): v for n, v in state.items()}
+    assert len(renamed.keys() - state.keys()) == 24
+    one, two = (load_released(write(each, tmp_path / "a.pth"), sizes.config()) for each in (state, renamed))
+    assert one.config.fusion.sharing == two.config.fusion.sharing == "depth"
+    assert all(torch.equal(*pair) for pair in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+def test_the_sinusoids_are_made_as_ever() -> None:
+    assert torch.equal(load_tiny().language.positions, sinusoidal_positions(20, SMALL.vectors))
+
+
+def load_tiny() -> ReSTR:
+    return build_model(fit_config(SMALL.config(), rename_state(tensors())))
+
+
+def tensors() -> dict[str, Tensor]:
+    return {name: torch.from_numpy(value) for name, value in SMALL.checkpoint().items()}
+
+
+# Lines as in the program's own file: marks first, an empty line, a word twice, one with a space.
+LINES = ["<pad>", "<go>", "<eos>", "<unk>", "the", ".", "", "red", "' s", "cup", ".", ",", "man", " , ", "'"]
+
+
+@pytest.fixture
+def vocabulary(tmp_path: Path) -> Path:
+    path = tmp_path / "vocabulary.txt"
+    more = [f"word{number}" for number in range(SMALL.rows - len(LINES))]
+    path.write_text("".join(f"{line}\n" for line in [*LINES, *more]))
+    return path
+
+
+def test_a_folder_reads_sentences_as_the_program(vocabulary: Path, tmp_path: Path) -> None:
+    checkpoint = write(SMALL.checkpoint(), tmp_path / "released.pth")
+    made = convert_released(checkpoint, tmp_path / "model", SMALL.config(), vocabulary=vocabulary)
+    model, read = load_pretrained(tmp_path / "model")
+    assert model.config == made.config
+    assert len(read) == SMALL.rows and read.words[:4] == ("the", ".", "", "red")
+    tokenizer = Tokenizer.of(read, model.config)
+    ids = tokenizer(["The red cup.", "the man's reddish cup, red .", "cups word24.", "red . the"])
+    assert ids.shape == (4, 20) and not ids[:, :11].any()
+    rows = [row[row > 0].tolist() for row in ids]
+    assert rows[0] == [4, 7, 9], "the final stop is dropped"
+    # "," is the later of two equal lines, ", " is no line; no other form of a word is tried
+    assert rows[1] == [4, 12, 14, 3, 3, 9, 3, 7, 3]
+    assert rows[2] == [3, 39]
+    assert rows[3] == [7, 3, 4], "pieces keep their spaces"
+    image = torch.randn(1, 3, 48, 48)
+    assert torch.equal(model(image, torch.from_numpy(ids[:1])).logits, made(image, torch.from_numpy(ids[:1])).logits)
+
+
+def test_a_folder_needs_a_vocabulary_that_fits(vocabulary: Path, tmp_path: Path) -> None:
+    checkpoint = write(SMALL.checkpoint(), tmp_path / "released.pth")
+    out = tmp_path / "model"
+    with pytest.raises(WeightsError, match="40 word vectors but no words; give the vocabulary file .* 40 lines"):
+        convert_released(checkpoint, out, SMALL.config(), vocabulary=None)
+    vocabulary.write_text(vocabulary.read_text() + "more\n")
+    with pytest.raises(WeightsError, match="vocabulary.txt has 41 lines, the checkpoint's word table has 40 rows"):
+        convert_released(checkpoint, out, SMALL.config(), vocabulary=vocabulary)
+    with pytest.raises(WeightsError, match="cannot read the vocabulary"):
+        convert_released(checkpoint, out, SMALL.config(), vocabulary=tmp_path / "none.txt")
+    assert not out.exists(), "nothing half-written"
+    out.mkdir()
+    (out / "notes.txt").touch()
+    with pytest.raises(ConfigError, match="model exists and is not empty; name a new folder"):
+        convert_released(checkpoint, out, SMALL.config(), vocabulary=vocabulary)

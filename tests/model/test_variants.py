@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from restr.ablation.cost import gmac_of, parameters_of
-from restr.config import ClassifierConfig, DecoderConfig, FusionConfig, ModelConfig
+from restr.config import ClassifierConfig, DecoderConfig, FusionConfig, ModelConfig, TransformerConfig
 from restr.config.settings import with_settings
 from restr.errors import ConfigError
 from restr.inference.backends.patch_cache import CachingModel
@@ -55,16 +55,24 @@ def with_post_norm() -> ModelConfig:
 def released() -> ModelConfig:
     """All choices of the released program at once, in a small model."""
     config, theirs = with_fusion(), restr_released()
-    post = dataclasses.replace(config.language.blocks, norm="post", final_norm=False)
+
+    def small(their: TransformerConfig, our: TransformerConfig) -> TransformerConfig:
+        return dataclasses.replace(their, width=our.width, depth=our.depth, heads=our.heads, mlp=our.mlp, drop_path=0.0)
+
+    vision = dataclasses.replace(config.vision, blocks=small(theirs.vision.blocks, config.vision.blocks))
     language = dataclasses.replace(
-        theirs.language, blocks=post, vocab=config.language.vocab, vectors=config.language.vectors
+        theirs.language,
+        blocks=small(theirs.language.blocks, config.language.blocks),
+        vocab=len(WORDS) + theirs.language.unknown_row + 1,
+        vectors=config.language.vectors,
     )
     fusion = dataclasses.replace(
         theirs.fusion,
-        visual_linguistic=dataclasses.replace(config.fusion.visual_linguistic, final_norm=False),
-        linguistic_seed=config.fusion.linguistic_seed,
+        visual_linguistic=small(theirs.fusion.visual_linguistic, config.fusion.visual_linguistic),
+        linguistic_seed=small(theirs.fusion.linguistic_seed, config.fusion.linguistic_seed),
     )
-    return with_parts(language=language, fusion=fusion, classifier=theirs.classifier, decoder=theirs.decoder)
+    preprocess = dataclasses.replace(theirs.preprocess, size=config.preprocess.size)
+    return dataclasses.replace(theirs, vision=vision, language=language, fusion=fusion, preprocess=preprocess)
 
 
 def windowed() -> ModelConfig:
@@ -113,6 +121,7 @@ CONFIGS: dict[str, Callable[[], ModelConfig]] = {
     "masked-by-logit": lambda: with_parts(decoder=DecoderConfig(mask_by="logit")),
     "beside-fused": lambda: with_parts(decoder=DecoderConfig(beside="fused")),
     "aligned-corners": lambda: with_parts(decoder=DecoderConfig(align_corners=True, head_bias=False)),
+    "no-decoder-bias": lambda: with_parts(decoder=DecoderConfig(bias=False)),
     "enlarge-first": lambda: with_parts(decoder=DecoderConfig(order="enlarge_first")),
     "tapped-registers": lambda: with_vision(with_fusion(), depth=2, layer_scale=True, taps=(1,), registers=2),
     "windowed": windowed,
@@ -135,7 +144,11 @@ def model(name: str) -> ReSTR:
 
 
 def words(model: ReSTR, texts: list[str] = TEXTS) -> Tensor:
-    return torch.from_numpy(Tokenizer.of(Vocabulary(WORDS), model.config)(texts))
+    return torch.from_numpy(Tokenizer.of(vocabulary(model), model.config)(texts))
+
+
+def vocabulary(model: ReSTR) -> Vocabulary:
+    return Vocabulary(WORDS).of(model.config.language)
 
 
 def images(rows: int = 2) -> Tensor:
@@ -188,9 +201,10 @@ def test_sides_matter(model: ReSTR) -> None:
 
 
 def test_saving_and_loading_is_bit_equal(model: ReSTR, tmp_path: Path) -> None:
-    save_pretrained(model, Vocabulary(WORDS), tmp_path)
-    again, _ = load_pretrained(tmp_path)
+    save_pretrained(model, vocabulary(model), tmp_path)
+    again, words_again = load_pretrained(tmp_path)
     assert again.config == model.config
+    assert words_again.words == tuple(WORDS) and words_again.fits(model.config.language)
     assert torch.equal(model(images(), words(model)).logits, again(images(), words(model)).logits)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from restr.config import TransformerConfig, VisionConfig
-from restr.errors import WeightsError
+from restr.errors import CheckpointError, WeightsError
 from restr.model.vision import VisionEncoder
 from restr.model.vit_weights import load_vit, read_vit
+from restr.training.loop import checkpoint
 
 WIDTH, DEPTH, HEADS = 16, 2, 4
 CONFIG = VisionConfig(patch=4, grid=3, blocks=TransformerConfig(width=WIDTH, depth=DEPTH, heads=HEADS, mlp=32))
@@ -70,11 +72,30 @@ def hugging_face(state: State, *, prefix: str = "", dino: bool = False) -> State
     return {prefix + name: value for name, value in found.items()}
 
 
+def transformers_5(state: State, *, prefix: str = "", layers: str = "layers", dino: bool = False) -> State:
+    """The names since version 5: ViTModel has its layers at the top, Dinov2Model in its encoder, as before."""
+    first, second = ("norm1", "norm2") if dino else ("layernorm_before", "layernorm_after")
+    found = {n: v for n, v in hugging_face(state).items() if not n.startswith("encoder.")}
+    for i in range(DEPTH):
+        layer = f"{layers}.{i}"
+        for kind in ("weight", "bias"):
+            for part, value in zip("qkv", state[f"blocks.{i}.attn.qkv.{kind}"].chunk(3), strict=True):
+                found[f"{layer}.attention.{part}_proj.{kind}"] = value.clone()
+            found[f"{layer}.attention.o_proj.{kind}"] = state[f"blocks.{i}.attn.proj.{kind}"]
+            found[f"{layer}.{first}.{kind}"] = state[f"blocks.{i}.norm1.{kind}"]
+            found[f"{layer}.{second}.{kind}"] = state[f"blocks.{i}.norm2.{kind}"]
+            for linear in ("fc1", "fc2"):
+                found[f"{layer}.mlp.{linear}.{kind}"] = state[f"blocks.{i}.mlp.{linear}.{kind}"]
+    return {prefix + name: value for name, value in found.items()}
+
+
 SOURCES: dict[str, Callable[[State], State]] = {
     "timm": timm,
     "dinov2": dinov2,
     "hugging-face-vit": lambda state: hugging_face(state, prefix="vit."),
     "hugging-face-dinov2": lambda state: hugging_face(state, dino=True),
+    "transformers-5-vit": lambda state: transformers_5(state, prefix="vit."),
+    "transformers-5-dinov2": lambda state: transformers_5(state, prefix="dinov2.", layers="encoder.layer", dino=True),
 }
 
 
@@ -158,6 +179,25 @@ def test_a_pickle_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     Path("vit.pth").write_bytes(pickle.dumps({"model": Hostile()}))
     with pytest.raises(WeightsError, match="convert it to safetensors"):
         read_vit("vit.pth")
+    assert not Path("owned").exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_no_message_advises_to_trust_a_file(zipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's message says how to execute the code in the file all the same."""
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": Hostile()}, "vit.pth", _use_new_zipfile_serialization=zipped)
+    Path("raw.pth").write_bytes(pickle.dumps({"model": Hostile()}))
+    Path("cut.pth").write_bytes(Path("vit.pth").read_bytes()[:100])
+    with pytest.raises(pickle.UnpicklingError, match="weights_only"):
+        torch.load("vit.pth", weights_only=True)
+    for name in ("vit.pth", "raw.pth", "cut.pth"):
+        for read, kind in ((read_vit, WeightsError), (checkpoint.load, CheckpointError)):
+            with pytest.raises(kind) as caught:
+                read(Path(name))
+            assert "weights_only" not in "".join(traceback.format_exception(caught.value))
+            assert name != "vit.pth" or "it names io.open, which is no tensor" in str(caught.value)
     assert not Path("owned").exists()
 
 

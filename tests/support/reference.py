@@ -94,6 +94,7 @@ def vision(
     depth: int,
     heads: int,
     taps: tuple[int, ...] = (),
+    eps: float = 1e-6,
 ) -> np.ndarray:
     """image (3 H W), places (h*w d) at its grid -> patches (h*w d), and once more for each tap."""
     kernel = w["patch_embed.proj.weight"]
@@ -111,10 +112,10 @@ def vision(
     tapped = []
     plain = {"plain.weight": np.ones(z.shape[1]), "plain.bias": np.zeros(z.shape[1])}
     for i in range(depth):
-        z = block(under(w, f"blocks.{i}."), z, heads)
+        z = block(under(w, f"blocks.{i}."), z, heads, eps=eps)
         if i + 1 in taps:
             tapped.append(layer_norm(plain, "plain", z, 1e-5))
-    return np.concatenate([layer_norm(w, "norm", z, 1e-6), *tapped], axis=1)[1 + len(registers) :]
+    return np.concatenate([layer_norm(w, "norm", z, eps), *tapped], axis=1)[1 + len(registers) :]
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -122,18 +123,25 @@ def unit(x: np.ndarray) -> np.ndarray:
 
 
 def fuse(
-    w: Weights, z_v: np.ndarray, z_l: np.ndarray, *, variant: str, depths: tuple[int, int], heads: int
+    w: Weights,
+    z_v: np.ndarray,
+    z_l: np.ndarray,
+    *,
+    variant: str,
+    depths: tuple[int, int],
+    heads: int,
+    eps: float = 1e-6,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Figure 3: z_v (n D), z_l (l D) -> z_v' (n D), e_s' (1 D)."""
     n, e_s = len(z_v), w["seed"][0]
     if variant == "vme":
-        tokens = transformer(under(w, "joint."), np.concatenate([z_v, z_l, e_s]), sum(depths), heads)
+        tokens = transformer(under(w, "joint."), np.concatenate([z_v, z_l, e_s]), sum(depths), heads, eps=eps)
         return tokens[:n], tokens[-1:]
     vl = under(w, "visual_linguistic.")
     ls = under(w, "linguistic_seed.") or vl  # one encoder in both roles
-    tokens = transformer(vl, np.concatenate([z_v, z_l]), depths[0], heads)
+    tokens = transformer(vl, np.concatenate([z_v, z_l]), depths[0], heads, eps=eps)
     words = z_l if variant == "ime" else tokens[n:]
-    return tokens[:n], transformer(ls, np.concatenate([words, e_s]), depths[1], heads)[-1:]
+    return tokens[:n], transformer(ls, np.concatenate([words, e_s]), depths[1], heads, eps=eps)[-1:]
 
 
 def classify(w: Weights, z_v: np.ndarray, e_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restr.errors import TextError, WeightsError
+from restr.config import LanguageConfig
+from restr.errors import ConfigError, TextError, WeightsError
+from restr.presets import preset, restr_released, restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN, Vocabulary
 
@@ -157,3 +159,66 @@ def test_of_two_spellings_in_a_vocabulary_the_earlier_counts(tmp_path: Path) -> 
     vocabulary = Vocabulary.from_file(path)
     assert len(vocabulary) == RESERVED + 3, "rows stay as the word table has them"
     assert [vocabulary.row(word) for word in ("caf\u00e9", "cafe\u0301", "left")] == [2, 2, 3]
+
+
+LISTED = ["the", ".", "", "man", "' s", ",", "café", ".", "cup"]
+
+
+@pytest.fixture
+def literal() -> Vocabulary:
+    return Vocabulary(LISTED, unknown_row=3, literal=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The man.", ["the", "man"]),
+        ("  Man's cup \n", ["man", "'", "s", "cup"]),
+        ("left-hand cup, the 2nd..", ["left", "-", "hand", "cup", ", ", "the", "2nd", ".."]),
+        ("the cup .", ["the", "cup", " ."]),
+        ("lft_man CAFE\u0301", ["lft_man", "cafe", "\u0301"]),
+    ],
+)
+def test_a_literal_vocabulary_is_read_literally(literal: Vocabulary, text: str, words: list[str]) -> None:
+    assert Tokenizer(literal).words(text) == words
+
+
+def test_rows_of_a_literal_vocabulary_never_shift(literal: Vocabulary, tmp_path: Path) -> None:
+    literal.save(tmp_path / "vocab.txt")
+    language = restr_released().language
+    again = Vocabulary.from_file(tmp_path / "vocab.txt", language)
+    assert again.words == literal.words and len(again) == 13 and again.fits(language)
+    # of equal words the later counts; no form, spelling or accent of a word is tried
+    for word, row in (("the", 4), ("man", 7), (".", 11), ("cup", 12), ("café", 10), ("cups", 3), ("cafe", 3), ("", 3)):
+        assert again.row(word) == row, word
+    assert again.extended(["cups"]).row("cups") == 13 and not again.has_form_of("cups")
+    with pytest.raises(WeightsError, match="'.' twice"):
+        Vocabulary.from_file(tmp_path / "vocab.txt")
+
+
+def test_a_literal_sentence_is_padded_on_the_left(literal: Vocabulary) -> None:
+    tokenizer = Tokenizer.of(literal, restr_released())
+    assert tokenizer(["the red man."]).tolist() == [[0] * 17 + [4, 3, 7]]
+    assert tokenizer(["the man " * 11]).tolist() == [[4, 7] * 10]
+    for empty in ("", ".", " ?!", "..."):
+        with pytest.raises(TextError, match="holds no word"):
+            tokenizer([empty])
+
+
+def test_words_in_other_rows_than_the_models_are_refused(literal: Vocabulary) -> None:
+    with pytest.raises(
+        ConfigError, match="is literal with the unknown word in row 3, the model's is forgiving .* row 1"
+    ):
+        Tokenizer.of(literal, restr_tiny())
+    with pytest.raises(ConfigError, match="take vocabulary.of"):
+        Tokenizer.of(VOCABULARY, restr_released())
+    moved = VOCABULARY.of(restr_released().language)
+    assert moved.row("left") == VOCABULARY.row("left") + 2 and moved.row("lfet") == 3
+    assert VOCABULARY.of(restr_tiny().language) is VOCABULARY
+
+
+def test_a_forgiving_vocabulary_may_have_other_rows() -> None:
+    moved = Vocabulary(WORDS, unknown_row=4)
+    assert moved.row("lfet") == VOCABULARY.row("left") + 3 and moved.row("xqzzk") == 4
+    with pytest.raises(ConfigError, match="vocab is 5; it must be a whole number of at least 6"):
+        LanguageConfig(vocab=5, vectors=4, unknown_row=4, blocks=preset("restr_tiny").language.blocks)

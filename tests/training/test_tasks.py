@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from restr.formats.catalog import open_dataset
 from restr.model.weights import load_pretrained
 from restr.preprocess import resize
 from restr.presets import restr_tiny
+from restr.text.vocabulary import Vocabulary
 from restr.training.start import Start, vocabulary_of
 from restr.training.tasks import dataset, evenly_spaced
 
@@ -72,6 +74,17 @@ def test_training_starts_from_vectors_or_from_a_trained_model(data: Path, tmp_pa
         dataset(start, train, val, **others)
     with pytest.raises(ConfigError, match="restr_small's vision encoder is frozen; give its weights"):
         dataset(Start(preset="restr_small"), train, val, **others)
+
+
+def test_words_get_the_rows_of_the_config(tmp_path: Path) -> None:
+    config = restr_tiny(vocab=7)
+    config = replace(config, language=replace(config.language, unknown_row=3, reading="literal"))
+    (tmp_path / "glove.txt").write_text(
+        "".join(f"{word} {'0.5 ' * 31}{row}\n" for row, word in enumerate("abc", start=1))
+    )
+    model, words = Start(config=config, vectors=tmp_path / "glove.txt").build(Vocabulary(["a"]), 0)
+    assert words.fits(config.language) and [words.row(word) for word in "abc"] == [4, 5, 6]
+    assert model.language.vectors.weight[:, -1].tolist() == [0, 0, 0, 0, 1, 2, 3]
 
 
 def test_the_verb_trains_on_a_dataset_resumes_and_starts_from_a_model(data: Path, tmp_path: Path) -> None:

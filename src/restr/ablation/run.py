@@ -49,9 +49,11 @@ def run_table(
     seed, so that an interrupted table is still fair. Raises ``DataError`` if ``folder`` holds an ablation with other
     settings.
     """
-    if table.of_vision and study.cached:
+    changed = [row.name for row in table.rows if row.change(study.config).vision != study.config.vision]
+    if study.cached and changed:
         raise ConfigError(
-            f"the table {table.title!r} changes the vision encoder; cached features are of one encoder only"
+            f"{', '.join(changed)}: these rows of the table {table.title!r} change the vision encoder, and cached features are "
+            "of one encoder only; choose others with --rows"
         )
     folder.mkdir(parents=True, exist_ok=True)
     loss = loss or {}
@@ -90,7 +92,8 @@ def _run_row(
     result = trainer.fit()
     if result.stopped is not None:
         return result.stopped
-    scores = evaluate(trainer.load_averaged()) if evaluate else {}
+    model = trainer.load_averaged()
+    scores = (evaluate(model) if evaluate else {}) | (task.seed_attention(model) if task.seed_attention else {})
     write_atomically(folder / SCORES, json.dumps(scores, indent=2) + "\n")
     for path in checkpoint.list_checkpoints(folder):
         path.unlink()  # only the scores are kept: the checkpoints of a table would fill a disk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,8 +36,13 @@ class Table:
     rows: tuple[Row, ...]
     """Its lines, in order."""
 
-    of_vision: bool = False
-    """Whether a row changes the vision encoder, so that cached features do not fit it."""
+    def only(self, names: Sequence[str]) -> Table:
+        """The table with these rows only. Raises ``ConfigError`` with the known names."""
+        known = {row.name: row for row in self.rows}
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"the table {self.title!r} has no row {name!r}; choose from {', '.join(known)}")
+        return replace(self, rows=tuple(row for row in self.rows if row.name in names))
 
 
 def fusion(**settings: Any) -> Change:
@@ -78,17 +83,35 @@ def windowed(*, window: int, cells: int, vision: bool) -> Change:
     return change
 
 
+def _together(*changes: Change) -> Change:
+    """One change after the other."""
+
+    def change(config: ModelConfig) -> ModelConfig:
+        for each in changes:
+            config = each(config)
+        return config
+
+    return change
+
+
+_VARIANTS = tuple(Row(name=name.upper(), change=fusion(variant=name)) for name in ("vme", "ime", "cme"))
+_DEPTH, _ROLES = "one block over depth", "one encoder in both roles"
+_SHARED = {  # VME has one encoder only
+    f"{variant.upper()}{'-dagger' if variant == 'cme' else ''}, {name}": fusion(variant=variant, sharing=sharing)
+    for variant in ("vme", "ime", "cme")
+    for sharing, name in (("depth", _DEPTH), ("encoders", _ROLES))
+    if (variant, sharing) != ("vme", "encoders")
+}
+_SHARING = (*_VARIANTS, *(Row(name=name, change=change) for name, change in _SHARED.items()))
+_DAGGER = tuple(row for row in _SHARING if row.name.startswith("CME-dagger"))
+
 ABLATION_TABLES: dict[str, Table] = {
+    "variants": Table(title="Fusion variants (2 + 2 blocks)", rows=_VARIANTS),
     "fusion": Table(
         title="Fusion encoders (2 + 2 blocks)",
-        rows=(
-            Row(name="VME", change=fusion(variant="vme")),
-            Row(name="IME", change=fusion(variant="ime")),
-            Row(name="CME", change=fusion()),
-            Row(name="CME-dagger, one block over depth", change=fusion(sharing="depth")),
-            Row(name="CME-dagger, one encoder in both roles", change=fusion(sharing="encoders")),
-        ),
+        rows=(*_VARIANTS, *_DAGGER),
     ),
+    "sharing": Table(title="Fusion encoders with and without shared weights (2 + 2 blocks)", rows=_SHARING),
     "lambda": Table(
         title="Weight of the patch loss",
         rows=tuple(Row(name=f"lambda {value:g}", loss={"patch_weight": value}) for value in (0.0, 0.1, 0.5, 1.0)),
@@ -114,7 +137,6 @@ ABLATION_TABLES: dict[str, Table] = {
     "patch-size": Table(
         title="Patch size",
         rows=tuple(Row(name=f"P = {side}", change=patch(side)) for side in (16, 8, 4)),
-        of_vision=True,
     ),
     "attention": Table(
         title="Attention",
@@ -123,7 +145,22 @@ ABLATION_TABLES: dict[str, Table] = {
             Row(name="windowed, 4 x 4 patches", change=windowed(window=4, cells=4, vision=True)),
             Row(name="windowed, 8 x 8 patches", change=windowed(window=8, cells=4, vision=True)),
         ),
-        of_vision=True,
+    ),
+    "paper-3": Table(
+        title="Fusion, patch loss, patch size and decoder (2 + 2 blocks; the shape of the paper's table 3)",
+        rows=(
+            *_SHARING,
+            *(
+                Row(name=f"CME, lambda {value:g}", change=fusion(), loss={"patch_weight": value})
+                for value in (0.0, 0.5, 1.0)
+            ),
+            *(Row(name=f"CME, P = {side}", change=_together(fusion(), patch(side))) for side in (32, 8)),
+            Row(name="CME without decoder", change=_together(fusion(), decoder(kind="none"))),
+        ),
+    ),
+    "paper-4": Table(
+        title="By length of the expression (2 + 2 blocks; the shape of the paper's table 4)",
+        rows=(*_VARIANTS, *_DAGGER[:1]),
     ),
 }
 

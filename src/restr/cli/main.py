@@ -22,6 +22,10 @@ VERBS = {
     "runs": ("restr.cli.verbs.runs", "list and compare training runs"),
     "ablate": ("restr.cli.verbs.ablate", "compare variants of the model"),
     "export": ("restr.cli.verbs.export", "write a model for runtimes without PyTorch"),
+    "convert-checkpoint": (
+        "restr.cli.verbs.convert_checkpoint",
+        "make a model folder of a checkpoint of the released program",
+    ),
     "serve": ("restr.cli.verbs.serve", "serve models over HTTP, with a page for people"),
 }
 _CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; options on the command line override it."

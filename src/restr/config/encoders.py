@@ -105,13 +105,21 @@ class LanguageConfig:
     """The language encoder: word vectors, positions, Transformer blocks, then a map to the fusion's width."""
 
     vocab: int
-    """Rows of the word table, including padding (0) and the unknown word (1)."""
+    """Rows of the word table, including padding (0) and the unknown word (``unknown_row``)."""
     vectors: int
     """Width of a word vector (GloVe: 50, 100 or 300)."""
     blocks: TransformerConfig
     """Its Transformer."""
     max_words: int = 20
     """Words of a sentence that are read."""
+    unknown_row: int = 1
+    """Row of the unknown word; the words follow it (released code: 3, after its two marks "go" and "eos")."""
+    reading: Literal["forgiving", "literal"] = "forgiving"
+    """How a sentence becomes words.
+
+    forgiving: without punctuation; shorthand, other forms and misspelt words lead to known words. literal: cut wherever
+    letters and digits end, punctuation kept, a final "." dropped; what is not in the vocabulary is unknown (released code).
+    """
     train_vectors: bool = False
     """Train the word table; frozen, words without training examples stay near similar words."""
     positions: Literal["sinusoidal", "learnt"] = "sinusoidal"
@@ -126,10 +134,11 @@ class LanguageConfig:
     """A LayerNorm on the input of the blocks (BERT)."""
 
     def __post_init__(self) -> None:
-        at_least(self, "vocab", 3)
+        at_least(self, "unknown_row", 1)
+        at_least(self, "vocab", self.unknown_row + 2)
         at_least(self, "vectors", 1)
         at_least(self, "max_words", 1)
-        one_of(self, "positions", "padding")
+        one_of(self, "positions", "padding", "reading")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,8 @@ class DecoderConfig:
     """Slope of the LeakyReLU."""
     align_corners: bool = False
     """Whether the bilinear enlargement aligns the corners."""
+    bias: bool = True
+    """Give the blocks' projections a bias."""
     head_bias: bool = True
     """Give the last layer a bias."""
 
@@ -104,9 +106,11 @@ class PreprocessConfig:
     """How a photograph is fitted to ``size``.
 
     longest: scale the longest side to it and round the other to a multiple of the patch (no padding, at most half a patch
-    of stretch). letterbox: the same, padded to a square with the mean colour on the right and at the bottom. square:
-    stretch both sides (LAVT).
+    of stretch). letterbox: scale the longest side to it and pad to a square with the mean colour. square: stretch both
+    sides (LAVT).
     """
+    place: Literal["corner", "centre"] = "corner"
+    """Where a letterboxed photograph lies: in the corner at the top left, or in the centre (released code)."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """Mean for the normalisation of RGB in [0, 1]."""
     std: tuple[float, float, float] = IMAGENET_STD
@@ -116,7 +120,7 @@ class PreprocessConfig:
 
     def __post_init__(self) -> None:
         at_least(self, "size", 1)
-        one_of(self, "fit")
+        one_of(self, "fit", "place")
         if not 0.0 < self.threshold < 1.0:
             raise ConfigError(f"threshold is {self.threshold}; it must be between 0 and 1")
 

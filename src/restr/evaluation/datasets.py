@@ -124,9 +124,16 @@ class PhotoExpressions:
         """Every sample's id: the photograph's with a number."""
         return self._ids
 
+    def texts(self) -> list[str]:
+        """Every sentence, in order."""
+        return [candidate.reference.text for candidate in self.chosen]
+
     def image_groups(self) -> list[range]:
         """The numbers of each photograph's samples."""
         return self.groups
+
+    def order(self, seed: int) -> None:
+        """The best order for training: any will do."""
 
 
 def choose_expressions(pool: Sequence[_Candidate], n: int, rng: np.random.Generator) -> list[_Candidate]:

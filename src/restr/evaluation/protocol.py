@@ -77,13 +77,12 @@ class EvalProtocol:
         if self.measured_at == "original":
             return image, masks
         size = (image.shape[0], image.shape[1])
-        height, width = framing.input_size(size)
-        inner = framing.content_size(size)
+        height, width = framing.content_size(size)
         framed = []
         for mask in masks:
-            picture = Image.fromarray(mask).resize((inner[1], inner[0]), Image.Resampling.NEAREST)
-            whole = np.zeros((height, width), bool)
-            whole[: inner[0], : inner[1]] = np.asarray(picture)
+            picture = Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST)
+            whole = np.zeros(framing.input_size(size), bool)
+            whole[framing.content(size)] = np.asarray(picture)
             framed.append(whole)
         return framing.fit_image(image), framed
 
@@ -101,6 +100,8 @@ class EvalProtocol:
         """The conditions of a number, in one sentence that begins with the name."""
         framing = self.framing(own)
         fit = {"longest": "longest side", "letterbox": "letterbox", "square": "stretched to a square"}[framing.fit]
+        if framing.fit == "letterbox" and framing.place == "centre":
+            fit = "letterbox, centred"
         where = "the original size" if self.measured_at == "original" else "the model's size"
         least = self.least_presence(presence)
         empty = "" if least is None else f", empty where presence < {least:g}"

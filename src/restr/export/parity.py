@@ -14,7 +14,7 @@ import numpy as np
 from restr.config import ModelConfig
 from restr.inference.backends.base import Backend, ExportedBackend, Segmentation
 from restr.text.tokenizer import fills_up
-from restr.text.vocabulary import PADDING, RESERVED, UNKNOWN
+from restr.text.vocabulary import PADDING
 
 EXPRESSIONS = (1, 2, 5)  # at once on one image, and images at once for the single graph
 _ROUNDS = 7  # per timing
@@ -187,8 +187,9 @@ def _medians(sides: dict[str, tuple[Backend, Any]], call: Callable[[Backend, Any
 
 def sentences(count: int, length: int, config: ModelConfig, rng: np.random.Generator) -> np.ndarray:
     """Random words as rows of ids (count length). Every other sentence is shorter and padded; one word is unknown."""
-    ids = rng.integers(RESERVED, config.language.vocab, (count, length))
-    ids[0, 0] = UNKNOWN
+    unknown = config.language.unknown_row
+    ids = rng.integers(unknown + 1, config.language.vocab, (count, length))
+    ids[0, 0] = unknown
     missing = length // 3
     if missing:
         ids[1::2, slice(None, missing) if config.language.padding == "left" else slice(-missing, None)] = PADDING

@@ -42,10 +42,12 @@ def explanations(
 
     sentences: the words of each. size: the photograph's (H, W).
     """
-    height, width = (-(-side // framing.patch) for side in framing.content_size(size))
+    rows, columns = (
+        slice(side.start // framing.patch, -(-side.stop // framing.patch)) for side in framing.content(size)
+    )
     found = []
     for sentence, row, words, seed in zip(sentences, ids, watched.words, watched.seed, strict=True):
         read = row != PADDING  # the end of a long sentence is not read
-        patches = words[read].reshape(-1, *watched.grid)[:, :height, :width]
+        patches = words[read].reshape(-1, *watched.grid)[:, rows, columns]
         found.append(WordAttention(words=tuple(sentence[: read.sum()]), seed=seed[read], patches=patches))
     return found

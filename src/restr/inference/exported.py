@@ -76,7 +76,8 @@ class ExportManifest:
             "files": self.files,
             "inputs": {
                 "image": f"float32 (b 3 H W), sides multiples of {self.config.vision.patch}, (value / 255 - mean) / std",
-                "ids": f"int64 (t l), l at most {language.max_words}: line of vocab.txt from 0, plus 2; 1 unknown, 0 none",
+                "ids": f"int64 (t l), l at most {language.max_words}: line of vocab.txt from 0, plus "
+                f"{language.unknown_row + 1}; {language.unknown_row} unknown, 0 none",
                 "logits": "float32 (t 1 H W), the mask is where sigmoid(logits) >= preprocess.threshold",
             }
             | (

@@ -28,7 +28,7 @@ def load_runnable(
     if (folder / FACTS).is_file():
         facts = ExportManifest.read(folder)
         runtime = open_exported(facts, device=device, backend=backend, precision=precision, threads=threads)
-        return runtime, Vocabulary.from_file(folder / VOCABULARY)
+        return runtime, Vocabulary.from_file(folder / VOCABULARY, facts.config.language)
     if backend not in ("auto", "torch"):
         raise ConfigError(
             f"backend is {backend!r}, but {folder} is a model folder, which torch runs; export it first: "

@@ -23,7 +23,7 @@ from restr.inference.result import Result, thresholds
 from restr.inference.sources import ImageSource, image_name, read_image
 from restr.preprocess import Framing, sigmoid
 from restr.text.tokenizer import Tokenizer
-from restr.text.vocabulary import UNKNOWN, Vocabulary
+from restr.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import torch
@@ -271,7 +271,7 @@ class Segmenter:
         for (text, _), row, prob, presence, why in zip(
             sentences, ids, sigmoid(output.logits), presences, explained, strict=True
         ):
-            if not (row > UNKNOWN).any():
+            if not (row > self.config.language.unknown_row).any():
                 _logger.warning("the model knows none of the words of %r; the mask is a guess", text)
             result = Result(
                 image=image.pixels,

@@ -50,7 +50,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, config: DecoderConfig) -> None:
         super().__init__()
-        self.proj = nn.Linear(channels_in, channels_out)
+        self.proj = nn.Linear(channels_in, channels_out, bias=config.bias)
         self.config = config
 
     def forward(self, features: Float[Tensor, "b h w c"], *, enlarge: bool = True) -> Tensor:

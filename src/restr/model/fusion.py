@@ -59,6 +59,9 @@ class AttentionMaps(NamedTuple):
 class Fusion(nn.Module, ABC):
     """The common part of all variants: maps to the common width D, the class seed, and the padding."""
 
+    coupled = False
+    """Whether the encoder of the seed, if it has one of its own, reads words that have seen the image."""
+
     def __init__(self, config: FusionConfig, vision_width: int) -> None:
         super().__init__()
         width = config.width
@@ -150,6 +153,8 @@ class CoupledFusion(TwoEncoders):
     A seed that attends to patches directly drifts to them, because there are fifty times as many patches as words
     (paper, section 3.2).
     """
+
+    coupled = True
 
     def fuse(self, z_v: Tensor, z_l: Tensor, e_s: Tensor, padding: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
         z_v, z_l = self.visual_linguistic_pass(z_v, z_l, padding, layout)

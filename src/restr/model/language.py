@@ -9,7 +9,7 @@ from restr.config import LanguageConfig
 from restr.nn.positions import sinusoidal_positions
 from restr.nn.shapes import Bool, Float, Int
 from restr.nn.transformer import Transformer
-from restr.text.vocabulary import PADDING, UNKNOWN
+from restr.text.vocabulary import PADDING
 
 
 class LanguageEncoder(nn.Module):
@@ -44,9 +44,8 @@ class LanguageEncoder(nn.Module):
 
     def forward(self, ids: Int[Tensor, "b l"], padding: Bool[Tensor, "b l"]) -> Float[Tensor, "b l D"]:
         """ids: rows of the word table. padding: True = padding."""
-        vectors = torch.where(
-            (ids == UNKNOWN)[..., None], self.unknown.to(self.vectors.weight.dtype), self.vectors(ids)
-        )
+        unknown = (ids == self.config.unknown_row)[..., None]
+        vectors = torch.where(unknown, self.unknown.to(self.vectors.weight.dtype), self.vectors(ids))
         tokens = self.proj_in(vectors) + self.positions[: ids.shape[1]]  # type: ignore[index]
         first = 0
         if self.cls_token is not None:

@@ -21,15 +21,19 @@ from restr.model.vision import VisionEncoder
 from restr.model.weights import load_state, read_tensors, read_untrusted
 from restr.nn.patches import resample_patch_embedding, resize_positions
 
-# Hugging Face's ViTModel and Dinov2Model -> timm; applied in order to each name.
+# Hugging Face's ViTModel and Dinov2Model -> timm; applied in order to each name. transformers 5 has shorter names.
 HUGGING_FACE = (
     (r"^embeddings\.cls_token$", "cls_token"),
     (r"^embeddings\.position_embeddings$", "pos_embed"),
     (r"^embeddings\.register_tokens$", "reg_token"),
     (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
     (r"^(layernorm)\.", "norm."),
-    (r"^encoder\.layer\.(\d+)\.", r"blocks.\1."),
+    (r"^(?:encoder\.)?layers?\.(\d+)\.", r"blocks.\1."),
     (r"\.attention\.attention\.(query|key|value)\.", r".attn.\1."),
+    (r"\.attention\.q_proj\.", ".attn.query."),
+    (r"\.attention\.k_proj\.", ".attn.key."),
+    (r"\.attention\.v_proj\.", ".attn.value."),
+    (r"\.attention\.o_proj\.", ".attn.proj."),
     (r"\.attention\.output\.dense\.", ".attn.proj."),
     (r"\.(layernorm_before)\.", ".norm1."),
     (r"\.(layernorm_after)\.", ".norm2."),

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from restr.errors import WeightsError
+from restr.errors import WeightsError, why_unreadable
 from restr.files import atomic_path, write_atomically
 from restr.model.build import Unfilled, build_model
 from restr.model.device import limit_threads_after_fork
@@ -48,7 +48,7 @@ def load_pretrained(folder: str | Path) -> tuple[ReSTR, Vocabulary]:
     state = _checkpoint_state(place, model) if is_checkpoint(place) else dequantise(read_tensors(folder / WEIGHTS))
     load_state(model, state, keep=True)
     model.language.reset_positions()
-    vocabulary = Vocabulary.from_file(folder / VOCABULARY)
+    vocabulary = Vocabulary.from_file(folder / VOCABULARY, config.language)
     if len(vocabulary) != config.language.vocab:
         raise WeightsError(
             f"{folder / VOCABULARY} makes {len(vocabulary)} rows but {CONFIG} says language.vocab {config.language.vocab}; "
@@ -61,8 +61,8 @@ def _checkpoint_state(path: Path, model: nn.Module) -> dict[str, Tensor]:
     """The state that a checkpoint of a run makes for ``model``, with the weights that the run does not train."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # leaves the optimiser on the disk
-    except Exception as error:  # torch raises many kinds for a broken or hostile file
-        raise WeightsError(f"{path} cannot be read; it is damaged, or no checkpoint of a run: take another") from error
+    except Exception:  # torch raises many kinds for a broken or hostile file
+        raise WeightsError(f"{path} cannot be read; it is damaged, or no checkpoint of a run: take another") from None
     trained = (
         content.get("weights") or content.get("ema") or content.get("model") if isinstance(content, dict) else None
     )
@@ -121,7 +121,9 @@ def read_untrusted(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a broken or hostile file
-        raise WeightsError(f"{path} cannot be read as plain tensors ({error}); convert it to safetensors") from error
+        raise WeightsError(
+            f"{path} cannot be read as plain tensors ({why_unreadable(error)}); convert it to safetensors"
+        ) from None
     for key in ("model", "state_dict", "teacher"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

@@ -17,13 +17,15 @@ _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "`": "'", "\u00b4": "'", 
 _TOKEN = re.compile(r"w/o\b|w/|[^\W_]+(?:['-][^\W_]+)*|'s\b")
 _CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
 _LETTER = re.compile(r"[^\W_]")
+_NO_WORD = re.compile(r"(\W+)")
 
 
 class Tokenizer:
     """Splits sentences into words, and turns them into padded rows of ``vocabulary``.
 
     max_words: longer sentences are cut. padding: the side of shorter sentences that is filled with row 0, up to the
-    longest sentence of the batch or, with ``full``, up to ``max_words``.
+    longest sentence of the batch or, with ``full``, up to ``max_words``. With a literal vocabulary, sentences are split
+    literally too, see ``words``.
     """
 
     def __init__(
@@ -42,21 +44,33 @@ class Tokenizer:
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, config: ModelConfig) -> Tokenizer:
-        """The tokenizer that a model expects."""
+        """The tokenizer that a model expects. Raises ``ConfigError`` if the words have other rows in the model."""
         language = config.language
+        if not vocabulary.fits(language):
+            raise ConfigError(
+                f"the vocabulary is {_described(vocabulary.unknown_row, vocabulary.literal)}, the model's is "
+                f"{_described(language.unknown_row, language.reading == 'literal')}; read it with "
+                "Vocabulary.from_file(path, config.language), or take vocabulary.of(config.language)"
+            )
         return cls(vocabulary, language.max_words, padding=language.padding, full=fills_up(config))
 
     def words(self, text: str) -> list[str]:
         """Lower-case words: "Man's left-hand t-shirt w/ logo!" -> man 's left hand t-shirt with logo.
 
         Shorthand is written out. Words run together and words with hyphens are split, unless the whole is a known word.
-        A word unknown to the vocabulary stays as typed. Raises TextError for a text without words.
+        A word unknown to the vocabulary stays as typed. With a literal vocabulary, the pieces between letters and other
+        characters, in lower case, without white space and a final ".": "Man's hat, red." -> man ' s hat ", " red.
+        Raises TextError for a text without words.
         """
         if not isinstance(text, str):
             raise TextError(f"the expression is {type(text).__name__} {text!r}; expected a string such as 'left dog'")
         words: list[str] = []
-        for token in find_words(_TOKEN, normal(text).translate(_QUOTES)):
-            words.extend(self._split(token))
+        if self.vocabulary.literal:
+            words = [piece.lower() for piece in _NO_WORD.split(text.strip()) if piece.strip()]
+            words = words[:-1] if words[-1:] == ["."] else words
+        else:
+            for token in find_words(_TOKEN, normal(text).translate(_QUOTES)):
+                words.extend(self._split(token))
         if not any(_LETTER.search(word) for word in words):
             raise TextError(f"the expression {text!r} holds no word; name what to segment, such as 'left dog'")
         return words
@@ -95,6 +109,10 @@ class Tokenizer:
                 return [joined]
             return [word for part in token.split("-") for word in self._split(part)]
         return list(self.vocabulary.parts(token)) or [token]
+
+
+def _described(unknown_row: int, literal: bool) -> str:
+    return f"{'literal' if literal else 'forgiving'} with the unknown word in row {unknown_row}"
 
 
 def fills_up(config: ModelConfig) -> bool:

@@ -2,7 +2,7 @@
 
 People write "catt", "skateboarder", "guyyy" and "redshirt", which have no word vectors. The search goes from certain to
 doubtful: the word itself, the same word in plain letters, another form of it, a spelling one slip away, and two words
-run together. All other words are the unknown word, row 1.
+run together. All other words are the unknown word.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from restr.config import LanguageConfig
 from restr.errors import WeightsError
 from restr.files import read_lines, write_atomically
 
 PADDING = 0
-UNKNOWN = 1
-RESERVED = 2  # rows before the first word
+UNKNOWN = 1  # unless the model's config has another row
+RESERVED = 2  # rows before the first word, then
 
 # Word -> the words that it stands for. It applies to known words too: GloVe knows "rt" in another sense. "a" stands for
 # "an", because only "an" is in the GloVe files used here.
@@ -60,15 +62,21 @@ class Vocabulary:
     """Words and their rows in the word table: row 0 is padding, row 1 the unknown word, row 2 the first of ``words``.
 
     words: most useful first; among spellings equally near the earlier word wins. Lower case, no duplicates.
-    Raises WeightsError for a duplicate or an empty word.
+    unknown_row: another row of the unknown word, which the words follow. literal: the list of another program as it is,
+    in which only equal words are found; empty words and words with spaces keep their rows, and of equal ones the later
+    counts. Raises WeightsError for a duplicate or an empty word, unless ``literal``.
     """
 
-    def __init__(self, words: Iterable[str]) -> None:
+    def __init__(self, words: Iterable[str], *, unknown_row: int = UNKNOWN, literal: bool = False) -> None:
         self.words: tuple[str, ...] = tuple(words)
+        self.unknown_row, self.literal = unknown_row, literal
         self._rows: dict[str, int] = {}
-        for row, word in enumerate(self.words, start=RESERVED):
-            self._rows.setdefault(_composed(word), row)  # of two Unicode spellings the earlier counts
         self._parts: dict[str, tuple[str, ...]] = {}
+        if literal:
+            self._rows.update((word, row) for row, word in enumerate(self.words, start=self.first_row) if word)
+            return
+        for row, word in enumerate(self.words, start=self.first_row):
+            self._rows.setdefault(_composed(word), row)  # of two Unicode spellings the earlier counts
         if len(set(self.words)) != len(self.words):
             seen: set[str] = set()
             twice = next(word for word in self.words if word in seen or seen.add(word))
@@ -78,15 +86,36 @@ class Vocabulary:
             raise WeightsError(f"the vocabulary has the word {bad!r}; words are non-empty and hold no white space")
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str]) -> Vocabulary:
-        """Read UTF-8 text with one word in each line; the first line is row 2. Raises WeightsError."""
+    def from_file(cls, path: str | os.PathLike[str], language: LanguageConfig | None = None) -> Vocabulary:
+        """Read UTF-8 text with one word in each line. Raises WeightsError.
+
+        language: the config of the model that the file belongs to. The first line is the row after its unknown word: row 2,
+        also without a config.
+        """
         try:
             words = read_lines(Path(path))
         except (OSError, UnicodeError) as error:
             raise WeightsError(
                 f"cannot read the vocabulary {os.fspath(path)!r} ({error}); expected UTF-8 text, one word per line"
             ) from error
-        return cls(words)
+        return cls(words) if language is None else cls(words, **_form(language))
+
+    def of(self, language: LanguageConfig) -> Vocabulary:
+        """The same words, in the rows and with the look-up that a model of this config has."""
+        return self if self.fits(language) else Vocabulary(self.words, **_form(language))
+
+    def fits(self, language: LanguageConfig) -> bool:
+        """Whether a model of this config has words in these rows, and looks them up in this way."""
+        return {"unknown_row": self.unknown_row, "literal": self.literal} == _form(language)
+
+    def extended(self, words: Iterable[str]) -> Vocabulary:
+        """The same with more words at the end."""
+        return Vocabulary([*self.words, *words], unknown_row=self.unknown_row, literal=self.literal)
+
+    @property
+    def first_row(self) -> int:
+        """The row of the first word."""
+        return self.unknown_row + 1
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file for ``from_file``, whole or not at all."""
@@ -94,23 +123,27 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """Rows of the word table, padding and unknown included."""
-        return RESERVED + len(self.words)
+        return self.first_row + len(self.words)
 
     def __contains__(self, word: str) -> bool:
-        return _composed(word) in self._rows
+        return (word if self.literal else _composed(word)) in self._rows
 
     def has_form_of(self, word: str) -> bool:
         """Whether the word is known, as it is or in another form; ``parts`` also guesses at its spelling."""
+        if self.literal:
+            return word in self
         word, plain = _composed(word), _plain(word)
         return word in SHORTHAND or any(form in self._rows for form in (word, plain, *_forms(plain)))
 
     def row(self, word: str) -> int:
-        """The row of a word, or of the known word that it most likely means; 1 if none is near."""
+        """The row of a word, or of the known word that it most likely means; ``unknown_row`` if none is near."""
         parts = self.parts(word)
-        return self._rows[parts[-1]] if parts else UNKNOWN  # the last part of a compound is its head: "treetrunk"
+        return self._rows[parts[-1]] if parts else self.unknown_row  # a compound's last part is its head: "treetrunk"
 
     def parts(self, word: str) -> tuple[str, ...]:
         """The known words that a typed word stands for: one, two for words run together, or none."""
+        if self.literal:
+            return (word,) if word in self else ()
         word = _composed(word)
         if word not in self._parts:
             if len(self._parts) > 100_000:  # a server sees nonsense without end
@@ -155,6 +188,11 @@ class Vocabulary:
                 if best is None or (score, candidate) < best:
                     best = (score, candidate)
         return (best[1],) if best else ()
+
+
+def _form(language: LanguageConfig) -> dict[str, Any]:
+    """The arguments of ``Vocabulary`` beside the words."""
+    return {"unknown_row": language.unknown_row, "literal": language.reading == "literal"}
 
 
 def _composed(word: str) -> str:

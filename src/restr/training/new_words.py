@@ -52,7 +52,7 @@ def new_words(texts: Iterable[str], vocabulary: Vocabulary) -> list[str]:
     counts = Counter(word for text in texts for word in set(find_words(_WORD, normal(text))))
     found: list[str] = []
     for word in sorted(counts, key=lambda word: (-counts[word], len(word), word)):
-        if counts[word] >= _MIN_TEXTS and not Vocabulary([*vocabulary.words, *found]).has_form_of(word):
+        if counts[word] >= _MIN_TEXTS and not vocabulary.extended(found).has_form_of(word):
             found.append(word)
     return found
 
@@ -68,7 +68,7 @@ def add_words(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str]) -> tup
     if not words:
         return model, vocabulary
     old = model.language.vectors
-    scale = old.weight[RESERVED:].std()
+    scale = old.weight[vocabulary.first_row :].std()
     rows = []
     for word in words:
         parts = vocabulary.parts(word)
@@ -97,7 +97,7 @@ def grow_table(model: ReSTR, vocabulary: Vocabulary, words: Sequence[str], rows:
         freeze=not old.weight.requires_grad,
         padding_idx=old.padding_idx,
     )
-    grown = Vocabulary([*vocabulary.words, *words])
+    grown = vocabulary.extended(words)
     return _with_table(model, table, rows=len(grown)), grown
 
 

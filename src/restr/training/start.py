@@ -21,7 +21,7 @@ from restr.model.weights import load_pretrained, load_state
 from restr.presets import preset
 from restr.text.tokenizer import Tokenizer
 from restr.text.vectors import WordVectors, read_word_vectors
-from restr.text.vocabulary import Vocabulary
+from restr.text.vocabulary import RESERVED, Vocabulary
 from restr.training.new_words import grow_table
 
 _MAX_VECTORS = 20_000  # words that are taken from a file of word vectors
@@ -72,12 +72,14 @@ class Start:
         vectors = _read_vectors(self.vectors, vocabulary) if self.vectors else None
         if vectors is not None:
             vocabulary = vectors.vocabulary
+        vocabulary = vocabulary.of(with_settings(self.config or preset(self.preset), self.settings).language)
         config = with_settings(self.config or preset(self.preset, vocab=len(vocabulary)), self.settings)
         self._check(config, vectors)
         model = build_model(config, seed=seed)
         if vectors is not None:
             with torch.no_grad():
-                model.language.vectors.weight.copy_(torch.from_numpy(vectors.table))
+                model.language.vectors.weight.zero_()
+                model.language.vectors.weight[vocabulary.first_row :] = torch.from_numpy(vectors.table[RESERVED:])
         return model, vocabulary
 
     def _trained(self, words: Vocabulary | Callable[[], Vocabulary]) -> tuple[ReSTR, Vocabulary]:

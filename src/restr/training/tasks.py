@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from torch.utils.data import Subset
 
+from restr.config import ModelConfig
 from restr.data.batch import SampleBatches, Samples
-from restr.data.dataset import IndexedSamples
 from restr.data.fitted import FittedSamples
 from restr.data.generated import UNSEEN_SEED, GeneratedScenes, Grammar, vocabulary
+from restr.data.order import Order
 from restr.data.sample import Sample
 from restr.losses import segmentation_loss
 from restr.model.restr import ReSTR
@@ -22,7 +23,13 @@ from restr.training.cached.features import FeatureStore
 from restr.training.cached.loader import CachedBatches, CachedPhotograph
 from restr.training.cached.rehearsal import Alternating, Rehearsal
 from restr.training.loop.task import Task
-from restr.training.loop.validate import validate, validate_cached, validate_swaps
+from restr.training.loop.validate import (
+    in_batches,
+    validate,
+    validate_cached,
+    validate_seed_attention,
+    validate_swaps,
+)
 from restr.training.new_words import add_words, new_words
 from restr.training.run.sheet import MAX_SAMPLES, draw_sheet
 from restr.training.start import Start, vocabulary_of
@@ -69,13 +76,36 @@ def scenes(
         evaluate=partial(validate, samples=measured, tokenizer=tokenizer, group=group, batch=64),
         draw=partial(draw_sheet, samples=_for_sheet(measured), tokenizer=tokenizer),
         final=partial(validate_swaps, scenes=measured, tokenizer=tokenizer) if grammar == "plain" else None,
+        seed_attention=partial(_seed_attention, samples=measured, tokenizer=tokenizer, config=config),
     )
 
 
-def dataset(start: Start, train: IndexedSamples, val: IndexedSamples, *, batch: int, measured: int, seed: int) -> Task:
+class TrainingSamples(Samples, Protocol):
+    """Samples that can be trained on, such as ``IndexedSamples``."""
+
+    def texts(self) -> Sequence[str]:
+        """Every expression; opens no image."""
+        ...
+
+    def order(self, seed: int) -> Order | None:
+        """The best order for training; None if any will do."""
+        ...
+
+
+def dataset(
+    start: Start,
+    train: TrainingSamples,
+    val: Samples,
+    *,
+    batch: int,
+    measured: int,
+    seed: int,
+    group: Callable[[Sample], str] = _kind,
+) -> Task:
     """A dataset, letterboxed to the model's input size; measured on ``measured`` samples from all over ``val`` (0: on all).
 
-    They are measured at the pictures' own sizes, as the benchmarks are.
+    They are measured at the pictures' own sizes, as the benchmarks are. ``group`` names the groups of samples that are also
+    measured separately.
     """
     model, words = start.build(lambda: vocabulary_of(train.texts()), seed)
     config = model.config
@@ -89,8 +119,11 @@ def dataset(start: Start, train: IndexedSamples, val: IndexedSamples, *, batch: 
         batches=SampleBatches(
             FittedSamples(train, square.framing), tokenizer, square, size=batch, seed=seed, order=train.order(seed)
         ),
-        evaluate=partial(validate, samples=some, tokenizer=tokenizer, framing=square.framing),
+        evaluate=partial(validate, samples=some, tokenizer=tokenizer, framing=square.framing, group=group),
         draw=partial(draw_sheet, samples=_for_sheet(FittedSamples(some, square.framing)), tokenizer=tokenizer),
+        seed_attention=partial(
+            _seed_attention, samples=FittedSamples(some, square.framing), tokenizer=tokenizer, config=square
+        ),
     )
 
 
@@ -123,6 +156,7 @@ def cached_features(
         words=words,
         batches=batches(train, batch=batch, per_image=per_image, seed=seed, word_dropout=word_dropout, every=every),
         evaluate=partial(validate_cached, batches=held_out),
+        seed_attention=lambda model: validate_seed_attention(model, map(held_out.batch, range(held_out.per_epoch))),
     )
 
 
@@ -165,6 +199,10 @@ def own_pictures(
     )
     loss = partial(segmentation_loss, dice_weight=1.0, patch_weight=1.0, patch_share=None)
     return replace(task, loss=loss, batches=Alternating(task.batches, rehearsal) if rehearsal else task.batches)
+
+
+def _seed_attention(model: ReSTR, *, samples: Samples, tokenizer: Tokenizer, config: ModelConfig) -> dict[str, float]:
+    return validate_seed_attention(model, in_batches(samples, tokenizer, config))
 
 
 def evenly_spaced(length: int, count: int) -> list[int]:

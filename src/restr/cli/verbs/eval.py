@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from restr.cli.options import BackendName, ComputeOptions, DataOptions, ModelOptions, ProtocolOptions, parse_options
 
 if TYPE_CHECKING:
+    from restr.cli.evaluation_plan import EvalPlan
     from restr.evaluation.evaluate import EvaluationResult
     from restr.evaluation.protocol import EvalProtocol
 
@@ -47,6 +48,10 @@ class Eval(ComputeOptions, ModelOptions, ProtocolOptions, DataOptions):
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Number format of a model folder's matrix products; an export has its own."""
+
+    seed_attention: bool = False
+    """Also measure how much of the class seed's attention goes to patches, to words and to itself, in a second pass over the
+    samples; with --out, in seed_attention.json too."""
 
     processes: int = 1
     """How many processes measure, image by image; the numbers are the same."""
@@ -103,7 +108,32 @@ def evaluate_and_report(settings: Eval, *, command: str = "") -> EvaluationResul
         journal.remove()
     print(evaluation_table(result, title=plan.title, command=command))
     print(*written.values(), sep="\n")
+    if settings.seed_attention:
+        _measure_seed_attention(settings, plan)
     return result
+
+
+def _measure_seed_attention(settings: Eval, plan: EvalPlan) -> None:
+    """The second pass: write the shares, then print them."""
+    import json
+
+    from restr.cli.progress import progress_bar
+    from restr.evaluation.seed_attention import measure_seed_attention, seed_attention_lines
+    from restr.files import write_atomically
+
+    settings.limit_torch()
+    with progress_bar() as progress:
+        task = progress.add_task("recording attention", total=len(plan.samples))
+        shares = measure_seed_attention(
+            plan.folder,
+            plan.samples,
+            plan.protocol,
+            device=settings.device,
+            progress=lambda count: progress.advance(task, count),
+        )
+    if settings.out:
+        write_atomically(settings.out / "seed_attention.json", json.dumps(shares, indent=2) + "\n")
+    print(seed_attention_lines(shares))
 
 
 def _protocol_of(settings: Eval) -> EvalProtocol:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restr.errors import ConfigError, WeightsError
+from restr.errors import ConfigError, WeightsError, why_unreadable
 from restr.inference.backends.base import ExportedBackend
 from restr.inference.exported import ExportManifest
 
@@ -36,7 +36,8 @@ class Pt2Backend(ExportedBackend):
             try:
                 self._programs[graph] = self._load(str(path))
             except Exception as error:  # torch raises many kinds for a damaged archive
-                raise WeightsError(f"{path} cannot be loaded by torch ({error}); export it again") from error
+                reason = why_unreadable(error) if "weights_only" in str(error) else error
+                raise WeightsError(f"{path} cannot be loaded by torch ({reason}); export it again") from None
         found = self._programs[graph](*map(torch.from_numpy, inputs.values()))
         return [each.numpy() for each in ([found] if isinstance(found, Tensor) else found)]
 

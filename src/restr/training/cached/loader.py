@@ -22,7 +22,6 @@ from restr.errors import DataError
 from restr.files import read_lines
 from restr.masks import rle_decode
 from restr.text.tokenizer import Tokenizer
-from restr.text.vocabulary import UNKNOWN
 from restr.training.cached.features import FeatureStore
 
 _MAX_KEPT_BYTES = 1 << 30  # of resized masks, in each process that prepares batches
@@ -153,7 +152,8 @@ class CachedBatches:
                 masks.append(self._mask(photograph, sentence, whole, grid, first))
         ids = self.tokenizer(texts)
         if self.word_dropout:
-            ids = np.where((ids > UNKNOWN) & (rng.random(ids.shape) < self.word_dropout), UNKNOWN, ids)
+            unknown = self.tokenizer.vocabulary.unknown_row
+            ids = np.where((ids > unknown) & (rng.random(ids.shape) < self.word_dropout), unknown, ids)
         return Batch(
             ids=torch.from_numpy(ids),
             mask=torch.stack(masks),

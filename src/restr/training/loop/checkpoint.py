@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from restr.config import ModelConfig
-from restr.errors import CheckpointError
+from restr.errors import CheckpointError, why_unreadable
 from restr.files import atomic_path, write_atomically
 from restr.model.folder import BEST, CONFIG, FROZEN, VOCABULARY
 from restr.model.weights import write_tensors
@@ -87,7 +87,9 @@ def load(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"no checkpoint at {path}; pass the folder of a run that has saved one") from error
     except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, BadZipFile... for a bad file
-        raise CheckpointError(f"{path} cannot be read ({error}); delete it and resume from an earlier one") from error
+        raise CheckpointError(
+            f"{path} cannot be read ({why_unreadable(error)}); delete it and resume from an earlier one"
+        ) from None
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise CheckpointError(f"{path} is not a restr checkpoint of format {_FORMAT}; it may be from another version")
     return state

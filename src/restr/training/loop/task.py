@@ -42,6 +42,9 @@ class Task:
     final: Evaluate | None = None
     """Further metrics of the finished model."""
 
+    seed_attention: Evaluate | None = None
+    """The class seed's attention by source (``restr.model.attention_maps``), on what ``evaluate`` measures."""
+
     loss: Loss = segmentation_loss
     """(output, masks) -> the loss and its terms."""
 

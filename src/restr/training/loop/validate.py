@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
 
-from restr.data.batch import Samples, collate
+from restr.config import ModelConfig
+from restr.data.batch import Batch, Samples, collate
 from restr.data.fitted import FittedSamples
 from restr.data.generated import GeneratedScenes
 from restr.data.sample import Sample
 from restr.metrics import SegmentationMetrics, intersections_and_unions, iou
+from restr.model.attention_maps import MeanSeedAttention, record_seed_attention
 from restr.model.restr import ReSTR
 from restr.preprocess import Framing, sigmoid
 from restr.text.tokenizer import Tokenizer
+from restr.text.vocabulary import PADDING
 from restr.training.cached.loader import CachedBatches
 from restr.training.loop import distributed
 from restr.training.loop.forward import forward_batch
@@ -91,6 +94,28 @@ def validate_cached(model: ReSTR, batches: CachedBatches) -> dict[str, float]:
                 metrics.update_counts(intersection, union)
     scores = _merged(metrics).compute()
     return {name: scores[name] for name in ("oiou", "miou")}
+
+
+@torch.no_grad()
+def validate_seed_attention(model: ReSTR, batches: Iterable[Batch]) -> dict[str, float]:
+    """The class seed's attention by source (``MeanSeedAttention``), over all sentences of ``batches``.
+
+    Processes that train together each measure all of them.
+    """
+    device = next(model.parameters()).device
+    mean = MeanSeedAttention()
+    for batch in batches:
+        moved = batch.to(device)
+        with record_seed_attention(model.fusion, moved.ids == PADDING) as recorder:
+            forward_batch(model, moved)
+        mean.update(recorder.shares())
+    return mean.compute()
+
+
+def in_batches(samples: Samples, tokenizer: Tokenizer, config: ModelConfig, *, batch: int = 32) -> Iterator[Batch]:
+    """Samples that have the model's input size, in order."""
+    for start in range(0, len(samples), batch):
+        yield collate([samples[i] for i in range(start, min(start + batch, len(samples)))], tokenizer, config)
 
 
 def _merged(metrics: SegmentationMetrics) -> SegmentationMetrics:
