@@ -18,6 +18,7 @@ from restr.data.sample import Sample
 from restr.evaluation.calibration import calibration_measures
 from restr.evaluation.grouping import by_image, image_generator, join_sentences, other_targets
 from restr.evaluation.protocol import PROTOCOLS, EvalProtocol
+from restr.evaluation.sizes import measures_by_size
 from restr.fields import seed_of
 from restr.metrics import (
     LENGTHS,
@@ -114,6 +115,11 @@ class Record:
     """Probability that the sentence means anything; None from a model without presence."""
 
     @property
+    def share(self) -> float:
+        """The share of the picture that the true mask covers."""
+        return self.area / math.prod(self.prediction["size"])
+
+    @property
     def marked(self) -> bool:
         """Whether the predicted mask has any pixels."""
         return self.intersection > 0 or self.union > self.area
@@ -131,13 +137,14 @@ class EvaluationResult:
     """Measures of each kind of sentence, the most frequent first."""
     by_length: dict[str, dict[str, float]]
     """Measures by the sentences' number of words."""
+    by_size: dict[str, dict[str, float]]
+    """Measures by how much of the picture the true mask covers; see ``measures_by_size``."""
     intervals: dict[str, tuple[float, float]]
     """95% intervals (bootstrap over images) of oiou and miou, and of each kind's oiou as "oiou/<kind>"."""
     images: int
     """The number of images."""
     control: dict[str, float] | None
-    """Measures with each sentence replaced by one for another target of its image; None if the control is off, or if no
-    image has two targets."""
+    """Measures with sentences for another target of the image; None without control, or if no image has two targets."""
     control_paired: dict[str, float] | None
     """Measures of the right sentences on the samples of ``control``."""
     records: tuple[Record, ...]
@@ -232,8 +239,8 @@ def measure_mask(
 
 def summarise(records: Sequence[Record], conditions: str, protocol: EvalProtocol) -> EvaluationResult:
     """The result of records. conditions: the protocol's sentence."""
-    kinds, lengths, wrong, paired = (
-        SegmentationMetrics(empty_iou=protocol.empty_iou, above=protocol.precision_rule == ">") for _ in range(4)
+    kinds, lengths, sizes, wrong, paired = (
+        SegmentationMetrics(empty_iou=protocol.empty_iou, above=protocol.precision_rule == ">") for _ in range(5)
     )
     for record in records:
         kinds.update_counts(record.intersection, record.union, record.kind, area=record.area)
@@ -253,6 +260,7 @@ def summarise(records: Sequence[Record], conditions: str, protocol: EvalProtocol
         | calibration_measures(records),
         by_kind=dict(sorted(by_kind.items(), key=lambda item: -item[1]["n"])),
         by_length={name: by_length[name] for name in (*LENGTHS, LONGEST_BIN) if name in by_length},
+        by_size=measures_by_size(records, sizes),
         intervals=intervals,
         images=len({record.image_id for record in records}),
         control=wrong.compute() if wrong.compute()["n"] else None,

@@ -57,6 +57,7 @@ def evaluation_html(
         _tiles(result),
         section("By kind of sentence", _table({"all": result.overall, **result.by_kind}, result.intervals)),
         section("By length of the sentence", _table(result.by_length, {})),
+        section("By size of the thing", _table(result.by_size, {})) if result.by_size else "",
         section("How IoU is distributed", _histogram([record.iou for record in result.records])),
         _calibration(result, reliability),
         _control(result),
@@ -81,14 +82,16 @@ def _tiles(result: EvaluationResult) -> str:
 
 
 def _table(groups: Mapping[str, Mapping[str, float]], intervals: Mapping[str, tuple[float, float]]) -> str:
-    """One row per group: n, oIoU as a number and as a bar with its interval, mIoU and precisions. "all" is bold."""
+    """One row per group: n, oIoU as a number and as a bar with its interval, mIoU and precisions, and boundary IoU where all
+    groups have it. "all" is bold."""
     rows = []
+    more = ["boundary_iou"] if all("boundary_iou" in values for values in groups.values()) else []
     for name, values in groups.items():
         between = intervals.get("oiou" if name == "all" else f"oiou/{name}")
         cells = [html.escape(name), f"{values['n']:,}", percent(values["oiou"]), _bar(values["oiou"], between)]
-        cells += [percent(values[column]) for column in ("miou", "pr@0.5", "pr@0.7", "pr@0.9")]
+        cells += [percent(values[column]) for column in ("miou", "pr@0.5", "pr@0.7", "pr@0.9", *more)]
         rows.append(_bold(cells) if name == "all" else cells)
-    return html_table(rows, _HEADS)
+    return html_table(rows, (*_HEADS, "boundary IoU") if more else _HEADS)
 
 
 def _bold(cells: Sequence[str]) -> list[str]:

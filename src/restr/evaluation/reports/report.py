@@ -72,7 +72,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes | None]) -> dict[str,
 
 
 def evaluation_table(result: EvaluationResult, *, title: str, command: str = "") -> str:
-    """The result as Markdown: the protocol, then overall, kinds, lengths and control, in percent."""
+    """The result as Markdown: the protocol, then overall, kinds, lengths, sizes and control, in percent."""
     overall = result.overall
     low, high = result.intervals["oiou"]
     generalised = ", ".join(
@@ -82,6 +82,7 @@ def evaluation_table(result: EvaluationResult, *, title: str, command: str = "")
         _row("**all**", overall, result.intervals["oiou"]),
         *(_row(kind, values, result.intervals[f"oiou/{kind}"]) for kind, values in result.by_kind.items()),
         *(_row(length, values) for length, values in result.by_length.items()),
+        *(_row(size, values) for size, values in result.by_size.items()),
     ]
     if result.control and result.control_paired:
         rows.append(_row("control: sentence of another target", result.control))
@@ -95,7 +96,7 @@ def evaluation_table(result: EvaluationResult, *, title: str, command: str = "")
         "",
         f"Protocol: {result.protocol}.",
         "",
-        *markdown_table(["", "n", "oIoU", "95%", "mIoU", "Pr@0.5", "Pr@0.7", "Pr@0.9"], rows),
+        *markdown_table(["", "n", "oIoU", "95%", "mIoU", "Pr@0.5", "Pr@0.7", "Pr@0.9", "boundary IoU"], rows),
         *(["", f"`{command}`"] if command else []),
     ]
     return "\n".join(lines) + "\n"
@@ -128,4 +129,5 @@ def _draw_chart(result: EvaluationResult, *, title: str) -> bytes | None:
 def _row(name: str, values: Mapping[str, float], interval: tuple[float, float] | None = None) -> list[str]:
     between = f"{percent(interval[0])}-{percent(interval[1])}" if interval else ""
     shares = [values["miou"], values["pr@0.5"], values["pr@0.7"], values["pr@0.9"]]
-    return [name, str(values["n"]), percent(values["oiou"]), between, *map(percent, shares)]
+    border = percent(values["boundary_iou"]) if "boundary_iou" in values else ""
+    return [name, str(values["n"]), percent(values["oiou"]), between, *map(percent, shares), border]
