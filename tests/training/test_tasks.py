@@ -68,12 +68,11 @@ def test_training_starts_from_vectors_or_from_a_trained_model(data: Path, tmp_pa
     task = dataset(Start(vectors=tmp_path / "glove.txt"), train, val, batch=4, measured=2, seed=0)
     assert task.words.words == ("the", "circle", "zebra")
     assert task.model.language.vectors.weight[task.words.row("circle"), -1] == 1
-    others = {"batch": 4, "measured": 2, "seed": 0}
     with pytest.raises(ConfigError, match="vectors of width 32, restr_small takes 384"):
         start = Start(preset="restr_small", vision=tmp_path / "x", vectors=tmp_path / "glove.txt")
-        dataset(start, train, val, **others)
+        dataset(start, train, val, batch=4, measured=2, seed=0)
     with pytest.raises(ConfigError, match="restr_small's vision encoder is frozen; give its weights"):
-        dataset(Start(preset="restr_small"), train, val, **others)
+        dataset(Start(preset="restr_small"), train, val, batch=4, measured=2, seed=0)
 
 
 def test_words_get_the_rows_of_the_config(tmp_path: Path) -> None:
