@@ -32,6 +32,9 @@ def test_other_places_are_told_what_is_expected(tmp_path: Path) -> None:
         model_folder(tmp_path / "last")
     with pytest.raises(WeightsError, match="no model folder"):
         model_folder(tmp_path / "none")
+    (tmp_path / "restr.pth").touch()
+    with pytest.raises(WeightsError, match="restr convert-checkpoint .*restr.pth --vocabulary FILE"):
+        model_folder(tmp_path / "restr.pth")
     save_pretrained(build_model(small_config(), seed=0), WORDS, tmp_path)
     torch.save({"some": "thing"}, tmp_path / "other.pt")
     (tmp_path / "broken.pt").write_bytes(b"x")

@@ -45,6 +45,11 @@ def model_folder(path: str | PathLike[str] | None) -> Path:
             return path.parent
         if is_checkpoint(path):
             return path
+        if path.suffix == ".pth":
+            raise WeightsError(
+                f"{path} is another program's checkpoint; one of the released ReSTR program becomes a model folder with "
+                f"restr convert-checkpoint {path} --vocabulary FILE --out FOLDER"
+            )
         raise WeightsError(
             f"{path} is not a {WEIGHTS}, not a checkpoint of a run (.pt), and not a graph that {FACTS} beside it names; pass "
             "one of them, or the folder that holds it"
