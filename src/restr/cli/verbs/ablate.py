@@ -29,8 +29,8 @@ class Ablate(SettingOptions, RootOptions, ThreadOptions):
 
     Example: restr ablate --table fusion --out runs/fusion --steps 1500
 
-    On RefCOCOg: restr ablate --table paper-3 --data refcocog:google:train --val refcocog:google:val --root DATA
-    --vision vit.npz --vectors glove.txt --batch 8 --out runs/paper-3
+    On RefCOCOg, with the paper's settings: restr ablate --table paper-3 --config recipes/refcocog/config.toml --root DATA
+    --vision vit.npz --vectors glove.txt --steps 50000 --out runs/paper-3
     """
 
     out: Path
