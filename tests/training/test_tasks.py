@@ -18,7 +18,7 @@ from restr.errors import ConfigError, DataError
 from restr.formats.catalog import open_dataset
 from restr.model.weights import load_pretrained
 from restr.preprocess import resize
-from restr.presets import restr_tiny
+from restr.presets import restr_released, restr_tiny
 from restr.text.vocabulary import Vocabulary
 from restr.training.start import Start, vocabulary_of
 from restr.training.tasks import dataset, evenly_spaced
@@ -55,9 +55,16 @@ def test_a_picture_is_fitted_once_for_all_of_its_sentences(data: Path) -> None:
 
 
 def test_words_come_by_frequency_and_measured_samples_from_all_over() -> None:
-    assert vocabulary_of(["the left dog", "the dog", "a dog"]).words == ("dog", "the", "a", "left")
+    assert vocabulary_of(["the left dog", "the dog", "a dog"], restr_tiny().language).words == (
+        "dog",
+        "the",
+        "a",
+        "left",
+    )
+    literal = vocabulary_of(["Dog, left.", "the dog"], restr_released().language)
+    assert literal.words == ("dog", ", ", "left", "the") and literal.row("the") == 7 and literal.row("cat") == 3
     with pytest.raises(DataError, match="hold no word"):
-        vocabulary_of([])
+        vocabulary_of([], restr_tiny().language)
     assert evenly_spaced(3, 10) == [0, 1, 2] and evenly_spaced(10, 4) == [0, 2, 5, 7]
 
 

@@ -28,7 +28,7 @@ from restr.training import tasks
 from restr.training.cached.features import FeatureStore, fingerprint_of
 from restr.training.cached.loader import read_photographs
 from restr.training.loop.task import Task
-from restr.training.start import Start, vocabulary_of
+from restr.training.start import Start, WordsOf, vocabulary_of
 from restr.training.tasks import TrainingSamples
 
 
@@ -80,7 +80,7 @@ class RowStart(Start):
     words: Vocabulary
     """Its words."""
 
-    def build(self, words: Vocabulary | Callable[[], Vocabulary], seed: int) -> tuple[ReSTR, Vocabulary]:
+    def build(self, words: Vocabulary | WordsOf, seed: int) -> tuple[ReSTR, Vocabulary]:
         """The row's model and ``self.words``. Raises ``WeightsError`` if a part from a file does not fit the row."""
         model = build_model(self.config or self.base.config, seed=seed)
         if self.folder or self.vision:
@@ -107,7 +107,7 @@ def dataset_study(
     The rows share what ``start`` has from files: word vectors, the vision encoder, or both encoders of a trained model.
     names: of ``train`` and ``val``.
     """
-    base, words = start.build(lambda: vocabulary_of(train.texts()), seed=0)
+    base, words = start.build(lambda language: vocabulary_of(train.texts(), language), seed=0)
 
     def task(config: ModelConfig, seed: int) -> Task:
         row = _row_start(start, config, base, words)

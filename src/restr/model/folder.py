@@ -43,7 +43,8 @@ def read_config(folder: str | Path) -> ModelConfig:
     if missing and is_checkpoint(place):
         raise WeightsError(
             f"{place} is no model without {' and '.join(missing)} beside it; a run's folder holds them since version 0.2.0: "
-            f"resume the run, which writes them, or take {folder / 'model'}"
+            f"resume the run, which writes them, or take {folder / 'model'}; a checkpoint of the released ReSTR program needs restr "
+            "convert-checkpoint first"
         )
     if missing:
         raise WeightsError(

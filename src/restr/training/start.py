@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restr.config import ModelConfig
+from restr.config import LanguageConfig, ModelConfig
 from restr.config.settings import setting_texts, with_settings
 from restr.errors import ConfigError, DataError, WeightsError
 from restr.model.build import build_model
@@ -26,6 +26,8 @@ from restr.training.new_words import grow_table
 
 _MAX_VECTORS = 20_000  # words that are taken from a file of word vectors
 _LEAST_COSINE = 0.5  # of the rows of a trained table and of the file that it began with; other files have about 0
+
+WordsOf = Callable[[LanguageConfig], Vocabulary]  # the words of a new model, as it reads them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,7 @@ class Start:
         if "language.vocab" in self.settings:
             raise ConfigError("language.vocab cannot be set: it is the number of the words of the data or of --vectors")
 
-    def build(self, words: Vocabulary | Callable[[], Vocabulary], seed: int) -> tuple[ReSTR, Vocabulary]:
+    def build(self, words: Vocabulary | WordsOf, seed: int) -> tuple[ReSTR, Vocabulary]:
         """The model and its words: those of the trained model, of the file of vectors, or ``words``.
 
         Raises ``ConfigError`` or ``WeightsError`` for parts that do not fit together.
@@ -66,13 +68,14 @@ class Start:
             load_vit(model.vision, self.vision)
         return model, vocabulary
 
-    def _new(self, words: Vocabulary | Callable[[], Vocabulary], seed: int) -> tuple[ReSTR, Vocabulary]:
+    def _new(self, words: Vocabulary | WordsOf, seed: int) -> tuple[ReSTR, Vocabulary]:
         """A model of the preset or config."""
-        vocabulary = words if isinstance(words, Vocabulary) else words()
+        language = with_settings(self.config or preset(self.preset), self.settings).language
+        vocabulary = words if isinstance(words, Vocabulary) else words(language)
         vectors = _read_vectors(self.vectors, vocabulary) if self.vectors else None
         if vectors is not None:
             vocabulary = vectors.vocabulary
-        vocabulary = vocabulary.of(with_settings(self.config or preset(self.preset), self.settings).language)
+        vocabulary = vocabulary.of(language)
         config = with_settings(self.config or preset(self.preset, vocab=len(vocabulary)), self.settings)
         self._check(config, vectors)
         model = build_model(config, seed=seed)
@@ -82,7 +85,7 @@ class Start:
                 model.language.vectors.weight[vocabulary.first_row :] = torch.from_numpy(vectors.table[RESERVED:])
         return model, vocabulary
 
-    def _trained(self, words: Vocabulary | Callable[[], Vocabulary]) -> tuple[ReSTR, Vocabulary]:
+    def _trained(self, words: Vocabulary | WordsOf) -> tuple[ReSTR, Vocabulary]:
         """The trained model, with the settings, and with rows for the words that only the file of vectors has."""
         model, vocabulary = load_pretrained(self.folder or "")
         if self.settings:
@@ -90,7 +93,7 @@ class Start:
             vocabulary = vocabulary.of(model.config.language)
         if self.vectors is None:
             return model, vocabulary
-        vectors = _read_vectors(self.vectors, words if isinstance(words, Vocabulary) else words())
+        vectors = _read_vectors(self.vectors, words if isinstance(words, Vocabulary) else words(model.config.language))
         self._check_width(model.config, vectors)
         table, row_of = torch.from_numpy(vectors.table), _rows(vectors.vocabulary)
         self._check_space(model, vocabulary, table, row_of)
@@ -160,12 +163,16 @@ def _rows(vocabulary: Vocabulary) -> dict[str, int]:
     return {word: row for row, word in enumerate(vocabulary.words, start=len(vocabulary) - len(vocabulary.words))}
 
 
-def vocabulary_of(texts: Iterable[str]) -> Vocabulary:
-    """Every word of some texts, the most frequent first. Raises ``DataError`` if there are none."""
-    tokenizer = Tokenizer(Vocabulary(()))
+def vocabulary_of(texts: Iterable[str], language: LanguageConfig) -> Vocabulary:
+    """Every word of some texts as a model of this config reads them, the most frequent first.
+
+    Raises ``DataError`` if there are none.
+    """
+    none = Vocabulary(()).of(language)
+    tokenizer = Tokenizer(none)
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(tokenizer.words(text))
     if not counts:
         raise DataError("the training texts hold no word; is the dataset empty?")
-    return Vocabulary(sorted(counts, key=lambda word: (-counts[word], word)))
+    return none.extended(sorted(counts, key=lambda word: (-counts[word], word)))

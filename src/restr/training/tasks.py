@@ -107,7 +107,7 @@ def dataset(
     They are measured at the pictures' own sizes, as the benchmarks are. ``group`` names the groups of samples that are also
     measured separately.
     """
-    model, words = start.build(lambda: vocabulary_of(train.texts()), seed)
+    model, words = start.build(lambda language: vocabulary_of(train.texts(), language), seed)
     config = model.config
     square = replace(config, preprocess=replace(config.preprocess, fit="letterbox"))
     tokenizer = Tokenizer.of(words, config)
