@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from restr.config import (
-    ClassifierConfig,
     DecoderConfig,
     FusionConfig,
     LanguageConfig,
@@ -164,7 +162,7 @@ def restr_base_p8_windowed(*, vocab: int = 30_002) -> ModelConfig:
     return _restr_base_with("restr_base_p8_windowed", vocab, settings)
 
 
-def _restr_base_with(name: str, vocab: int, settings: dict[str, int | str]) -> ModelConfig:
+def _restr_base_with(name: str, vocab: int, settings: Mapping[str, bool | float | str]) -> ModelConfig:
     return with_settings(restr_base(vocab=vocab), {"name": name, **settings})
 
 
@@ -192,37 +190,29 @@ def restr_released(*, vocab: int = RELEASED_WORDS) -> ModelConfig:
     CME-dagger: ``dataclasses.replace(config.fusion, sharing="depth")``. The program has no licence; this states facts about
     its behaviour and holds none of its code. ``restr convert-checkpoint`` reads its weights.
     """
-    config = restr_base(vocab=vocab)
-    vision = dataclasses.replace(
-        config.vision, blocks=dataclasses.replace(config.vision.blocks, norm_eps=RELEASED_NORM_EPS)
-    )
-    language = dataclasses.replace(
-        config.language,
-        unknown_row=3,
-        reading="literal",
-        padding="left",
-        attend_padding=True,
-        blocks=dataclasses.replace(config.language.blocks, norm="post", final_norm=False, norm_eps=RELEASED_NORM_EPS),
-    )
-    fusion = dataclasses.replace(
-        config.fusion,
-        normalise=True,
-        attend_padding=True,
-        visual_linguistic=dataclasses.replace(
-            config.fusion.visual_linguistic, final_norm=False, norm_eps=RELEASED_NORM_EPS
-        ),
-        linguistic_seed=dataclasses.replace(config.fusion.linguistic_seed, norm_eps=RELEASED_NORM_EPS),
-    )
-    return dataclasses.replace(
-        config,
-        name="restr_released",
-        vision=vision,
-        language=language,
-        fusion=fusion,
-        classifier=ClassifierConfig(kind="maps"),
-        decoder=DecoderConfig(mask_by="logit", order="enlarge_first", align_corners=True, bias=False, head_bias=False),
-        preprocess=dataclasses.replace(config.preprocess, place="centre"),
-    )
+    settings = {
+        "vision.blocks.norm_eps": RELEASED_NORM_EPS,
+        "language.unknown_row": 3,
+        "language.reading": "literal",
+        "language.padding": "left",
+        "language.attend_padding": True,
+        "language.blocks.norm": "post",
+        "language.blocks.final_norm": False,
+        "language.blocks.norm_eps": RELEASED_NORM_EPS,
+        "fusion.normalise": True,
+        "fusion.attend_padding": True,
+        "fusion.visual_linguistic.final_norm": False,
+        "fusion.visual_linguistic.norm_eps": RELEASED_NORM_EPS,
+        "fusion.linguistic_seed.norm_eps": RELEASED_NORM_EPS,
+        "classifier.kind": "maps",
+        "decoder.mask_by": "logit",
+        "decoder.order": "enlarge_first",
+        "decoder.align_corners": True,
+        "decoder.bias": False,
+        "decoder.head_bias": False,
+        "preprocess.place": "centre",
+    }
+    return _restr_base_with("restr_released", vocab, settings)
 
 
 PRESETS: dict[str, Callable[..., ModelConfig]] = {

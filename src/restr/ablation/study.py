@@ -139,8 +139,6 @@ def features_study(
     The words are those of ``parts``, or words and language encoder of the trained ``model`` whose features these are.
     Measured at a quarter of the model's input size: to compare rows only with each other.
     """
-    if (parts is None) == (model is None):
-        raise ConfigError("cached features need the parts that they belong to (fetch.py), or a trained model; give one")
     store = FeatureStore(features)
     train = [photograph for path in sentences for photograph in read_photographs(path)]
     held_out = read_photographs(val_sentences)
@@ -151,7 +149,7 @@ def features_study(
         "sentences": sum(len(photograph.sentences) for photograph in train),
         "batch": batch,
     }
-    if model is not None:
+    if model is not None and parts is None:
         start = Start(folder=model)
         base, words = start.build(Vocabulary(()), seed=0)
         if (
@@ -160,12 +158,14 @@ def features_study(
         ):
             raise DataError(f"{features} holds features of another vision encoder than {model}'s; cache them again")
         facts |= _given(start, base)
-    else:
-        words = Vocabulary.from_file(Path(parts or "") / "vocab.txt")
+    elif parts is not None and model is None:
+        words = Vocabulary.from_file(parts / "vocab.txt")
         start = Start(preset=preset_name, vectors=parts)
         base = build_model(preset(preset_name, vocab=len(words)))
         with torch.no_grad():
-            base.language.vectors.weight.copy_(read_tensors(Path(parts or "") / "vectors.safetensors")["vectors"])
+            base.language.vectors.weight.copy_(read_tensors(parts / "vectors.safetensors")["vectors"])
+    else:
+        raise ConfigError("cached features need the parts that they belong to (fetch.py), or a trained model; give one")
 
     def task(config: ModelConfig, seed: int) -> Task:
         built, own = _row_start(start, config, base, words).build(words, seed)

@@ -12,12 +12,14 @@ from restr.files import write_atomically
 if TYPE_CHECKING:
     from restr.data.dataset import IndexedSamples
     from restr.inspection.check import CheckReport
+    from restr.published.completeness import SplitCount
 
 
-def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
+def write_check(samples: IndexedSamples, data: str, out: Path) -> tuple[CheckReport, list[SplitCount]]:
     """Check a dataset, with a bar, and write both files. data: the dataset's spec.
 
-    ``complete`` in ``check.json`` says whether a published benchmark has its published size; null where none is known.
+    Returns the report, and the copy beside the published size (``sizes_of_copy``). ``complete`` in ``check.json`` says
+    whether a published benchmark has that size; null where none is known.
     """
     from restr.inference.locate import model_folder
     from restr.inspection.check import INCOMPLETE, DatasetProblem, check
@@ -40,7 +42,7 @@ def write_check(samples: IndexedSamples, data: str, out: Path) -> CheckReport:
     write_atomically(out / "check.html", check_html(report, samples, f"{data}, checked"))
     content = {"data": data, "root": str(samples.root.absolute()), "complete": complete, **report.to_dict()}
     write_atomically(out / "check.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    return report
+    return report, sizes
 
 
 def is_checked(samples: IndexedSamples, data: str, out: Path) -> bool:

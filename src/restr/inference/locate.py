@@ -11,11 +11,10 @@ from pathlib import Path
 from restr.config import ModelConfig
 from restr.errors import WeightsError
 from restr.inference.exported import FACTS, ExportManifest
-from restr.model.folder import BEST, WEIGHTS, folder_hash, is_checkpoint, read_config
+from restr.model.folder import BEST, WEIGHTS, folder_hash, is_checkpoint, list_checkpoints, read_config
 
 _BUNDLED = "restr_small"
 _HUB = "hf:"  # prefix of a repository of the Hugging Face hub
-_STEPS = "step-*.pt"
 _LAST = "last"  # RUN/last is the newest checkpoint of a run
 
 
@@ -63,9 +62,9 @@ def model_folder(path: str | PathLike[str] | None) -> Path:
 
 def _newest(run: Path) -> Path:
     """The newest checkpoint of a run. Raises ``WeightsError`` if it has none."""
-    found = sorted(run.glob(_STEPS))
+    found = list_checkpoints(run)
     if not found:
-        raise WeightsError(f"{run} holds no checkpoint ({_STEPS}); pass the folder of a run, followed by /{_LAST}")
+        raise WeightsError(f"{run} holds no checkpoint (step-*.pt); pass the folder of a run, followed by /{_LAST}")
     return found[-1]
 
 
@@ -75,13 +74,11 @@ def _of_run(path: Path) -> Path:
         return path
     if (path / "model" / WEIGHTS).is_file():
         return path / "model"
-    checkpoints = [
-        name for name in (BEST, _LAST) if (path / name).is_file() or name == _LAST and any(path.glob(_STEPS))
-    ]
+    checkpoints = [str(path / BEST)] if (path / BEST).is_file() else []
+    if list_checkpoints(path):
+        checkpoints.append(str(path / _LAST))
     if checkpoints:
-        raise WeightsError(
-            f"{path} is a run that has not saved its model yet; pass {' or '.join(str(path / name) for name in checkpoints)}"
-        )
+        raise WeightsError(f"{path} is a run that has not saved its model yet; pass {' or '.join(checkpoints)}")
     return path
 
 

@@ -17,6 +17,11 @@ FROZEN = "frozen.safetensors"  # in a run's folder: the weights that its checkpo
 BEST = "best.pt"  # of a run: the weights of the best evaluation
 
 
+def list_checkpoints(run: Path) -> list[Path]:
+    """The checkpoints of a run's folder, oldest first; without ``BEST``."""
+    return sorted(run.glob("step-*.pt"))
+
+
 def is_checkpoint(place: Path) -> bool:
     """Whether a place is a checkpoint of a run and not a model folder."""
     return place.suffix == ".pt"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -11,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restr.config import ModelConfig
+from restr.config.settings import with_settings
 from restr.errors import ConfigError
 from restr.model.build import build_model
 from restr.model.decoder import Decoder
@@ -39,16 +39,9 @@ def config_with_patch(
     if grid * patch != config.vision.grid * old:
         raise ConfigError(f"a grid of {config.vision.grid} patches of {old} pixels has no whole patches of {patch}")
 
-    blocks, mixed = config.vision.blocks, config.fusion.visual_linguistic
-    if vision is not None:
-        blocks = dataclasses.replace(blocks, attention=vision)
-    if fusion is not None:
-        mixed = dataclasses.replace(mixed, attention=fusion)
-    return dataclasses.replace(
-        config,
-        vision=dataclasses.replace(config.vision, patch=patch, grid=grid, blocks=blocks),
-        fusion=dataclasses.replace(config.fusion, visual_linguistic=mixed),
-    )
+    kinds = {"vision.blocks.attention": vision, "fusion.visual_linguistic.attention": fusion}
+    chosen = {name: kind for name, kind in kinds.items() if kind is not None}
+    return with_settings(config, {"vision.patch": patch, "vision.grid": grid, **chosen})
 
 
 def resample_patches(model: ReSTR, config: ModelConfig, *, rule: ResamplingRule = "enlarged") -> ReSTR:
@@ -149,10 +142,10 @@ def fit_head(
     bias = ours.head.bias if ours.head.bias is not None else torch.zeros(1)
     start = torch.cat([ours.head.weight.flatten(), bias]).double()
     keep = ridge * gram.diagonal().mean() * torch.eye(width + 1, dtype=torch.float64)
-    found = torch.linalg.solve(gram + keep, right + keep @ start)
-    if ours.head.bias is None:
-        found = F.pad(torch.linalg.solve((gram + keep)[:-1, :-1], (right + keep @ start)[:-1]), (0, 1))
-    else:
+    free = width if ours.head.bias is None else width + 1  # a bias that the head does not have stays 0
+    found = torch.zeros_like(right)
+    found[:free] = torch.linalg.solve((gram + keep)[:free, :free], (right + keep @ start)[:free])
+    if ours.head.bias is not None:
         ours.head.bias.copy_(found[-1:])
     ours.head.weight.copy_(found[None, :-1])
     mean = right[-1] / total

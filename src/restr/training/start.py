@@ -160,7 +160,7 @@ def _read_vectors(path: Path, vocabulary: Vocabulary) -> WordVectors:
 
 def _rows(vocabulary: Vocabulary) -> dict[str, int]:
     """The row of each word itself; ``Vocabulary.row`` also guesses at what is meant."""
-    return {word: row for row, word in enumerate(vocabulary.words, start=len(vocabulary) - len(vocabulary.words))}
+    return {word: row for row, word in enumerate(vocabulary.words, start=vocabulary.first_row)}
 
 
 def vocabulary_of(texts: Iterable[str], language: LanguageConfig) -> Vocabulary:

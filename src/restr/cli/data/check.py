@@ -11,7 +11,7 @@ from restr.cli.check_files import write_check
 from restr.cli.options import DatasetOptions, parse_options
 
 if TYPE_CHECKING:
-    from restr.data.dataset import IndexedSamples
+    from restr.published.completeness import SplitCount
 
 _LISTED = 20  # bad annotations to print; the report has all
 
@@ -39,13 +39,12 @@ def main(arguments: Sequence[str]) -> int:
     from restr.data.entries.left_out import BAD, summary
     from restr.inspection.check import PROBLEM_KINDS
 
-    samples = settings.open()
-    report = write_check(samples, settings.data, settings.out)
+    report, sizes = write_check(settings.open(), settings.data, settings.out)
     for split, values in report.splits.items():
         counts = f"{values['pictures']:,.0f} pictures, {values['expressions']:,.0f} expressions"
         print(f"{split or 'all'}: {counts}" + (f", {values['unusable']:,.0f} unusable" if values["unusable"] else ""))
     unusable = sum(int(values["unusable"]) for values in report.splits.values())
-    for line in _completeness(samples, settings, unusable):
+    for line in _completeness(sizes, settings, unusable):
         print(line)
     for kind, count in report.counts().items():
         print(f"  {count:6,}  {kind}: {PROBLEM_KINDS[kind]}")
@@ -58,15 +57,14 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if report.problems else 0
 
 
-def _completeness(samples: IndexedSamples, settings: Check, unusable: int) -> list[str]:
+def _completeness(sizes: Sequence[SplitCount], settings: Check, unusable: int) -> list[str]:
     """Whether a published benchmark is complete, in lines to print; none for data of one's own.
 
-    unusable: sentences that are there and cannot be used, which is told apart.
+    sizes: the copy beside the published size. unusable: sentences that are there and cannot be used, which is told apart.
     """
-    from restr.published.completeness import benchmark_of, sizes_of_copy
+    from restr.published.completeness import benchmark_of
 
     name = benchmark_of(settings.data)
-    sizes = sizes_of_copy(samples, settings.data)
     if not sizes:
         return [f"{name}: no published size is known, so nothing says whether it is complete"] if name else []
     wrong = any(each.differences() for each in sizes)

@@ -16,7 +16,7 @@ from torch import Tensor
 from restr.config import ModelConfig
 from restr.errors import CheckpointError, why_unreadable
 from restr.files import atomic_path, write_atomically
-from restr.model.folder import BEST, CONFIG, FROZEN, VOCABULARY
+from restr.model.folder import BEST, CONFIG, FROZEN, VOCABULARY, list_checkpoints
 from restr.model.weights import write_tensors
 from restr.text.vocabulary import Vocabulary
 
@@ -98,11 +98,6 @@ def load(path: Path) -> dict[str, Any]:
 def path_at(folder: Path, step: int) -> Path:
     """The file of the checkpoint after ``step`` steps."""
     return folder / f"step-{step:08d}.pt"
-
-
-def list_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, oldest first."""
-    return sorted(folder.glob("step-*.pt"))
 
 
 def newest_readable(folder: Path) -> tuple[Path, dict[str, Any]]:
