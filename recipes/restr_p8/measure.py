@@ -29,6 +29,7 @@ from restr.evaluation.sizes import LARGEST_BIN, SIZE_BINS, size_bin
 from restr.inference.locate import model_folder
 from restr.masks import rle_decode
 from restr.metrics import boundary_intersection_and_union, ratio_interval
+from restr.report.tables import markdown_table, percent
 
 SMALL = next(iter(SIZE_BINS.values()))
 FOUND = 0.5
@@ -87,7 +88,7 @@ def line_of(record: Record, sample: Sample) -> dict[str, Any]:
     """A record with the share of the picture that the target covers, and the IoU of thin borders."""
     diagonal = math.hypot(*sample.mask.shape)
     shared, union = boundary_intersection_and_union(rle_decode(record.prediction), sample.mask, width=THIN / diagonal)
-    return asdict(record) | {"share": float(sample.mask.mean()), "thin": shared / union if union else 1.0}
+    return asdict(record) | {"share": record.share, "thin": shared / union if union else 1.0}
 
 
 def by_size(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
@@ -101,21 +102,19 @@ def by_size(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, A
 
 
 def table(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Rows of Markdown: n, oIoU, mIoU, boundary IoU and that of thin borders, in percent, by size."""
-    rows = ["| thing | n | oIoU | mIoU | boundary IoU | of 3 pixels |", "|---|---:|---:|---:|---:|---:|"]
+    """Lines of Markdown: n, oIoU, mIoU, boundary IoU and that of thin borders, in percent, by size."""
+    rows = []
     for name, some in by_size(lines).items():
         overall = sum(line["intersection"] for line in some) / max(1, sum(line["union"] for line in some))
         means = [float(np.mean([line[key] for line in some])) for key in ("iou", "boundary_iou", "thin")]
-        rows.append(
-            f"| {name} | {len(some)} | " + " | ".join(f"{100 * value:.1f}" for value in (overall, *means)) + " |"
-        )
-    return rows
+        rows.append([name, str(len(some)), *map(percent, (overall, *means))])
+    return markdown_table(["thing", "n", "oIoU", "mIoU", "boundary IoU", "of 3 pixels"], rows)
 
 
 def differences(lines: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Rows of Markdown: the mean gain over ``others`` in IoU and boundary IoU, with 95% intervals over photographs."""
+    """Lines of Markdown: the mean gain over ``others`` in IoU and boundary IoU, with 95% intervals over photographs."""
     before = {line["id"]: line for line in others}
-    rows = ["| thing | n | mIoU | boundary IoU | of 3 pixels |", "|---|---:|---:|---:|---:|"]
+    rows = []
     shared = [line for line in lines if line["id"] in before]
     both = [line for line in shared if min(line["iou"], before[line["id"]]["iou"]) >= FOUND]
     for name, some in (by_size(shared) | ({"found by both (IoU 0.5)": both} if both else {})).items():
@@ -124,8 +123,8 @@ def differences(lines: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str
             gains = [line[key] - before[line["id"]][key] for line in some]
             low, high = ratio_interval(gains, [1.0] * len(gains), [line["image_id"] for line in some])
             cells.append(f"{100 * float(np.mean(gains)):+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
-        rows.append(f"| {name} | {len(some)} | " + " | ".join(cells) + " |")
-    return rows
+        rows.append([name, str(len(some)), *cells])
+    return markdown_table(["thing", "n", "mIoU", "boundary IoU", "of 3 pixels"], rows)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
