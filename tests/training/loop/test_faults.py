@@ -19,6 +19,7 @@ from restr.model.restr import ReSTROutput
 from restr.text.tokenizer import Tokenizer
 from restr.training.loop import checkpoint
 from restr.training.loop.optim import learning_rate
+from restr.training.loop.stream import BatchStream
 from restr.training.loop.trainer import Trainer
 from restr.training.run.log import read
 from small_runs import SETTINGS, WORDS, batches, samples, small_config, trainer
@@ -169,6 +170,24 @@ def test_a_worker_that_dies_is_started_again_and_nothing_else_changes(tmp_path: 
     hopeless = trainer(tmp_path / "hopeless", dataclasses.replace(settings, workers=1), batches=killing)
     with pytest.raises(DataError, match="has died for the 4th time"):
         hopeless.fit()
+
+
+class Seeing:
+    """Batches that are the handler of SIGCHLD in the process that prepares them."""
+
+    def batch(self, step: int) -> Any:
+        return signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
+
+
+def test_no_handler_of_dead_workers_runs_while_workers_start() -> None:
+    def other(number: int, frame: object) -> None: ...
+
+    before = signal.signal(signal.SIGCHLD, other)  # as torch leaves its own, which raises
+    try:
+        assert list(BatchStream(Seeing(), range(1), workers=1)) == [True]
+        assert signal.getsignal(signal.SIGCHLD) is other
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def test_an_error_of_a_worker_is_raised_as_it_was(tmp_path: Path) -> None:

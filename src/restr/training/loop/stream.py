@@ -76,12 +76,17 @@ class BatchStream(Iterator[Batch]):
             worker_init_fn=_start_worker,
             generator=torch.Generator(),  # for the seed that the loader draws: a resumed run must not miss it
         )
-        handler = signal.getsignal(signal.SIGCHLD)
-        loaded = iter(loader)
-        if threading.current_thread() is threading.main_thread():
-            # torch's handler would raise a worker's death at any point of this process; ``next`` notices it by itself
+        if (
+            threading.current_thread() is not threading.main_thread()
+        ):  # no other thread may set handlers, torch's neither
+            return iter(loader)
+        # torch's handler, which another loader may have left, raises a worker's death at any point of this process, also
+        # while new workers are started after it; ``next`` notices it by itself
+        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        try:
+            return iter(loader)
+        finally:
             signal.signal(signal.SIGCHLD, handler)
-        return loaded
 
 
 def _batch_or_error(batches: Batches, position: int) -> Batch | Exception:
