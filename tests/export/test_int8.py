@@ -80,6 +80,8 @@ def test_rounding_has_255_steps_from_low_to_high() -> None:
     round_to = RoundTo8Bits(RoundedInput(torch.tensor([2.0, 1.0]), torch.zeros(2), -0.5, 2.0))
     rounded = round_to(torch.tensor([[4.0, -0.5], [9.0, -3.0], [0.0, 0.0041]]))
     torch.testing.assert_close(rounded, torch.tensor([[2.0, -0.5], [2.0, -0.5], [0.0, 0.0]]))
+    symmetric = RoundTo8Bits(RoundedInput(torch.empty(0), torch.empty(0), -2.54, 2.54))
+    torch.testing.assert_close(symmetric(torch.tensor([0.021, -9.0, 9.0])), torch.tensor([0.02, -2.56, 2.54]))
 
 
 def test_factors_alone_change_nothing(model: ReSTR, inputs: dict[str, RoundedInput]) -> None:

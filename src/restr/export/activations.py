@@ -33,7 +33,10 @@ Product = tuple[str, ...]
 
 
 class RoundedInput(NamedTuple):
-    """How an input of matrix products becomes 8 bits: x / factors, from ``low`` to ``high`` in 255 equal steps."""
+    """How an input of matrix products becomes 8 bits: x / factors, from ``low`` to ``high`` in 255 equal steps.
+
+    If low is -high, zero is in the middle of the steps. Runtimes need that where both sides of a product are activations.
+    """
 
     factors: Tensor
     """One for each channel (d); the weights are multiplied by them. Empty: no factors."""
@@ -74,7 +77,7 @@ def record_inputs(model: ReSTR, examples: Iterable[tuple[Tensor, Tensor]]) -> di
     finally:
         for hook in hooks:
             hook.remove()
-    result = {f"{name}.out": seen.unscaled() for name, seen in outputs.items() if seen.count}
+    result = {f"{name}.out": seen.symmetric() for name, seen in outputs.items() if seen.count}
     for names, seen in found.items():
         if seen.count:
             layers = [model.get_submodule(name) for name in names]
@@ -105,6 +108,10 @@ class _Seen:
 
     def unscaled(self) -> RoundedInput:
         return RoundedInput(torch.empty(0), torch.empty(0), float(self.low.min()), float(self.high.max()))
+
+    def symmetric(self) -> RoundedInput:
+        size = max(-float(self.low.min()), float(self.high.max()))
+        return RoundedInput(torch.empty(0), torch.empty(0), -size, size)
 
     def scaled(self, weights: Tensor) -> RoundedInput:
         """weights: the largest of each column."""

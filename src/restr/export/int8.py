@@ -19,18 +19,22 @@ class RoundTo8Bits(nn.Module):
     def __init__(self, how: RoundedInput) -> None:
         super().__init__()
         self.inverse = nn.Parameter(1 / how.factors, requires_grad=False) if len(how.factors) else None
-        self.step = max((max(how.high, 0.0) - min(how.low, 0.0)) / 255, 1e-12)
-        self.zero = round(-min(how.low, 0.0) / self.step)
+        low, high = min(how.low, 0.0), max(how.high, 0.0)
+        self.signed = low == -high
+        self.step = max(high / 127 if self.signed else (high - low) / 255, 1e-12)
+        self.zero = 0 if self.signed else round(-low / self.step)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: any shape; channels last if there are factors."""
         scaled = x if self.inverse is None else x * self.inverse
         if not torch.compiler.is_exporting():
-            return torch.fake_quantize_per_tensor_affine(scaled, self.step, self.zero, 0, 255)
+            least, largest = (-128, 127) if self.signed else (0, 255)
+            return torch.fake_quantize_per_tensor_affine(scaled, self.step, self.zero, least, largest)
         # PyTorch's exporter does not take its own operation
-        how = torch.tensor(self.step), torch.tensor(self.zero, dtype=torch.uint8)
+        kind = torch.int8 if self.signed else torch.uint8
+        how = torch.tensor(self.step), torch.tensor(self.zero, dtype=kind)
         shape, onnx = scaled.shape, torch.onnx.ops.symbolic
-        rounded = onnx("QuantizeLinear", (scaled, *how), dtype=torch.uint8, shape=shape, version=_OPSET)
+        rounded = onnx("QuantizeLinear", (scaled, *how), dtype=kind, shape=shape, version=_OPSET)
         return onnx("DequantizeLinear", (rounded, *how), dtype=torch.float32, shape=shape, version=_OPSET)
 
 
