@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -39,7 +41,7 @@ class RoundTo8Bits(nn.Module):
 
 
 @torch.no_grad()
-def round_products(model: ReSTR, inputs: dict[str, RoundedInput]) -> None:
+def round_products(model: ReSTR, inputs: Mapping[str, RoundedInput]) -> None:
     """Change ``for_runtimes(model)``: every matrix product that ``inputs`` name gets a rounded input.
 
     The weights are multiplied by the factors, so that results stay the same but for rounding. They stay float32:

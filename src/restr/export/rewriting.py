@@ -76,7 +76,9 @@ class PlainAttention(nn.Module):
         (wq, wk, wv), (bq, bk, bv) = attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3)
         scale = (attention.proj.in_features // attention.heads) ** -0.5
         self.q, self.k, self.v = linear(wq * scale, bq * scale), linear(wk, bk), linear(wv, bv)
-        self.rounded, self.rounded_q, self.rounded_k = nn.Identity(), nn.Identity(), nn.Identity()
+        self.rounded: nn.Module = nn.Identity()
+        self.rounded_q: nn.Module = nn.Identity()
+        self.rounded_k: nn.Module = nn.Identity()
 
     def forward(self, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None) -> Tensor:
         """As ``Attention.forward``."""
