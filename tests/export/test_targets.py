@@ -50,7 +50,7 @@ def test_other_targets_keep_what_onnx_keeps(target, tmp_path: Path, reference: S
 
 
 def test_openvino_in_int8_is_smaller_and_near(tmp_path: Path, reference: Segmenter) -> None:
-    pytest.importorskip("nncf")
+    pytest.importorskip("openvino")
     photographs = [np.roll(IMAGE, 9 * number, 1) for number in range(8)]
     plan = Plan(target="openvino", precision="int8")
     report = export(shallow_model(), WORDS, tmp_path, plan, photographs=photographs)

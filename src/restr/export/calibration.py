@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from restr.config import ModelConfig
 from restr.errors import ConfigError
-from restr.export.graphs import Graph
 from restr.export.parity import sentences
 from restr.text.tokenizer import fills_up
 
@@ -17,12 +17,10 @@ _LEAST = 8  # photographs
 SHORTEST, LONGEST = 2, 8  # words of a sentence
 
 
-def examples(
-    graph: Graph, encoder: Graph, config: ModelConfig, photographs: Sequence[np.ndarray]
-) -> list[dict[str, np.ndarray]]:
-    """A graph's inputs for each photograph, uint8 (H W 3), each with a sentence of random words.
+def examples(config: ModelConfig, photographs: Sequence[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+    """A model's inputs, image (1 3 H W) and ids (1 l), for each photograph, uint8 (H W 3), with a sentence of random words.
 
-    encoder: the graph that computes ``patches``. Raises ``ConfigError`` for too few photographs.
+    Raises ``ConfigError`` for too few photographs.
     """
     if len(photographs) < _LEAST:
         raise ConfigError(
@@ -30,13 +28,7 @@ def examples(
             "for, to learn how large activations become: --photo DIR"
         )
     rng = np.random.default_rng(0)
-    found = []
     for picture in photographs:
-        inputs = {"image": config.framing.prepare(picture)[None]}
-        if "patches" in graph.inputs:
-            with torch.inference_mode():
-                inputs["patches"] = encoder.module(torch.from_numpy(inputs["image"])).numpy()
         count = config.language.max_words if fills_up(config) else int(rng.integers(SHORTEST, LONGEST + 1))
-        inputs["ids"] = sentences(1, min(count, config.language.max_words), config, rng)
-        found.append({name: inputs[name] for name in graph.inputs})
-    return found
+        ids = sentences(1, min(count, config.language.max_words), config, rng)
+        yield torch.from_numpy(config.framing.prepare(picture)[None]), torch.from_numpy(ids)

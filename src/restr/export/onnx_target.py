@@ -11,17 +11,18 @@ import numpy as np
 import torch
 
 from restr.errors import ConfigError
+from restr.export.activations import LEAST_WEIGHTS
 from restr.export.graphs import Graph
 
 try:
     import onnx
     import onnxscript  # noqa: F401  (torch.onnx.export needs it)
-    from onnx import helper
+    from onnx import helper, numpy_helper
 except ImportError as error:
     raise ConfigError(f"{error.name} is not installed; run: pip install 'restr[onnx]'") from error
 
 OPSET = 18  # the first with all operations in use; more runtimes read an older one
-TOO_SMALL = 1024  # numbers in a matrix; below, int8 saves nothing
+_MOVES = ("Reshape", "Transpose", "Squeeze", "Unsqueeze")  # operations that keep every number
 
 
 def to_onnx(graph: Graph, facts: dict[str, Any]) -> onnx.ModelProto:
@@ -77,11 +78,50 @@ def to_int8(source: Path, path: Path) -> None:
     )  # fmt: skip
 
 
+def int8_weights(model: onnx.ModelProto) -> None:
+    """Store the weights of products with rounded inputs (see ``restr.export.int8``) in int8, a scale per output channel."""
+    graph = model.graph
+    made_by = {name: node for node in graph.node for name in node.output}
+    weights = {each.name: each for each in graph.initializer}
+    restored: dict[str, onnx.NodeProto] = {}
+    for node in graph.node:
+        if node.op_type not in ("MatMul", "Gemm", "Conv") or node.input[1] not in weights:
+            continue
+        source = made_by.get(node.input[0])
+        while source is not None and source.op_type in _MOVES:
+            source = made_by.get(source.input[0])
+        if source is None or source.op_type != "DequantizeLinear":
+            continue
+        name = node.input[1]
+        rows_first = node.op_type == "Conv" or any(each.name == "transB" and each.i for each in node.attribute)
+        if name not in restored:
+            restored[name] = _stored_in_int8(graph, weights[name], axis=0 if rows_first else 1)
+        node.input[1] = restored[name].output[0]
+    nodes = [*restored.values(), *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _stored_in_int8(graph: onnx.GraphProto, weight: onnx.TensorProto, axis: int) -> onnx.NodeProto:
+    """Replace a weight by whole numbers, scales and zeros; returns the operation that gives it back."""
+    values, name = numpy_helper.to_array(weight), weight.name
+    others = tuple(each for each in range(values.ndim) if each != axis)
+    scales = np.maximum(np.abs(values).max(others, keepdims=True), 1e-12) / 127
+    parts = {
+        f"{name}.int8": np.round(values / scales).astype(np.int8),
+        f"{name}.scales": scales.ravel().astype(np.float32),
+        f"{name}.zeros": np.zeros(scales.size, np.int8),
+    }
+    graph.initializer.remove(weight)
+    graph.initializer.extend(numpy_helper.from_array(value, part) for part, value in parts.items())
+    return helper.make_node("DequantizeLinear", list(parts), [f"{name}.restored"], axis=axis, name=f"{name}.restore")
+
+
 def kept_in_float(model: onnx.ModelProto) -> list[str]:
     """Matrix products with small matrices, such as the decoder's last, where int8 does not help."""
     sizes = {each.name: int(np.prod(each.dims)) for each in model.graph.initializer}
     return [
         node.name
         for node in model.graph.node
-        if node.op_type in ("MatMul", "Gemm") and sizes.get(node.input[1], TOO_SMALL) < TOO_SMALL
+        if node.op_type in ("MatMul", "Gemm") and sizes.get(node.input[1], LEAST_WEIGHTS) < LEAST_WEIGHTS
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import numpy as np
 from restr.config import ModelConfig
 from restr.errors import ConfigError
 from restr.export import parity
+from restr.export.activations import RoundedInput, record_inputs
 from restr.export.calibration import examples
 from restr.export.graphs import Graph, graphs
+from restr.export.int8 import round_products
 from restr.export.quiet import quiet
 from restr.export.rewriting import for_runtimes
 from restr.inference.backends.opening import open_exported
@@ -68,21 +70,28 @@ def export(
     *,
     source: dict[str, Any] | None = None,
     photographs: Sequence[np.ndarray] = (),
+    inputs: Mapping[str, RoundedInput] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> parity.Parity:
     """Write an export folder, which ``Segmenter.from_pretrained`` reads, and measure it.
 
     source: the model's origin, for the manifest. photographs: uint8 (H W 3); OpenVINO's int8 is fitted to all of them, the
-    comparison uses the first two. say: called with a description of each step. The files appear when all are complete,
-    ``restr.json`` last. Raises ``ConfigError``.
+    comparison uses the first two. inputs: what int8 needs instead of photographs, as ``read_int8_facts`` gives it. say:
+    called with a description of each step. The files appear when all are complete, ``restr.json`` last. Raises
+    ``ConfigError``.
     """
     if (out / WEIGHTS).exists():
         raise ConfigError(f"{out} is a model folder; choose another for the export")
     model = model.to("cpu").eval()
     config = model.config if plan.dynamic else of_one_size(model.config)
     traced = for_runtimes(model) if plan.target in ("onnx", "openvino") else model
+    write = writer(plan)
+    if plan.target == "openvino" and plan.precision == "int8":
+        if inputs is None:
+            say("learning the ranges of activations")
+            inputs = record_inputs(traced, examples(config, photographs))
+        round_products(traced, inputs)
     found = graphs(traced, dynamic=plan.dynamic, whole=plan.whole)
-    write = writer(plan, lambda graph: examples(graph, found["image_encoder"], config, photographs))
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as name:
         folder = Path(name)
@@ -120,13 +129,8 @@ def of_one_size(config: ModelConfig) -> ModelConfig:
     return replace(config, preprocess=replace(config.preprocess, fit=fit))
 
 
-def writer(
-    plan: Plan, fitted_to: Callable[[Graph], list[dict[str, np.ndarray]]]
-) -> Callable[[Graph, Path, dict[str, Any]], None]:
-    """A function that writes a graph to a file. fitted_to: gives examples of a graph's inputs.
-
-    Raises ``ConfigError`` if a library is not installed.
-    """
+def writer(plan: Plan) -> Callable[[Graph, Path, dict[str, Any]], None]:
+    """A function that writes a graph to a file. Raises ``ConfigError`` if a library is not installed."""
     if plan.target in ("torch-export", "aoti"):
         from restr.export.pt2_target import compile_program, save_program
 
@@ -148,13 +152,11 @@ def writer(
 
     def to_openvino(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
         between = path.with_suffix(".onnx")
+        model = onnx_target.to_onnx(graph, facts)
         if int8:
-            inputs = fitted_to(graph)  # before the long work: there may be too few
-        onnx_target.save(onnx_target.to_onnx(graph, facts), between)
-        if int8:
-            openvino_target.from_onnx_to_int8(between, path, inputs)
-        else:
-            openvino_target.from_onnx(between, path)
+            onnx_target.int8_weights(model)
+        onnx_target.save(model, between)
+        openvino_target.from_onnx(between, path)
         between.unlink()
 
     return to_openvino
