@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from copy import copy
 from dataclasses import fields, replace
 from os import PathLike
@@ -209,7 +209,7 @@ class Segmenter:
         threads: int = 0,
         helpers: int | None = None,
         window: int = 0,
-    ) -> Iterator[ManyResult]:
+    ) -> Generator[ManyResult, None, None]:
         """Segment many (image, text or texts) pairs on all cores; yields a ``ManyResult`` each, in their order.
 
         items is read in the caller's thread, at most ``window`` (0: twice the threads) ahead; an exception in place of an

@@ -8,7 +8,7 @@ from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from restr.errors import ConfigError, RestrError
 from restr.fields import as_int
@@ -20,6 +20,7 @@ from restr.inference.result import Result
 if TYPE_CHECKING:
     from restr.inference.sources import ImageSource
 
+_Segmenter = Any  # ``Segmenter``, whose module imports this one
 MOST_WORKERS = 8  # by default: each needs memory for its own activations
 
 
@@ -54,15 +55,6 @@ class Split(NamedTuple):
     """Further pictures that are read, restored and drawn while the workers compute."""
 
 
-class Predicts(Protocol):
-    """The part of ``Segmenter`` that this module needs."""
-
-    backend: Backend
-    _cache: Any
-
-    def __call__(self, image: Any, text: Any, **options: Any) -> Any: ...
-
-
 def split_cores(backend: Backend, workers: int, threads: int, helpers: int | None, attention: bool) -> Split:
     """The numbers that were given, and for a 0 (helpers: None) the default for this backend.
 
@@ -87,7 +79,7 @@ def split_cores(backend: Backend, workers: int, threads: int, helpers: int | Non
 
 
 def predict_many(
-    segmenter: Predicts,
+    segmenter: _Segmenter,
     items: Iterable[tuple[Any, Any]],
     options: dict[str, Any],
     split: Split,
@@ -114,7 +106,7 @@ def _raising(found: Generator[ManyResult, None, None]) -> Generator[ManyResult, 
 
 
 def _in_order(
-    segmenter: Predicts,
+    segmenter: _Segmenter,
     items: Iterable[tuple[Any, Any]],
     options: dict[str, Any],
     split: Split,
@@ -146,7 +138,7 @@ def _in_order(
 
 
 def _predict_one(
-    segmenter: Predicts,
+    segmenter: _Segmenter,
     numbered: tuple[int, tuple[Any, Any]],
     then: Callable[[list[Result]], Any] | None,
     options: dict[str, Any],
