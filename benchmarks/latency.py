@@ -28,7 +28,7 @@ import torch
 from torch import nn
 
 from restr.files import write_atomically
-from restr.inference import segmenter as segmenter_module
+from restr.inference import encoded
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.segmenter import Segmenter
 from restr.preprocess import Framing
@@ -94,7 +94,7 @@ def watch(segmenter: Segmenter) -> Stopwatch:
     stopwatch.watch_module(backend.served.copy.fusion, "fusion")
     stopwatch.watch_module(model.classifier, "decoder")
     stopwatch.watch_module(model.decoder, "decoder")
-    stopwatch.watch_function(segmenter_module, "read_image", "preprocessing")
+    stopwatch.watch_function(encoded, "read_image", "preprocessing")
     stopwatch.watch_function(Framing, "prepare", "preprocessing")
     stopwatch.watch_function(Framing, "restore", "restore")
     return stopwatch

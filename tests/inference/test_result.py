@@ -15,7 +15,7 @@ from PIL import Image
 from restr.config import ScoreConfig
 from restr.errors import ConfigError
 from restr.inference.explanation import WordAttention
-from restr.inference.forms import FILE_FORMS, coco_document
+from restr.inference.forms import FILE_FORMS, coco_document, coco_part
 from restr.inference.naming import slug
 from restr.inference.result import Result
 from restr.masks import rle_decode
@@ -129,7 +129,7 @@ def test_coco_file_loads_in_pycocotools(tmp_path):
     coco = pytest.importorskip("pycocotools.coco")
     pairs = [("a.jpg", result()), ("a.jpg", result(shift=3)), ("b.jpg", result(empty=True))]
     path = tmp_path / "coco.json"
-    path.write_text(json.dumps(coco_document(pairs)))
+    path.write_text(json.dumps(coco_document([(name, coco_part(result)) for name, result in pairs])))
     dataset = coco.COCO(path)
     assert len(dataset.imgs) == 2 and len(dataset.anns) == 3
     np.testing.assert_array_equal(dataset.annToMask(dataset.anns[2]), pairs[1][1].mask)

@@ -31,7 +31,7 @@ BackendName = Literal[
 ]  # of restr.inference.backends.opening
 
 # The smallest value of options that several verbs share. PyTorch's and NumPy's own errors would not name the option.
-_LEAST = {"seed": 0, "threads": 0, "processes": 1, "n": 1, "batch": 1, "validation_samples": 0}
+_LEAST = {"seed": 0, "threads": 0, "workers": 0, "processes": 1, "n": 1, "batch": 1, "validation_samples": 0}
 
 
 @dataclass(frozen=True, kw_only=True)

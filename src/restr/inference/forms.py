@@ -18,6 +18,8 @@ from restr.errors import ConfigError
 if TYPE_CHECKING:
     from PIL import Image
 
+# zlib's levels. Pictures in colour are as small at 3 as at 6 (-3% to +3%), in a third of the time; masks are not.
+PNG_LEVELS = {"RGB": 3, "RGBA": 3}
 # Takes a ``Result`` (whose module imports this one) and gives a PIL image, or values in JSON's types.
 Make = Callable[[Any], Any]
 
@@ -76,7 +78,7 @@ OUTPUT_FORMS: dict[str, OutputForm] = {
         type=list[list[float]],
         alias="polygon",
     ),
-    "coco": OutputForm(help="A COCO document.", file=lambda result: coco_document([(result.name, result)])),
+    "coco": OutputForm(help="A COCO document.", file=lambda result: coco_document([(result.name, coco_part(result))])),
 }
 FILE_FORMS = tuple(name for name, form in OUTPUT_FORMS.items() if form.file)
 PICTURE_ANSWERS = tuple(name for name, form in OUTPUT_FORMS.items() if form.answer and form.type is str)
@@ -114,16 +116,28 @@ def answer_content(result: Any, name: str) -> Any:
 def png_bytes(picture: Image.Image, *, fast: bool = False) -> bytes:
     """A picture as a PNG file. fast: with less compression, for files that are sent once."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1 if fast else -1)
+    picture.save(buffer, "PNG", compress_level=1 if fast else PNG_LEVELS.get(picture.mode, 6))
     return buffer.getvalue()
 
 
-def coco_document(results: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """(file name, ``Result``) pairs as one COCO document: an annotation per result, its sentence under "text"."""
+def coco_part(result: Any) -> dict[str, Any]:
+    """What ``coco_document`` needs of a ``Result``: small, where the result holds the image."""
+    return {
+        "size": [int(side) for side in result.mask.shape],
+        "segmentation": result.rle,
+        "area": result.area,
+        "bbox": masks.box_xywh(result.box) if result.box else [0, 0, 0, 0],
+        "score": round(result.score, 4),
+        "text": result.text,
+    }
+
+
+def coco_document(results: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """(file name, ``coco_part``) pairs as one COCO document: an annotation per result, its sentence under "text"."""
     images: dict[str, dict[str, Any]] = {}
     annotations = []
-    for file_name, result in results:
-        height, width = (int(side) for side in result.mask.shape)
+    for file_name, part in results:
+        height, width = part["size"]
         image = images.setdefault(
             file_name, {"id": len(images) + 1, "file_name": file_name, "height": height, "width": width}
         )
@@ -132,12 +146,12 @@ def coco_document(results: Sequence[tuple[str, Any]]) -> dict[str, Any]:
                 "id": len(annotations) + 1,
                 "image_id": image["id"],
                 "category_id": 1,
-                "segmentation": result.rle,
-                "area": result.area,
-                "bbox": masks.box_xywh(result.box) if result.box else [0, 0, 0, 0],
+                "segmentation": part["segmentation"],
+                "area": part["area"],
+                "bbox": part["bbox"],
                 "iscrowd": 0,
-                "score": round(result.score, 4),
-                "text": result.text,
+                "score": part["score"],
+                "text": part["text"],
             }
         )
     return {

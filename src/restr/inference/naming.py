@@ -43,6 +43,11 @@ def slug(text: str) -> str:
     return cut_to_bytes(letters, LONGEST_BYTES).rstrip("-") or "result"
 
 
+def file_stem(name: str, text: str) -> str:
+    """The beginning of the names of a result's files: the image's name and the sentence."""
+    return f"{slug(name)}-{slug(text)}"
+
+
 def write_new(folder: Path, stem: str, contents: Mapping[str, bytes]) -> dict[str, Path]:
     """Write ``contents`` (kind -> bytes) as ``<stem>.<kind>.<png or json>``; each file appears completely or not at all.
 

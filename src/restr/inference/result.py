@@ -21,7 +21,7 @@ from restr.fields import share
 from restr.inference import render
 from restr.inference.explanation import WordAttention
 from restr.inference.forms import check_file_forms, file_content, png_bytes
-from restr.inference.naming import slug, write_new
+from restr.inference.naming import file_stem, write_new
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,10 +161,12 @@ class Result:
         Files are called ``<name>-<words of the text>.<kind>.png`` (or ``.json``). A file of another result is never
         overwritten: the name gets a number instead. Saving the same result again gives the same files.
         """
+        return write_new(Path(folder), file_stem(str(name or self.name), self.text), self.file_contents(kinds))
+
+    def file_contents(self, kinds: Sequence[str] = ("overlay", "mask")) -> dict[str, bytes]:
+        """The content of each file that ``save`` writes, by kind."""
         check_file_forms(kinds)
-        contents = {kind: file_content(self, kind) for kind in kinds}
-        stem = f"{slug(str(name or self.name))}-{slug(self.text)}"
-        return write_new(Path(folder), stem, contents)
+        return {kind: file_content(self, kind) for kind in kinds}
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.overlay())

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from copy import copy
 from dataclasses import fields, replace
 from os import PathLike
-from typing import TYPE_CHECKING, NamedTuple, overload
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from restr.config import PreprocessConfig
-from restr.errors import ConfigError, ImageError, TextError
+from restr.errors import ConfigError, ImageError
 from restr.fields import as_int
 from restr.inference.backends.base import Backend
 from restr.inference.cache import FeatureCache
-from restr.inference.encoded import EncodedImage
+from restr.inference.encoded import EncodedImage, read_and_encode
 from restr.inference.explanation import WordAttention, explanations
 from restr.inference.loading import load_runnable
+from restr.inference.many.run import ManyResult, predict_many, split_cores
 from restr.inference.result import Result, thresholds
-from restr.inference.sources import ImageSource, image_name, read_image
+from restr.inference.sources import ImageSource
 from restr.preprocess import Framing, sigmoid
-from restr.text.tokenizer import Tokenizer
+from restr.text.tokenizer import Sentence, Tokenizer
 from restr.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -35,13 +34,6 @@ _logger = logging.getLogger("restr")
 KEPT_FEATURES = 2**26  # bytes; a photograph at 480 pixels takes about five million
 Texts = list[str] | tuple[str, ...]
 TEXTS_AT_ONCE = 4  # more would only cost memory: the decoder's maps are as large as the image
-
-
-class _Sentence(NamedTuple):
-    """A text and its words, split once."""
-
-    text: str
-    words: list[str]
 
 
 class Segmenter:
@@ -172,7 +164,7 @@ class Segmenter:
         0 always draws a mask. attention: also record which words made the mask (``Result.attention``). Raises
         ``ImageError`` and ``TextError``.
         """
-        sentences = self._sentences(text)
+        sentences = self.tokenizer.sentences(text)
         results = self._predict(self.encode(image), sentences, threshold, presence, attention)
         return results[0] if isinstance(text, str) else results
 
@@ -201,8 +193,33 @@ class Segmenter:
         """Segment what ``text`` names in the image of ``set_image``; arguments and results as when called."""
         if self._image is None:
             raise ImageError("predict has no image yet; call set_image(image) first, or segmenter(image, text)")
-        results = self._predict(self._image, self._sentences(text), threshold, presence, attention)
+        results = self._predict(self._image, self.tokenizer.sentences(text), threshold, presence, attention)
         return results[0] if isinstance(text, str) else results
+
+    def predict_many(
+        self,
+        items: Iterable[tuple[ImageSource | Exception, str | Texts]],
+        *,
+        threshold: float | None = None,
+        presence: float | None = None,
+        attention: bool = False,
+        on_error: Literal["return", "raise"] = "return",
+        then: Callable[[list[Result]], Any] | None = None,
+        workers: int = 0,
+        threads: int = 0,
+        helpers: int | None = None,
+        window: int = 0,
+    ) -> Generator[ManyResult, None, None]:
+        """Segment many (image, text or texts) pairs on all cores; yields a ``ManyResult`` each, in their order.
+
+        items is read in the caller's thread, at most ``window`` (0: twice the threads) ahead; an exception in place of an
+        image becomes that item's error. on_error: "return" keeps an item's error in its result, "raise" raises it. then:
+        called with an item's results in a worker's thread, to draw them; what it returns is ``ManyResult.made``. workers,
+        threads, helpers: see ``many.run.Split``. Closing the iterator ends the threads. Raises ``ConfigError``.
+        """
+        split = split_cores(self.backend, workers, threads, helpers, attention)
+        options = {"threshold": threshold, "presence": presence, "attention": attention}
+        return predict_many(self, items, options, split, window=window, on_error=on_error, then=then)
 
     def encode(self, image: ImageSource) -> EncodedImage:
         """Run the image encoder, for ``predict_encoded``."""
@@ -210,23 +227,7 @@ class Segmenter:
 
     def encode_several(self, images: Sequence[ImageSource]) -> list[EncodedImage]:
         """As ``encode`` for each; images with the same input size are computed together."""
-        self.backend.enter()
-        framing = self.framing
-        read = [read_image(image) for image in images]
-        keys = [self._cache.key(pixels, framing) for pixels in read]
-        found = [self._cache.find(key) for key in keys]
-        together: dict[tuple[int, int], list[int]] = {}
-        for number, pixels in enumerate(read):
-            if found[number] is None:
-                together.setdefault(framing.input_size(pixels.shape[:2]), []).append(number)
-        for numbers in together.values():
-            batch = np.stack([framing.prepare(read[number]) for number in numbers])
-            for number, found[number] in zip(numbers, self.backend.encode_images(batch), strict=True):
-                self._cache.keep_features(keys[number], found[number])
-        return [
-            EncodedImage(pixels=pixels, features=features, name=image_name(image))
-            for image, pixels, features in zip(images, read, found, strict=True)
-        ]
+        return read_and_encode(images, self.backend, self._cache, self.framing)
 
     def predict_encoded(
         self,
@@ -238,12 +239,12 @@ class Segmenter:
         attention: bool = False,
     ) -> list[Result]:
         """Segment what each of ``texts`` names in an image from ``encode``; keeps no state for the next call."""
-        return self._predict(image, self._sentences(texts), threshold, presence, attention)
+        return self._predict(image, self.tokenizer.sentences(texts), threshold, presence, attention)
 
     def _predict(
         self,
         image: EncodedImage,
-        sentences: list[_Sentence],
+        sentences: list[Sentence],
         threshold: float | None,
         presence: float | None,
         attention: bool,
@@ -254,7 +255,7 @@ class Segmenter:
         return [result for part in parts for result in self._predict_batch(image, part, limits, attention)]
 
     def _predict_batch(
-        self, image: EncodedImage, sentences: list[_Sentence], limits: tuple[float, float], attention: bool
+        self, image: EncodedImage, sentences: list[Sentence], limits: tuple[float, float], attention: bool
     ) -> list[Result]:
         framing, size = self.framing, (image.pixels.shape[0], image.pixels.shape[1])
         words = [sentence.words for sentence in sentences]
@@ -273,25 +274,17 @@ class Segmenter:
         ):
             if not (row > self.config.language.unknown_row).any():
                 _logger.warning("the model knows none of the words of %r; the mask is a guess", text)
-            result = Result(
-                image=image.pixels,
-                text=text,
-                prob=framing.restore(prob[0], size),
-                threshold=limits[0],
-                name=image.name,
-                attention=why,
-                presence=presence,
-                least_presence=limits[1],
-                scoring=self.config.score,
+            results.append(
+                Result(
+                    image=image.pixels,
+                    text=text,
+                    prob=framing.restore(prob[0], size),
+                    threshold=limits[0],
+                    name=image.name,
+                    attention=why,
+                    presence=presence,
+                    least_presence=limits[1],
+                    scoring=self.config.score,
+                )
             )
-            results.append(result)
         return results
-
-    def _sentences(self, text: str | Sequence[str]) -> list[_Sentence]:
-        """The texts and their words, all checked before any work is done."""
-        if not isinstance(text, (str, Sequence)) or isinstance(text, (bytes, bytearray, memoryview)):
-            raise TextError(f"the text is {type(text).__name__} {text!r}; expected a string, or a list of strings")
-        texts = [text] if isinstance(text, str) else list(text)
-        if not texts:
-            raise TextError("got no text; say what to segment, for example 'the dog on the left'")
-        return [_Sentence(each, self.tokenizer.words(each)) for each in texts]

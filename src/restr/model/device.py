@@ -6,6 +6,9 @@ import ctypes
 import logging
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -48,6 +51,29 @@ def limit_threads_after_fork() -> None:
             'processes with multiprocessing.get_context("spawn") to have more'
         )
     _process = os.getpid()
+
+
+_limits: list[int] = []  # the number of threads before each ``limited_threads`` that is open
+_limits_lock = threading.Lock()
+
+
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Let every computation of PyTorch in this process use ``threads`` threads, until the block ends.
+
+    Blocks may overlap: the number from before the first one returns when all have ended.
+    """
+    with _limits_lock:
+        _limits.append(torch.get_num_threads())
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        with _limits_lock:
+            before = _limits[0]
+            _limits.pop()
+            if not _limits:
+                torch.set_num_threads(before)
 
 
 def keep_freed_memory(most: int = 2**31 - 1) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,15 @@ _TOKEN = re.compile(r"w/o\b|w/|[^\W_]+(?:['-][^\W_]+)*|'s\b")
 _CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
 _LETTER = re.compile(r"[^\W_]")
 _NO_WORD = re.compile(r"(\W+)")
+
+
+class Sentence(NamedTuple):
+    """A text and its words."""
+
+    text: str
+    """As typed."""
+    words: list[str]
+    """As ``Tokenizer.words`` splits it."""
 
 
 class Tokenizer:
@@ -74,6 +83,15 @@ class Tokenizer:
         if not any(_LETTER.search(word) for word in words):
             raise TextError(f"the expression {text!r} holds no word; name what to segment, such as 'left dog'")
         return words
+
+    def sentences(self, text: str | Sequence[str]) -> list[Sentence]:
+        """One text, or several, with their words; all are checked. Raises TextError."""
+        if not isinstance(text, (str, Sequence)) or isinstance(text, (bytes, bytearray, memoryview)):
+            raise TextError(f"the text is {type(text).__name__} {text!r}; expected a string, or a list of strings")
+        texts = [text] if isinstance(text, str) else list(text)
+        if not texts:
+            raise TextError("got no text; say what to segment, for example 'the dog on the left'")
+        return [Sentence(each, self.words(each)) for each in texts]
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Rows of the words.

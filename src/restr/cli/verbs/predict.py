@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import arg
@@ -17,12 +18,11 @@ from restr.cli.options import DeviceOptions, ModelOptions, parse_options
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
 from restr.errors import ImageError, RestrError, UsageError
-from restr.inference.forms import FILE_FORMS, check_file_forms, coco_document
+from restr.inference.forms import FILE_FORMS, check_file_forms, coco_document, coco_part
 from restr.pictures.embedded import abbreviate
 
 if TYPE_CHECKING:
     from restr.inference.result import Result
-    from restr.inference.segmenter import Segmenter
 
 
 _SAVE_HELP = (
@@ -66,13 +66,31 @@ class PredictOptions(DeviceOptions, ModelOptions):
     """The least probability that the picture shows what is named; below it the answer is "not found"; 0 always draws
     a mask."""
 
+    workers: Annotated[int, arg(metavar="N", help_behavior_hint="(default: one for each core)")] = 0
+    """Pictures in work at once, which share the cores; 1 takes one picture after the other."""
+
 
 @dataclass
 class PredictReport:
     """Results and failures of a run so far."""
 
-    results: list[tuple[str, Result]] = field(default_factory=list)  # only if a COCO file is wanted
+    results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # only if a COCO file is wanted
     failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Packed:
+    """A result without its image and its probabilities: what is written and printed."""
+
+    text: str
+    files: dict[str, bytes]
+    """The files' contents, by kind."""
+    line: str
+    """For people."""
+    json: dict[str, Any]
+    """For ``--json``."""
+    coco: dict[str, Any]
+    """The part of a COCO document."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -98,10 +116,20 @@ def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
         make_folder(folder)  # a wrong --out fails before any work
     segmenter = Segmenter.from_pretrained(options.model, device=options.device)
     report = PredictReport()
-    with progress_bar() as progress:
-        for job in progress.track(jobs, description="segmenting"):
+    found = segmenter.predict_many(
+        ((_source(job), list(job.texts)) for job in jobs),
+        threshold=options.threshold,
+        presence=options.presence,
+        attention="attention" in kinds,
+        then=lambda results: [_pack(result, kinds, options) for result in results],
+        workers=options.workers,
+    )
+    with closing(found), progress_bar(rate=True) as progress:  # closing: the threads end with the loop, however it ends
+        for job, each in progress.track(zip(jobs, found, strict=True), total=len(jobs), description="segmenting"):
             try:
-                _run(job, segmenter, options, kinds, folder, report)
+                if each.error is not None:
+                    raise each.error
+                _write(job, each.made, kinds, options, folder, report)
             except BrokenPipeError:  # nobody reads the output, and no files are wanted
                 raise
             except (RestrError, OSError) as error:
@@ -129,45 +157,57 @@ def _file_forms(options: PredictOptions) -> list[str]:
     return [] if options.json and options.out is None else ["overlay", "mask"]
 
 
-def _run(
+def _source(job: PredictJob) -> str | bytes | ImageError:
+    """The image of a job, or why it cannot be had. Standard input is read when it is its turn."""
+    if job.error is not None:
+        return ImageError(job.error)
+    try:
+        return _stdin() if job.image == STDIN else job.image
+    except ImageError as error:
+        return error
+
+
+def _pack(result: Result, kinds: Sequence[str], options: PredictOptions) -> _Packed:
+    """All that takes time, in a worker's thread."""
+    return _Packed(
+        text=result.text,
+        files=result.file_contents([kind for kind in kinds if kind != "coco"]),  # COCO is one file for the whole run
+        line="" if options.json else _finding(result),
+        json=result.to_dict() if options.json else {},
+        coco=coco_part(result) if "coco" in kinds else {},
+    )
+
+
+def _write(
     job: PredictJob,
-    segmenter: Segmenter,
-    options: PredictOptions,
+    packed: Sequence[_Packed],
     kinds: Sequence[str],
+    options: PredictOptions,
     folder: Path,
     report: PredictReport,
 ) -> None:
+    """Write a job's files, then print its lines. In the main thread and in order, so that names depend on nothing else."""
+    from restr.inference.naming import file_stem, write_new
     from restr.inference.sources import image_name
 
-    if job.error is not None:
-        raise ImageError(job.error)
-    source = _stdin() if job.image == STDIN else job.image
     image = abbreviate(job.image)
     name = "stdin" if job.image == STDIN else image_name(job.image)
-    results = segmenter(
-        source,
-        list(job.texts),
-        threshold=options.threshold,
-        presence=options.presence,
-        attention="attention" in kinds,
-    )
-    own = [kind for kind in kinds if kind != "coco"]  # COCO is one file for the whole run
     lines = []
-    for result in results:
-        files = result.save(folder, own, name=name) if own else {}
+    for result in packed:
+        files = write_new(folder, file_stem(name, result.text), result.files) if result.files else {}
         if "coco" in kinds:
-            report.results.append((image, result))
+            report.results.append((image, result.coco))
+        paths = {kind: str(path) for kind, path in files.items()}
         if options.json:
-            paths = {kind: str(path) for kind, path in files.items()}
-            lines.append(json_text({"image": image, **result.to_dict(), "files": paths}))
+            lines.append(json_text({"image": image, **result.json, "files": paths}))
         else:
-            lines.append(_line(image, result, files))
+            lines.append("\n".join([f"{image}: {result.line}", *(f"  {path}" for path in paths.values())]))
     for line in lines:  # after all files are written, as printing may fail
         say(line, carry_on=bool(kinds))
 
 
-def _line(image: str, result: Result, files: dict[str, Path]) -> str:
-    """A result for people, and a line for each of its files."""
+def _finding(result: Result) -> str:
+    """A result for people."""
     if result.found:
         share = result.area / result.mask.size
         found = f"found, score {result.score:.2f}, {share:.1%} of the picture, box {result.box}"
@@ -176,7 +216,7 @@ def _line(image: str, result: Result, files: dict[str, Path]) -> str:
         found = f"not found ({below}; --presence 0 draws a mask anyway)"
     else:
         found = f"not found (highest probability of a pixel {result.prob.max():.2f}, threshold {result.threshold:g})"
-    return "\n".join([f"{image}: {result.text!r} {found}", *(f"  {path}" for path in files.values())])
+    return f"{result.text!r} {found}"
 
 
 def _stdin() -> bytes:

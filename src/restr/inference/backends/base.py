@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -53,6 +54,8 @@ class Backend(ABC):
     """The model's config."""
     can_explain: bool = False
     """Whether ``segment_with_attention`` works."""
+    concurrent: bool = False
+    """Whether several threads may compute at once; ``segment_with_attention`` never."""
 
     def enter(self) -> None:
         """Called before each computation.
@@ -67,6 +70,15 @@ class Backend(ABC):
                 'with multiprocessing.get_context("spawn"), or predict only in the children'
             )
         _process = os.getpid()
+
+    def thread_count(self) -> int:
+        """How many threads a computation uses."""
+        return usable_cores()
+
+    @contextmanager
+    def shared(self, workers: int, threads: int) -> Iterator[Backend]:
+        """The same model for ``workers`` threads that compute at once, each computation with ``threads`` threads."""
+        yield self
 
     @abstractmethod
     def encode_image(self, image: np.ndarray) -> Any:
@@ -88,6 +100,13 @@ class Backend(ABC):
         )
 
 
+def usable_cores() -> int:
+    """The processor's cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class ExportedBackend(Backend):
     """An export. A subclass runs its graphs."""
 
@@ -98,6 +117,21 @@ class ExportedBackend(Backend):
         self.facts, self.threads = facts, threads
         self.name, self.precision, self.config = name or facts.target, facts.precision, facts.config
         self.device = "cpu"
+        self._twins: dict[tuple[int, int], Backend] = {}
+
+    def thread_count(self) -> int:
+        """As ``Backend.thread_count``."""
+        return self.threads or usable_cores()
+
+    @contextmanager
+    def shared(self, workers: int, threads: int) -> Iterator[Backend]:
+        """As ``Backend.shared``. A runtime fixes its threads when it opens a graph, so the graphs are opened again."""
+        if (workers, threads) not in self._twins:
+            self._twins = {(workers, threads): self._twin(workers, threads)}  # only the latest: it holds the weights
+        yield self._twins[workers, threads]
+
+    def _twin(self, workers: int, threads: int) -> Backend:
+        return partial(type(self), **{"device": self.device})(self.facts, threads=threads)
 
     def __reduce__(self) -> tuple[Callable[..., ExportedBackend], tuple[ExportManifest]]:
         """A copy, also in another process, opens the export's files again: a runtime's sessions cannot be pickled."""

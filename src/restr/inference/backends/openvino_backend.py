@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 
 from restr.errors import ConfigError, WeightsError
-from restr.inference.backends.base import ExportedBackend
+from restr.inference.backends.base import Backend, ExportedBackend
 from restr.inference.exported import ExportManifest
 
 try:
@@ -19,11 +20,14 @@ except ImportError as error:
 class OpenVinoBackend(ExportedBackend):
     """One compiled model per graph, compiled at its first use.
 
-    The precision hint is always given: otherwise OpenVINO computes in bfloat16 on processors that can.
+    Threads share it, each with a request of its own. The precision hint is always given: otherwise OpenVINO computes in
+    bfloat16 on processors that can.
     """
 
-    def __init__(self, facts: ExportManifest, *, device: str = "auto", threads: int = 0) -> None:
-        """threads: 0 leaves the number to OpenVINO."""
+    concurrent = True
+
+    def __init__(self, facts: ExportManifest, *, device: str = "auto", threads: int = 0, streams: int = 0) -> None:
+        """threads: of one computation; 0 leaves the number to OpenVINO. streams: computations at once; 0 means one."""
         super().__init__(facts, name="openvino", threads=threads)
         if device not in ("auto", "cpu"):
             raise ConfigError(f"device is {device!r}; restr runs OpenVINO only on 'cpu'")
@@ -32,18 +36,31 @@ class OpenVinoBackend(ExportedBackend):
             "PERFORMANCE_HINT": "LATENCY",
         }
         if threads:
-            self._options["INFERENCE_NUM_THREADS"] = threads
+            self._options["INFERENCE_NUM_THREADS"] = threads * max(1, streams)
+        if streams:
+            self._options["NUM_STREAMS"] = streams
         self._core = openvino.Core()
         self._compiled: dict[str, openvino.CompiledModel] = {}
+        self._opening, self._requests = threading.Lock(), threading.local()
 
     def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         """As ``ExportedBackend.run``. Raises ``WeightsError`` for a file that OpenVINO cannot read."""
-        if graph not in self._compiled:
-            path = self.facts.path(graph)
-            try:
-                self._compiled[graph] = self._core.compile_model(path, "CPU", self._options)
-            except RuntimeError as error:
-                raise WeightsError(f"{path} cannot be opened by OpenVINO ({error}); export it again") from error
-        found = self._compiled[graph](inputs)
+        requests: dict[str, Any] = self._requests.__dict__
+        if graph not in requests:
+            with self._opening:
+                if graph not in self._compiled:
+                    self._compiled[graph] = self._open(graph)
+            requests[graph] = self._compiled[graph].create_infer_request()
+        found = requests[graph].infer(inputs, share_inputs=True)
         # copies, because the next run overwrites these arrays
         return [np.array(found[number]) for number in range(len(found))]
+
+    def _open(self, graph: str) -> openvino.CompiledModel:
+        path = self.facts.path(graph)
+        try:
+            return self._core.compile_model(path, "CPU", self._options)
+        except RuntimeError as error:
+            raise WeightsError(f"{path} cannot be opened by OpenVINO ({error}); export it again") from error
+
+    def _twin(self, workers: int, threads: int) -> Backend:
+        return OpenVinoBackend(self.facts, device=self.device, threads=threads, streams=workers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor
 
 from restr.errors import ConfigError, WeightsError, why_unreadable
-from restr.inference.backends.base import ExportedBackend
+from restr.inference.backends.base import Backend, ExportedBackend
 from restr.inference.exported import ExportManifest
+from restr.model.device import limited_threads
 
 
 class Pt2Backend(ExportedBackend):
@@ -27,6 +29,16 @@ class Pt2Backend(ExportedBackend):
         if threads:
             torch.set_num_threads(threads)
         self._programs: dict[str, Callable[..., Any]] = {}
+
+    def thread_count(self) -> int:
+        """As ``Backend.thread_count``."""
+        return torch.get_num_threads()
+
+    @contextmanager
+    def shared(self, workers: int, threads: int) -> Iterator[Backend]:
+        """As ``Backend.shared``; meanwhile ``threads`` is PyTorch's number of threads in the whole process."""
+        with limited_threads(threads):
+            yield self
 
     @torch.inference_mode()
     def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from restr.errors import ConfigError
 from restr.inference.backends.base import AttentionOutput, Backend, Segmentation
 from restr.inference.backends.patch_cache import CachedImage, CachingModel
 from restr.model.attention_maps import record_attention
-from restr.model.device import choose_device, keep_freed_memory, limit_threads_after_fork
+from restr.model.device import choose_device, keep_freed_memory, limit_threads_after_fork, limited_threads
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
 
@@ -24,6 +25,7 @@ class TorchBackend(Backend):
 
     name = "torch"
     can_explain = True
+    concurrent = True
 
     def __init__(self, model: ReSTR, *, device: str | torch.device = "auto", precision: str = "fp32") -> None:
         """Raises ``ConfigError`` for an unknown device or precision."""
@@ -44,6 +46,16 @@ class TorchBackend(Backend):
             limit_threads_after_fork()
         else:
             super().enter()
+
+    def thread_count(self) -> int:
+        """As ``Backend.thread_count``."""
+        return torch.get_num_threads()
+
+    @contextmanager
+    def shared(self, workers: int, threads: int) -> Iterator[Backend]:
+        """As ``Backend.shared``; meanwhile ``threads`` is PyTorch's number of threads in the whole process."""
+        with limited_threads(threads):
+            yield self
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> CachedImage:
