@@ -55,7 +55,7 @@ def load_runnable(
 
 def default_backend() -> str:
     """What "auto" means for a model folder: ``$RESTR_BACKEND`` if it is set. Raises ``ConfigError`` for an unknown one."""
-    chosen = os.environ.get(BACKEND_VARIABLE) or "own"
+    chosen = os.environ.get(BACKEND_VARIABLE) or "auto"
     if chosen not in BACKENDS:
         raise ConfigError(f"{BACKEND_VARIABLE} is {chosen!r}; choose one of {', '.join(BACKENDS)}, or unset it")
     return chosen
