@@ -19,6 +19,7 @@ from restr.errors import ConfigError
 from restr.export import candidates, prepare
 from restr.export.candidates import time_first_expression
 from restr.export.prepare import can_prepare, skip_preparing
+from restr.inference.backends.fast_backend import FastBackend
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.fastest.kept import is_settled
 from restr.model.folder import folder_hash
@@ -195,7 +196,8 @@ def test_a_real_export_is_made_kept_and_run_without_torch(tmp_path: Path, monkey
     image = np.random.default_rng(1).integers(0, 256, (70, 110, 3), dtype=np.uint8)
     torch = Segmenter.from_pretrained(tmp_path / "model", backend="torch")(image, "the red circle").prob.sum()
     exported = Segmenter.from_pretrained(tmp_path / "model", backend="onnx", precision="fp32")
-    assert exported.backend.name == "onnx" and abs(exported(image, "the red circle").prob.sum() - torch) < 1e-2
+    assert isinstance(exported.backend, FastBackend) and exported.backend.name == "onnx"
+    assert abs(exported(image, "the red circle").prob.sum() - torch) < 1e-2
     report = json.loads((exported.backend.runtime.facts.folder / "parity.json").read_text())
     assert report["holds"] and report["target"] == "onnx"
     done = subprocess.run(
