@@ -29,7 +29,7 @@ PREDICTIONS = 2000
 
 def curves(rounds: int) -> dict[str, Any]:
     """Milliseconds and GMAC of the bundled architecture against one cause of cost at a time."""
-    model = Segmenter.from_pretrained(device="cpu").model
+    model = Segmenter.from_pretrained(device="cpu", backend="own").model
     own = TorchBackend(model, device="cpu")
     found: dict[str, Any] = {}
 
@@ -100,7 +100,7 @@ def alone(part: str) -> dict[str, Any]:
 
 def leak() -> dict[str, Any]:
     """MiB of the process over many predictions: a new picture every time, many shapes, with the cache of features."""
-    segmenter = Segmenter.from_pretrained(device="cpu")
+    segmenter = Segmenter.from_pretrained(device="cpu", backend="own")
     segmenter = segmenter.with_framing(replace(segmenter.framing, size=160))
     rng = np.random.default_rng(0)
     seen = []

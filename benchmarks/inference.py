@@ -84,7 +84,7 @@ def exports(
 
 def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[str, Any]:
     """The bundled model: an image and its first expression, another one, ten, in each runtime; against the GEMM's peak."""
-    segmenter = Segmenter.from_pretrained(device="cpu", cache_bytes=0)
+    segmenter = Segmenter.from_pretrained(device="cpu", backend="own", cache_bytes=0)
     model, config = segmenter.model, segmenter.config
     vocabulary = segmenter.tokenizer.vocabulary
     image, ids = inputs(config, count=TEN)
@@ -144,7 +144,7 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
     ways: dict[str, Backend] = {"restr_base, torch fp32": own}
     wanted = [("openvino", "fp32"), ("openvino", "int8")]
     ways |= {f"restr_base, {name}": way for name, way in exports(model, vocabulary, root, pictures, wanted).items()}
-    small_model = Segmenter.from_pretrained(device="cpu", cache_bytes=0)
+    small_model = Segmenter.from_pretrained(device="cpu", backend="own", cache_bytes=0)
     small_ids = inputs(small_model.config)[1]
     tensor, rows = torch.from_numpy(image), torch.from_numpy(ids)
     vit = VisionEncoder(config.vision).eval()

@@ -242,7 +242,9 @@ def main() -> None:
     image = chosen.image or example_photograph()
     texts = (chosen.text[0], chosen.text[1])
 
-    segmenter = Segmenter.from_pretrained(chosen.model, device="cpu", cache_bytes=0)  # every round encodes
+    segmenter = Segmenter.from_pretrained(
+        chosen.model, device="cpu", backend="own", cache_bytes=0
+    )  # every round encodes
     with high_water() as memory:  # the first call of all: later ones reuse what the allocator kept
         segmenter(image, texts[0])
     stopwatch = watch(segmenter)

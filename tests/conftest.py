@@ -13,6 +13,7 @@ import torch
 import shape_checks
 
 torch.set_num_threads(2)
+os.environ["RESTR_BACKEND"] = "torch"  # the user's cache decides nothing here; child processes inherit it
 
 # Other work on the machine must not fail a property test; CI must not fail on luck.
 hypothesis.settings.register_profile("local", deadline=None)
@@ -20,7 +21,7 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 shape_checks.install()
-pytest_plugins = ["sharded", "served"]  # the fixtures of tests of shards and of the server
+pytest_plugins = ["sharded", "served", "fake_runtimes"]  # fixtures of tests of shards, of the server, and of runtimes
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "published": BASE | {"data", "formats"},
     "inspection": BASE | {"data", "formats", "report", "web_security"},
     "training": MODEL | {"losses", "metrics", "grammar", "data", "formats", "report"},
-    "inference": MODEL | {"bounded", "report"},
+    "inference": MODEL | {"bounded", "report", "__init__"},
     "export": MODEL | {"inference"},
     "server": MODEL | {"bounded", "inference", "web_security", "__init__"},
     "client": {"errors", "masks", "__init__"},

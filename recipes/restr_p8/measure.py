@@ -72,7 +72,7 @@ def measure(options: Namespace, groups: Sequence[Sequence[Sample]]) -> list[dict
     if not groups:
         return lines
     options.out.mkdir(parents=True, exist_ok=True)
-    segmenter = Segmenter.from_pretrained(model_folder(options.model), precision=options.precision)
+    segmenter = Segmenter.from_pretrained(model_folder(options.model), backend="own", precision=options.precision)
     protocol = PROTOCOLS["own"]
     framed = segmenter.with_framing(protocol.framing(segmenter.framing))
     with path.open("a", encoding="utf-8") as file:

@@ -125,7 +125,7 @@ def main(settings: Everyday) -> None:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     samples = read_samples(settings.sentences, load_photos(settings.photos, split="val"), settings.images)
-    segmenter = Segmenter.from_pretrained(settings.model)
+    segmenter = Segmenter.from_pretrained(settings.model, backend="own")
     result = evaluate(segmenter, samples, seed=settings.seed)
     print(*lines(result), sep="\n")
     if settings.sheet:

@@ -40,7 +40,7 @@ def main(settings: HeldOut) -> None:
     everyday = open_dataset(f"everyday:{settings.data}:val")
     numbers = np.random.default_rng(settings.seed).choice(len(everyday), settings.n, replace=False)
     samples = SampleList([everyday[int(number)] for number in sorted(numbers)])
-    segmenter = Segmenter.from_pretrained(settings.model)
+    segmenter = Segmenter.from_pretrained(settings.model, backend="own")
     result = evaluate(segmenter, samples, seed=settings.seed)
     title = f"{settings.n} random held-out sentences, by IoU"
     sheet = draw_cases({title: sorted(result.records, key=lambda record: -record.iou)}, samples)

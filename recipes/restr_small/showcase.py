@@ -41,7 +41,7 @@ class Showcase:
 
 
 def main(settings: Showcase) -> None:
-    segmenter = Segmenter.from_pretrained(settings.model)
+    segmenter = Segmenter.from_pretrained(settings.model, backend="own")
     settings.out.mkdir(parents=True, exist_ok=True)
     for name, rows in (("results.jpg", RESULTS), ("failures.jpg", FAILURES)):
         path = settings.out / name

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from restr.config import ModelConfig
     from restr.errors import RestrError
     from restr.evaluation.evaluate import evaluate
+    from restr.export.prepare import prepare_runtime
     from restr.formats.catalog import open_dataset
     from restr.inference.result import Result
     from restr.inference.segmenter import Segmenter
@@ -39,6 +40,7 @@ __all__ = [
     "build_model",
     "evaluate",
     "open_dataset",
+    "prepare_runtime",
     "presets",
 ]
 
@@ -53,6 +55,7 @@ _MODULES = {
     "build_model": "restr.model.build",
     "evaluate": "restr.evaluation.evaluate",
     "open_dataset": "restr.formats.catalog",
+    "prepare_runtime": "restr.export.prepare",
 }
 
 

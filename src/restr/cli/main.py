@@ -22,6 +22,7 @@ VERBS = {
     "runs": ("restr.cli.verbs.runs", "list and compare training runs"),
     "ablate": ("restr.cli.verbs.ablate", "compare variants of the model"),
     "export": ("restr.cli.verbs.export", "write a model for runtimes without PyTorch"),
+    "doctor": ("restr.cli.verbs.doctor", "show, prepare or clear the fastest runtime of this processor"),
     "convert-checkpoint": (
         "restr.cli.verbs.convert_checkpoint",
         "make a model folder of a checkpoint of the released program",

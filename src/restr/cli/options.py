@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _Options = TypeVar("_Options")
 ProtocolName = Literal["own", "restr", "lavt", "cris", "rela", "lisa"]  # of restr.evaluation.protocol.PROTOCOLS
 BackendName = Literal[
-    "auto", "torch", "onnx", "openvino", "torch-export", "aoti"
+    "auto", "own", "torch", "onnx", "openvino", "torch-export", "aoti"
 ]  # of restr.inference.backends.opening
 
 # The smallest value of options that several verbs share. PyTorch's and NumPy's own errors would not name the option.
@@ -110,6 +110,21 @@ class DeviceOptions:
 
     device: Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(help_behavior_hint="(default: auto)")] = "auto"
     """Where to compute; auto takes a GPU if there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeOptions:
+    """Which runtime computes."""
+
+    backend: Annotated[BackendName, tyro.conf.arg(metavar="NAME", help_behavior_hint="(default: auto)")] = "auto"
+    """The runtime: auto is the fastest that restr doctor shows for this processor; torch is PyTorch, as the model was
+    trained; own is PyTorch for a model folder and an export's own; or onnx, openvino, torch-export, aoti."""
+
+    precision: Annotated[
+        Literal["auto", "fp32", "int8", "bf16"],
+        tyro.conf.arg(help_behavior_hint="(default: the fastest that is proven)"),
+    ] = "auto"
+    """Number format of the matrix products; fp32 is exact; an export has its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,8 +57,8 @@ class EvalSetup:
     """Of the control's sentences; None for no control."""
     device: str = "auto"
     """Where the model runs."""
-    backend: str = "auto"
-    """The runtime."""
+    backend: str = "own"
+    """The runtime; "own" is PyTorch for a model folder, and an export's own."""
     precision: str = "auto"
     """The model's number format."""
     threads: int = 0

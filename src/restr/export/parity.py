@@ -13,6 +13,7 @@ import numpy as np
 
 from restr.config import ModelConfig
 from restr.inference.backends.base import Backend, ExportedBackend, Segmentation
+from restr.inference.fastest.machine import processor
 from restr.text.tokenizer import fills_up
 from restr.text.vocabulary import PADDING
 
@@ -206,12 +207,3 @@ def draw_picture(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         top, left = int(rng.integers(0, height * 3 // 4)), int(rng.integers(0, width * 3 // 4))
         picture[top : top + height // 5, left : left + width // 5] = rng.integers(0, 256, 3)
     return picture.clip(0, 255).astype(np.uint8)
-
-
-def processor() -> str:
-    """The processor as Linux names it, or as Python does."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from restr.errors import ConfigError
+from restr.errors import ConfigError, RestrError
 from restr.inference.backends.base import Backend
+from restr.inference.backends.fast_backend import FastBackend
 from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.exported import FACTS, ExportManifest
+from restr.inference.fastest.kept import PACKAGES, find_fastest
 from restr.inference.locate import model_folder
-from restr.model.folder import VOCABULARY
+from restr.model.folder import VOCABULARY, folder_hash, is_checkpoint
 from restr.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from restr.model.restr import ReSTR
+
+_logger = logging.getLogger("restr")
+
+BACKEND_VARIABLE = "RESTR_BACKEND"
+_GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # on Linux, one of them is there if a GPU can compute
 
 
 def load_runnable(
@@ -29,12 +39,60 @@ def load_runnable(
         facts = ExportManifest.read(folder)
         runtime = open_exported(facts, device=device, backend=backend, precision=precision, threads=threads)
         return runtime, Vocabulary.from_file(folder / VOCABULARY, facts.config.language)
-    if backend not in ("auto", "torch"):
+    if backend == "auto":
+        backend = default_backend()
+    if backend == "auto" or backend in PACKAGES:
+        fastest = _open_fastest(folder, device=device, backend=backend, precision=precision, threads=threads)
+        if fastest is not None:
+            return fastest, Vocabulary.from_file(folder / VOCABULARY, fastest.config.language)
+    if backend not in ("auto", "own", "torch"):
         raise ConfigError(
             f"backend is {backend!r}, but {folder} is a model folder, which torch runs; export it first: "
             f"restr export {folder} --to {backend}"
         )
     return _load_model(folder, threads)
+
+
+def default_backend() -> str:
+    """What "auto" means for a model folder: ``$RESTR_BACKEND`` if it is set. Raises ``ConfigError`` for an unknown one."""
+    chosen = os.environ.get(BACKEND_VARIABLE) or "auto"
+    if chosen not in BACKENDS:
+        raise ConfigError(f"{BACKEND_VARIABLE} is {chosen!r}; choose one of {', '.join(BACKENDS)}, or unset it")
+    return chosen
+
+
+def runs_on_processor(device: str) -> bool:
+    """Whether a device's name leads to the processor here, the only place for kept exports; loads torch only if in doubt."""
+    if device != "auto":
+        return device == "cpu"
+    if sys.platform.startswith("linux") and not any(os.path.exists(path) for path in _GPU_FILES):
+        return True
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return True
+    return not torch.cuda.is_available()
+
+
+def _open_fastest(folder: Path, *, device: str, backend: str, precision: str, threads: int) -> FastBackend | None:
+    """The kept export of a model that is the fastest runtime here; None if that is PyTorch, or none is kept.
+
+    A checkpoint of a run is always PyTorch's: it changes while the run goes on.
+    """
+    if is_checkpoint(folder) or precision not in ("auto", "fp32", "int8") or not runs_on_processor(device):
+        return None
+    try:
+        facts = find_fastest(folder_hash(folder), backend=backend, precision=precision)
+        if facts is None:
+            return None
+        runtime = open_exported(facts, device="cpu", threads=threads)
+    except (OSError, RestrError) as error:  # a file of the model is missing, which loading it will say better
+        _logger.debug("no kept export of %s is used: %s", folder, error)
+        return None
+    _logger.info(
+        "%s runs in %s %s, the fastest here: restr doctor shows the table", folder, runtime.name, runtime.precision
+    )
+    return FastBackend(runtime, folder)
 
 
 def _load_model(folder: Path, threads: int) -> tuple[ReSTR, Vocabulary]:

@@ -83,9 +83,9 @@ class Segmenter:
         "hf:user/model" fetches a folder from the Hugging Face hub (extra ``hub``). An export runs in the runtime that
         it was made for, and needs torch only if that runtime is torch.
 
-        device: "auto" takes a GPU if there is one. backend: "auto", "torch", "onnx", "openvino", "torch-export" or
-        "aoti"; only an ONNX export leaves a choice: "onnx" or "openvino". precision: "fp32" or "bf16" for a model
-        folder; an export has its own. threads: CPU threads, for PyTorch those of the whole process; 0 lets the runtime
+        device: "auto" takes a GPU if there is one. backend: "auto" is the fastest that ``restr doctor`` knows here, "own"
+        PyTorch or an export's own; or "torch", "onnx", "openvino", "torch-export", "aoti". precision: "fp32", "int8" or
+        "bf16"; an export has its own. threads: CPU threads, for PyTorch those of the whole process; 0 lets the runtime
         choose. cache_bytes: memory for encoded images, in case they come again. Raises ``WeightsError`` and
         ``ConfigError``.
         """

@@ -42,6 +42,13 @@ class ServerSettings:
     device: str = "auto"
     """Where to compute; auto takes a GPU if there is one."""
 
+    backend: Literal["auto", "own", "torch", "onnx", "openvino", "torch-export", "aoti"] = "auto"
+    """The runtime: auto is the fastest that restr doctor shows for this processor, own is PyTorch for a model folder and an
+    export's own."""
+
+    precision: Literal["auto", "fp32", "int8", "bf16"] = "auto"
+    """Number format of the models' matrix products; an export has its own."""
+
     workers: int = 1
     """Processes that answer, each with its own models, limits and rate. A dead one is replaced. All know the kept images."""
 

@@ -43,8 +43,9 @@ class Eval(ComputeOptions, ModelOptions, ProtocolOptions, DataOptions):
     control: bool = True
     """Also match each region with a sentence for another target of the same image."""
 
-    backend: BackendName = "auto"
-    """The runtime, by default an export's own; an ONNX export leaves the choice of onnx and openvino."""
+    backend: BackendName = "own"
+    """The runtime: "own" is PyTorch for a model folder and an export's own; "auto" takes the fastest one that restr doctor
+    lists, whose numbers may differ; an ONNX export leaves the choice of onnx and openvino."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Number format of a model folder's matrix products; an export has its own."""

@@ -91,7 +91,7 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     samples = announce(settings.open(), settings.data)
     split = split_pictures(samples)
     # Without a cache of encoded images: training changes the model.
-    segmenter = Segmenter.from_pretrained(settings.model, device=settings.device, cache_bytes=0)
+    segmenter = Segmenter.from_pretrained(settings.model, device=settings.device, backend="own", cache_bytes=0)
     train, val, store = _encoded(segmenter.model, samples, split, settings.out / "features")
     before = measure_pictures(segmenter, val, store)
     known = segmenter.tokenizer.vocabulary
@@ -127,7 +127,8 @@ def finetune(settings: Finetune, *, command: str = "") -> str | None:
     model.decoder.coarse = 0
     save_pretrained(model, task.words, settings.out / "model", int8=True)
     numbers = [number for group in split.val for number in group]
-    after = measure_pictures(Segmenter.from_pretrained(settings.out / "model", device=settings.device), val, store)
+    tuned = Segmenter.from_pretrained(settings.out / "model", device=settings.device, backend="own")
+    after = measure_pictures(tuned, val, store)
     write_finetune_report(settings.data, samples, numbers, before, after, settings.out, command)
     return result.stopped
 

@@ -14,7 +14,8 @@ import tyro
 from tyro.conf import arg
 
 from restr.cli.jobs import STDIN, PredictJob, list_jobs, split_arguments
-from restr.cli.options import DeviceOptions, ModelOptions, parse_options
+from restr.cli.options import DeviceOptions, ModelOptions, RuntimeOptions, parse_options
+from restr.cli.preparing import prepare_once
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
 from restr.errors import ImageError, RestrError, UsageError
@@ -32,7 +33,7 @@ _SAVE_HELP = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(DeviceOptions, ModelOptions):
+class PredictOptions(RuntimeOptions, DeviceOptions, ModelOptions):
     """Segment what a sentence names in photographs.
 
     The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, a pipe, a data:
@@ -101,7 +102,11 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as error:
         print(f"restr predict: {error}", file=sys.stderr)
         return 2
-    return _predict(options, list(list_jobs(images, texts)))
+    code = _predict(options, list(list_jobs(images, texts)))
+    if code == 0:  # the masks come first, then what makes the next ones faster
+        sys.stdout.flush()
+        prepare_once(options.model, device=options.device, backend=options.backend, precision=options.precision)
+    return code
 
 
 def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
@@ -114,7 +119,9 @@ def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
     folder = options.out or Path("out")
     if kinds:
         make_folder(folder)  # a wrong --out fails before any work
-    segmenter = Segmenter.from_pretrained(options.model, device=options.device)
+    segmenter = Segmenter.from_pretrained(
+        options.model, device=options.device, backend=options.backend, precision=options.precision
+    )
     report = PredictReport()
     found = segmenter.predict_many(
         ((_source(job), list(job.texts)) for job in jobs),

@@ -79,7 +79,7 @@ def _measured(
     from restr.inference.segmenter import Segmenter
 
     settings.limit_torch()
-    segmenter = Segmenter.from_pretrained(settings.model, device=settings.device)
+    segmenter = Segmenter.from_pretrained(settings.model, device=settings.device, backend="own")
     left = passes(names, [name for name in (CLEAN, *names) if store.has(name)])
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(left) * len(samples.image_groups()))

@@ -18,8 +18,11 @@ def main(arguments: Sequence[str]) -> int:
     for name in _NEEDED:
         if find_spec(name) is None:
             raise ConfigError(f"{name} is not installed; pip install 'restr[serve]'")
+    from restr.cli.preparing import prepare_once
     from restr.server.processes.several import listen, supervise
 
+    for place in settings.places().values():  # before it listens; elsewhere than at a terminal, restr doctor --prepare
+        prepare_once(place, device=settings.device, backend=settings.backend, precision=settings.precision)
     if settings.workers > 1:
         return supervise(settings)
     listen(settings).close()  # a wrong address is refused before models are loaded

@@ -6,7 +6,7 @@ from restr.errors import ConfigError
 from restr.inference.backends.base import ExportedBackend
 from restr.inference.exported import ExportManifest
 
-BACKENDS = ("auto", "torch", "onnx", "openvino", "torch-export", "aoti")
+BACKENDS = ("auto", "own", "torch", "onnx", "openvino", "torch-export", "aoti")
 _RUNS = {"onnx": ("onnx", "openvino"), "openvino": ("openvino",), "torch-export": ("torch-export",), "aoti": ("aoti",)}
 
 
@@ -17,7 +17,7 @@ def open_exported(
 
     threads: 0 leaves the number to the runtime. Raises ``ConfigError`` for arguments that do not fit together.
     """
-    chosen = facts.target if backend == "auto" else backend
+    chosen = facts.target if backend in ("auto", "own") else backend
     if chosen not in _RUNS[facts.target]:
         raise ConfigError(
             f"backend is {backend!r}, but {facts.folder} was exported to {facts.target}, which "

@@ -14,6 +14,7 @@ from restr.inference.backends.base import AttentionOutput, Backend, Segmentation
 from restr.inference.backends.patch_cache import CachedImage, CachingModel
 from restr.model.attention_maps import record_attention
 from restr.model.device import choose_device, keep_freed_memory, limit_threads_after_fork, limited_threads
+from restr.model.fusion import ImageTokens
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
 
@@ -67,6 +68,12 @@ class TorchBackend(Backend):
         """As ``Backend.encode_images``."""
         found = self.encode_image(images)
         return [found] if len(images) == 1 else [found.row(row) for row in range(len(images))]
+
+    @torch.inference_mode()
+    def from_patches(self, patches: np.ndarray) -> CachedImage:
+        """The output of an export's image encoder, patches float32 (1 h w D), as ``segment`` takes it."""
+        h, w = patches.shape[1:3]
+        return self.served.precompute(ImageTokens(torch.from_numpy(patches).to(self.device).flatten(1, 2), (h, w)))
 
     @torch.inference_mode()
     def project(self, features: PatchFeatures) -> CachedImage:

@@ -94,7 +94,13 @@ class ServedModel:
     def _load(self) -> tuple[Segmenter, Signature]:
         signature = self._files()  # before the load, so that a change during it is noticed later
         settings = self.settings
-        segmenter = Segmenter.from_pretrained(self.place, device=settings.device, threads=settings.threads)
+        segmenter = Segmenter.from_pretrained(
+            self.place,
+            device=settings.device,
+            backend=settings.backend,
+            precision=settings.precision,
+            threads=settings.threads,
+        )
         warm_up(segmenter)
         self.metrics.loads.labels(self.name, "done").inc()
         return segmenter, signature
