@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 
 import hypothesis
 import numpy as np
@@ -13,6 +14,9 @@ import torch
 import shape_checks
 
 torch.set_num_threads(2)
+# No test reads or fills the user's cache; child processes inherit this.
+_cache = tempfile.TemporaryDirectory(prefix="restr-tests-")
+os.environ["RESTR_CACHE"] = _cache.name
 
 # Other work on the machine must not fail a property test; CI must not fail on luck.
 hypothesis.settings.register_profile("local", deadline=None)

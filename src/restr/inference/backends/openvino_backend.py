@@ -12,12 +12,14 @@ from restr.inference.exported import ExportManifest
 
 try:
     import openvino
+
+    from restr.inference.backends.compiled import compiled_graph
 except ImportError as error:
     raise ConfigError("openvino is not installed; run: pip install 'restr[openvino]'") from error
 
 
 class OpenVinoBackend(ExportedBackend):
-    """One compiled model per graph, compiled at its first use.
+    """One compiled model per graph, compiled at its first use or taken from the user's cache.
 
     The precision hint is always given: otherwise OpenVINO computes in bfloat16 on processors that can.
     """
@@ -41,7 +43,7 @@ class OpenVinoBackend(ExportedBackend):
         if graph not in self._compiled:
             path = self.facts.path(graph)
             try:
-                self._compiled[graph] = self._core.compile_model(path, "CPU", self._options)
+                self._compiled[graph] = compiled_graph(self._core, path, self._options)
             except RuntimeError as error:
                 raise WeightsError(f"{path} cannot be opened by OpenVINO ({error}); export it again") from error
         found = self._compiled[graph](inputs)
