@@ -38,7 +38,7 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument("--data", required=True, help="what to train on, as for restr eval")
     parser.add_argument("--split", default="train", help="of photos: and everyday:")
     parser.add_argument("--sentences", type=int, default=8000, help="generated sentences to choose from (photos:)")
-    parser.add_argument("--steps", type=int, default=40, help="steps")
+    parser.add_argument("--steps", type=int, default=240, help="steps")
     parser.add_argument("--pictures", type=int, default=4, help="pictures in a step")
     parser.add_argument("--lr", type=float, default=1e-5, help="highest learning rate")
     parser.add_argument("--vision-scale", type=float, default=1.0, help="of the learning rate, for the vision encoder")

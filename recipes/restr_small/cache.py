@@ -19,6 +19,7 @@ import torch
 import tyro
 from rich.progress import track
 
+from restr.inference.locate import model_folder
 from restr.inference.sources import read_image
 from restr.model.vision import VisionEncoder
 from restr.model.weights import dequantise, load_pretrained, load_state, read_tensors
@@ -36,7 +37,7 @@ class Cache:
 
 def main(settings: Cache) -> None:
     if settings.model:
-        model, _ = load_pretrained(settings.model)
+        model, _ = load_pretrained(model_folder(settings.model))
         config, encoder = model.config, model.vision.eval()
         state = encoder.state_dict()
     else:

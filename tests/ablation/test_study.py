@@ -107,10 +107,12 @@ def test_the_command_on_a_dataset(data: Path, tmp_path: Path, capsys: pytest.Cap
     assert "| CME | 1 |" in printed and "| mIoU by length |" in printed and "| the seed's attention |" in printed
     assert main(arguments) == 1
     assert "needs --val, what to measure on" in capsys.readouterr().err
+    assert main([*arguments, "--val", "jsonl:mine.jsonl:val", "--model", str(tmp_path / "none")]) == 1
+    assert "there is no model folder" in capsys.readouterr().err
     assert main(["ablate", "--out", str(tmp_path / "other"), "--vision", "vit.npz"]) == 1
-    assert "--vision goes with --data, or --features; leave it out" in capsys.readouterr().err
+    assert "--vision goes with --data or --features only; leave it out" in capsys.readouterr().err
     assert main([*arguments, "--features", "x"]) == 1
-    assert "--data goes with a study without --features" in capsys.readouterr().err
+    assert "--data does not go with --features; leave it out" in capsys.readouterr().err
 
 
 def test_the_command_on_photographs_generates_their_sentences(tmp_path: Path) -> None:

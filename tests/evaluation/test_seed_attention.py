@@ -13,13 +13,15 @@ from restr.data.generated import vocabulary
 from restr.errors import ConfigError
 from restr.evaluation.datasets import drawn_scenes
 from restr.evaluation.protocol import PROTOCOLS
-from restr.evaluation.seed_attention import measure_seed_attention, seed_attention_lines
+from restr.evaluation.seed_attention import measure_seed_attention, refuse_export, seed_attention_lines
+from restr.inference.locate import model_folder
 from restr.model.attention_maps import record_seed_attention
 from restr.model.build import build_model
 from restr.model.weights import load_pretrained, save_pretrained
 from restr.presets import restr_tiny
 from restr.text.tokenizer import Tokenizer
 from restr.text.vocabulary import PADDING
+from small_runs import trainer
 
 
 @pytest.fixture(scope="module")
@@ -64,5 +66,15 @@ def test_the_verb_writes_them_and_refuses_exports(
     shares = json.loads((tmp_path / "seed_attention.json").read_text())
     assert shares["n"] == 4 and shares["seed_direct_patches"] == 0
     assert "effective (attention rollout)" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match="holds no model folder"):
+    with pytest.raises(ConfigError, match="is no model folder"):
         measure_seed_attention(tmp_path, drawn_scenes(2), PROTOCOLS["own"])
+
+
+def test_a_checkpoint_of_a_run_is_measured_and_an_export_refused_before_the_evaluation(tmp_path: Path) -> None:
+    trainer(tmp_path / "run").fit()
+    shares = measure_seed_attention(
+        model_folder(tmp_path / "run" / "last"), drawn_scenes(2), PROTOCOLS["own"], device="cpu"
+    )
+    assert shares["n"] == 2
+    with pytest.raises(ConfigError, match="not in an export"):
+        refuse_export(tmp_path)

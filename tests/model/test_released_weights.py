@@ -205,6 +205,9 @@ def test_what_is_odd_in_a_checkpoint_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(WeightsError, match=says):
             load_released(write({n: v for n, v in state.items() if n != name}, tmp_path / "less.pth"), SMALL.config())
+    half = {name: value for name, value in state.items() if ".blocks_vl." not in name}
+    with pytest.raises(WeightsError, match="0 visual-linguistic and 2 linguistic-seed blocks"):
+        load_released(write(half, tmp_path / "half.pth"), SMALL.config())
     state["encoder_v.pos_embed"] = state["encoder_v.pos_embed"][:, :-1]
     with pytest.raises(WeightsError, match="pos_embed has 9 places; expected a square and one"):
         load_released(write(state, tmp_path / "places.pth"), SMALL.config())

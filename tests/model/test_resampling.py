@@ -84,8 +84,9 @@ def test_half_the_patch_sees_what_the_model_sees_in_the_picture_enlarged_twice()
 
 
 @torch.no_grad()
-def test_a_linear_decoder_is_shortened_exactly() -> None:
-    model = model_of(negative_slope=1.0)
+@pytest.mark.parametrize("bias", [True, False], ids=["biases", "none, as released"])
+def test_a_linear_decoder_is_shortened_exactly(bias: bool) -> None:
+    model = model_of(negative_slope=1.0, bias=bias, head_bias=bias)
     image, enlarged = image_and_enlarged()
     found = answer(halved(model), image).logits
     model.decoder.coarse = 1

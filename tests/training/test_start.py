@@ -49,6 +49,13 @@ def test_a_trained_model_takes_settings_that_leave_its_weights_as_they_are(train
         Start(folder=trained, settings={"vision.patch": 4}).build(WORDS, 0)
 
 
+def test_the_words_of_a_trained_model_keep_their_rows_and_follow_its_reading(trained: Path) -> None:
+    model, words = Start(folder=trained, settings={"language.reading": "literal"}).build(WORDS, 0)
+    assert words.fits(model.config.language) and words.literal and words.words == WORDS.words
+    with pytest.raises(ConfigError, match="language.unknown_row is 1 in .* and cannot be changed"):
+        Start(folder=trained, settings={"language.unknown_row": 3}).build(WORDS, 0)
+
+
 def test_a_trained_model_takes_another_vision_encoder_that_fits(trained: Path, tmp_path: Path) -> None:
     other = build_model(small_config(), seed=9).vision
     write_tensors(other.state_dict(), tmp_path / "vit.safetensors")

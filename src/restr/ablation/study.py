@@ -59,8 +59,9 @@ def scenes_study(*, preset_name: str = "restr_tiny", scenes: int = 20_000, batch
         start = Start(config=config)
         return tasks.scenes(start, count=scenes, unseen=unseen, batch=batch, seed=seed, first=0, group=_length)
 
+    words = vocabulary("plain").of(preset(preset_name).language)
     return Study(
-        config=preset(preset_name, vocab=len(vocabulary("plain"))),
+        config=preset(preset_name, vocab=len(words)),
         task=task,
         facts={"data": "scenes", "preset": preset_name, "scenes": scenes, "batch": batch},
     )
@@ -89,7 +90,7 @@ class RowStart(Start):
         elif self.vectors:
             with torch.no_grad():
                 model.language.vectors.weight.copy_(self.base.language.vectors.weight)
-        return model, self.words
+        return model, self.words.of(model.config.language)
 
 
 def dataset_study(
@@ -167,8 +168,8 @@ def features_study(
             base.language.vectors.weight.copy_(read_tensors(Path(parts or "") / "vectors.safetensors")["vectors"])
 
     def task(config: ModelConfig, seed: int) -> Task:
-        built, _ = _row_start(start, config, base, words).build(words, seed)
-        return tasks.cached_features(built, words, train, held_out, store, batch=batch, seed=seed)
+        built, own = _row_start(start, config, base, words).build(words, seed)
+        return tasks.cached_features(built, own, train, held_out, store, batch=batch, seed=seed)
 
     return Study(config=base.config, task=task, facts=facts, cached=True)
 

@@ -12,7 +12,7 @@ from restr.errors import ConfigError
 from restr.evaluation.protocol import EvalProtocol
 from restr.model.attention_maps import SOURCES, MeanSeedAttention, record_seed_attention
 from restr.model.device import choose_device
-from restr.model.folder import CONFIG
+from restr.model.folder import CONFIG, is_checkpoint
 from restr.model.weights import load_pretrained
 from restr.report.tables import markdown_table, percent
 from restr.text.tokenizer import Tokenizer
@@ -26,6 +26,14 @@ _LINES = {
 }
 
 
+def refuse_export(folder: Path) -> None:
+    """Raises ``ConfigError`` unless ``folder`` is a model folder or a checkpoint of a run."""
+    if not is_checkpoint(folder) and not (folder / CONFIG).is_file():
+        raise ConfigError(
+            f"{folder} is no model folder; the seed's attention is recorded in the model itself, not in an export"
+        )
+
+
 @torch.inference_mode()
 def measure_seed_attention(
     folder: Path,
@@ -37,10 +45,10 @@ def measure_seed_attention(
 ) -> dict[str, float]:
     """The means of ``MeanSeedAttention`` over all samples, in float32, each image encoded once; and "n", their number.
 
-    progress: called after each image with its number of samples. Raises ``ConfigError`` if ``folder`` holds an export.
+    folder: as ``load_pretrained`` takes it. progress: called after each image with its number of samples. Raises
+    ``ConfigError`` if ``folder`` holds an export.
     """
-    if not (folder / CONFIG).is_file():
-        raise ConfigError(f"{folder} holds no model folder; the seed's attention is recorded in one, not in an export")
+    refuse_export(folder)
     model, words = load_pretrained(folder)
     on = choose_device(device)
     model.to(on)

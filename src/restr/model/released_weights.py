@@ -155,6 +155,11 @@ def _fit_fusion(config: ModelConfig, state: Mapping[str, Tensor]) -> FusionConfi
         len({name.split(".")[3] for name in state if name.startswith(f"fusion.{stack}.blocks.")})
         for stack in _STACKS.values()
     ]
+    if not all(stored):
+        raise WeightsError(
+            f"the checkpoint has {stored[0]} visual-linguistic and {stored[1]} linguistic-seed blocks (fusion_module.*vl*, "
+            "fusion_module.*ls*); expected at least one of each: save the whole model.state_dict()"
+        )
     fusion = config.fusion
     if stored == [1, 1] and (fusion.visual_linguistic.depth, fusion.linguistic_seed.depth) != (1, 1):
         return dataclasses.replace(fusion, sharing="depth")

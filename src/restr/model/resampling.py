@@ -106,7 +106,8 @@ def shorter_head(state: dict[str, Tensor], blocks: int, kept: int, slope: float)
     offset = torch.zeros(1) if bias is None else bias
     for number in reversed(range(kept, blocks)):
         head = head * (1 + slope) / 2
-        offset = offset + head @ state.pop(f"decoder.blocks.{number}.proj.bias")
+        added = state.pop(f"decoder.blocks.{number}.proj.bias", None)  # none in the released program's decoder
+        offset = offset if added is None else offset + head @ added
         head = head @ state.pop(f"decoder.blocks.{number}.proj.weight")
     state["decoder.head.weight"] = head
     if bias is not None:

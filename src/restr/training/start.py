@@ -87,6 +87,7 @@ class Start:
         model, vocabulary = load_pretrained(self.folder or "")
         if self.settings:
             model = self._changed(model)
+            vocabulary = vocabulary.of(model.config.language)
         if self.vectors is None:
             return model, vocabulary
         vectors = _read_vectors(self.vectors, words if isinstance(words, Vocabulary) else words())
@@ -98,7 +99,13 @@ class Start:
 
     def _changed(self, model: ReSTR) -> ReSTR:
         """The trained model with the settings. Raises ``WeightsError`` if they change the shape of a weight."""
-        changed = build_model(with_settings(model.config, self.settings))
+        config = with_settings(model.config, self.settings)
+        if config.language.unknown_row != model.config.language.unknown_row:
+            raise ConfigError(
+                f"language.unknown_row is {model.config.language.unknown_row} in {self.folder} and cannot be changed: its words "
+                "have their rows already; leave it out"
+            )
+        changed = build_model(config)
         try:
             load_state(changed, model.state_dict())
         except WeightsError as error:

@@ -141,7 +141,7 @@ def test_without_a_score_to_choose_by_the_last_weights_are_the_model(
     scored(monkeypatch, [float("nan"), float("nan")])
     run = tmp_path / "run"
     assert main([*ARGUMENTS, "--steps", "2", "--out", str(run)]) == 0
-    assert "has the last weights, of step 2: there was no evaluation to choose by" in capsys.readouterr().out
+    assert "has the last weights, of step 2: no evaluation had a score to choose by" in capsys.readouterr().out
     assert same(weights(run / "model"), checkpoint.load(run / "step-00000002.pt")["ema"])
     assert json.loads((run / "run.json").read_text())["model"] == {"step": 2, "best_by": None}
     assert not (run / "best.pt").exists()

@@ -68,6 +68,14 @@ def test_many_steps_without_a_number_lead_back_to_the_last_checkpoint(tmp_path: 
     assert trainer(tmp_path / "lost", settings, resume=True).step == 3
 
 
+def test_the_best_weights_outlast_a_way_back_to_an_older_checkpoint(tmp_path: Path) -> None:
+    scores = iter([0.1, 0.9, 0.2, 0.5, 0.3, 0.4])  # after steps 2, 4, 6, and after the way back to 3 after 4, 6, 8
+    settings = dataclasses.replace(SETTINGS, skips=1)
+    run = trainer(tmp_path, settings, loss=Spoilt(6, 7), evaluate=lambda model: {"miou": next(scores)})
+    assert run.fit().best == 0.9
+    assert run.load_chosen()[1].metrics == {"miou": 0.9}
+
+
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, caplog) -> None:
     first = trainer(tmp_path, dataclasses.replace(SETTINGS, save_every=2, keep=3))
     first.fit()

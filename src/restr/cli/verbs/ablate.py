@@ -29,8 +29,8 @@ class Ablate(SettingOptions, RootOptions, ThreadOptions):
 
     Example: restr ablate --table fusion --out runs/fusion --steps 1500
 
-    On RefCOCOg: restr ablate --table paper-3 --data refcocog:google:train --val refcocog:google:val --root DATA
-    --vision vit.npz --vectors glove.txt --batch 8 --out runs/paper-3
+    On RefCOCOg, with the paper's settings: restr ablate --table paper-3 --config recipes/refcocog/config.toml --root DATA
+    --vision vit.npz --vectors glove.txt --steps 50000 --out runs/paper-3
     """
 
     out: Path
@@ -75,7 +75,8 @@ class Ablate(SettingOptions, RootOptions, ThreadOptions):
     """What to measure on; needed with a dataset. Of photos:DIR and everyday:DIR the val split."""
 
     model: Path | None = None
-    """A trained model whose vision and language encoders and words all rows start from, instead of a preset."""
+    """A trained model, as for restr predict, whose vision and language encoders and words all rows start from, instead of a
+    preset."""
 
     vision: Path | None = None
     """Weights for the preset's vision encoder: a ViT of timm, DINOv2, Hugging Face or the JAX release."""
@@ -162,26 +163,27 @@ def study_of(settings: Ablate) -> Study:
     from restr.ablation.study import scenes_study
 
     if settings.features is not None:
-        _refuse(settings, "data", "val", "vision", "vectors", belong_to="a study without --features")
+        _refuse(settings, "data", "val", "vision", "vectors", why="does not go with --features")
         return _on_features(settings, settings.features)
-    _refuse(settings, "parts", "sentences", "val_sentences", belong_to="--features")
+    _refuse(settings, "parts", "sentences", "val_sentences", why="goes with --features only")
     if settings.data != "generated":
         return _on_dataset(settings)
-    _refuse(settings, "val", "model", "vision", "vectors", belong_to="--data, or --features")
+    _refuse(settings, "val", "model", "vision", "vectors", why="goes with --data or --features only")
     return scenes_study(preset_name=settings.preset or "restr_tiny", scenes=settings.scenes, batch=settings.batch)
 
 
-def _refuse(settings: Ablate, *names: str, belong_to: str) -> None:
-    """Raises ``ConfigError`` if one of these options is set."""
+def _refuse(settings: Ablate, *names: str, why: str) -> None:
+    """Raises ``ConfigError``, which says why, if one of these options is set."""
     unset = {field.name: field.default for field in dataclasses.fields(settings)}
     for name in names:
         if getattr(settings, name) != unset[name]:
-            raise ConfigError(f"--{name.replace('_', '-')} goes with {belong_to}; leave it out, or add that")
+            raise ConfigError(f"--{name.replace('_', '-')} {why}; leave it out")
 
 
 def _on_features(settings: Ablate, features: Path) -> Study:
     """Photographs whose vision features are cached."""
     from restr.ablation.study import features_study
+    from restr.inference.locate import model_folder
 
     if (settings.parts is None) == (settings.model is None) or settings.val_sentences is None or not settings.sentences:
         raise ConfigError(
@@ -190,7 +192,7 @@ def _on_features(settings: Ablate, features: Path) -> Study:
     return features_study(
         features=features,
         parts=settings.parts,
-        model=settings.model,
+        model=model_folder(settings.model) if settings.model else None,
         sentences=settings.sentences,
         val_sentences=settings.val_sentences,
         batch=settings.batch,
@@ -203,6 +205,7 @@ def _on_dataset(settings: Ablate) -> Study:
     from restr.ablation.study import dataset_study
     from restr.cli.notices import announce
     from restr.evaluation.samples import open_samples
+    from restr.inference.locate import model_folder
     from restr.training.start import Start
 
     if settings.val is None:
@@ -212,7 +215,7 @@ def _on_dataset(settings: Ablate) -> Study:
     return dataset_study(
         Start(
             preset=settings.preset or "restr_base",
-            folder=settings.model,
+            folder=model_folder(settings.model) if settings.model else None,
             vision=settings.vision,
             vectors=settings.vectors,
         ),
@@ -231,6 +234,9 @@ def changed_study(study: Study, texts: Sequence[str]) -> Study:
     if not texts:
         return study
     settings = parse_settings(texts)
+    for name in ("language.vocab", "language.unknown_row"):
+        if name in settings:
+            raise ConfigError(f"{name} cannot be set: the words of all rows have their rows already; leave it out")
     if study.cached and any(path.startswith("vision.") for path in settings):
         raise ConfigError(
             f"--set {' '.join(texts)} changes the vision encoder; cached features are of one encoder only"

@@ -74,6 +74,10 @@ def evaluate_and_report(settings: Eval, *, command: str = "") -> EvaluationResul
     from restr.evaluation.run import EvalSetup, measure_all
 
     plan = plan_evaluation(settings, settings.model, _protocol_of(settings), precision=settings.precision)
+    if settings.seed_attention:
+        from restr.evaluation.seed_attention import refuse_export
+
+        refuse_export(plan.folder)  # now, not after the evaluation
     facts = plan.facts | {"control": settings.control}
     journal = Journal(settings.out, facts) if settings.out else None
     setup = EvalSetup(

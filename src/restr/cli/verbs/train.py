@@ -35,6 +35,9 @@ class Train(RootOptions, SettingOptions, ThreadOptions):
     finetune, which a CPU can do.
 
     Example: restr train --data refcoco:unc:train --val refcoco:unc:val --root DATA --preset restr_base --vision vit.npz
+    --vectors glove.txt --lr 1e-5 --vision-lr-scale 0.1 --out runs/refcoco
+
+    With all of the paper's settings: restr train --config recipes/refcoco/config.toml --root DATA --vision vit.npz
     --vectors glove.txt --out runs/refcoco
 
     With several processes: torchrun --nproc-per-node 4 -m restr train ...

@@ -91,7 +91,7 @@ class ChosenWeights:
 
     def __str__(self) -> str:
         if self.best_by is None:
-            return f"the last weights, of step {self.step:,}: there was no evaluation to choose by"
+            return f"the last weights, of step {self.step:,}: no evaluation had a score to choose by"
         return f"the weights of step {self.step:,}, the best by {self.best_by} ({self.metrics[self.best_by]:.4f})"
 
 

@@ -190,9 +190,10 @@ class Trainer:
                 f"{what}, {state.skipped} times in a row; expected finite numbers. Lower lr ({config.lr}), clip harder "
                 f"({config.clip}) or look at the batches of these steps, then resume from {self.folder}"
             )
-        rollbacks = state.rollbacks + 1
+        rollbacks, best = state.rollbacks + 1, (state.best, state.best_step)
         self._restore()
         state.rollbacks, state.skipped = rollbacks, 0
+        state.best, state.best_step = best  # best.pt may be newer than the checkpoint
         self._set_random()
         times, lr_factor = config.skips + 1, 0.5**rollbacks
         back = f"back to step {state.step} with {lr_factor:g} of the learning rate"
