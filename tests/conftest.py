@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 
 import hypothesis
 import numpy as np
@@ -14,6 +15,9 @@ import shape_checks
 
 torch.set_num_threads(2)
 os.environ["RESTR_BACKEND"] = "torch"  # the user's cache decides nothing here; child processes inherit it
+# No test reads or fills the user's cache; child processes inherit this.
+_cache = tempfile.TemporaryDirectory(prefix="restr-tests-")
+os.environ["RESTR_CACHE"] = _cache.name
 
 # Other work on the machine must not fail a property test; CI must not fail on luck.
 hypothesis.settings.register_profile("local", deadline=None)

@@ -26,7 +26,7 @@ from restr.model.weights import load_pretrained, save_pretrained
 from restr.text.vocabulary import Vocabulary
 from small_exports import WORDS, shallow_model
 
-ALL = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
+ALL = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino")
 MODEL = "model"  # in the fake export's manifest: the folder that it was made of
 
 

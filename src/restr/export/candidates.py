@@ -34,9 +34,9 @@ _ROUNDS, _SECONDS = (3, 9), 1.5  # at least and at most so many rounds; no furth
 _STALE_S = 3600
 
 
-def missing_packages(target: str, precision: str) -> list[str]:
+def missing_packages(target: str) -> list[str]:
     """What must be installed to make and run such an export."""
-    needed = [PACKAGES[target], *_EXPORTERS[target], *(["nncf"] if (target, precision) == ("openvino", "int8") else [])]
+    needed = [PACKAGES[target], *_EXPORTERS[target]]
     return [name for name in needed if find_spec(name) is None]
 
 
@@ -70,7 +70,7 @@ def try_candidate(
     weights: the hash of the model's files. Raises ``OSError`` if the cache cannot be written to.
     """
     row = TimedRuntime(target=target, precision=precision)
-    if missing := missing_packages(target, precision):
+    if missing := missing_packages(target):
         return _left_out(row, f"{missing[0]} is not installed: pip install 'restr[fast]'")
     folder = kept_folder(cache, weights, target, precision)
     facts = read_complete(folder)

@@ -71,7 +71,7 @@ def skip_preparing(path: str | PathLike[str] | None = None) -> None:
 
 def can_prepare() -> bool:
     """Whether any runtime beside PyTorch is installed, with what exporting to it needs."""
-    return any(not missing_packages(target, precision) for target, precision in EXPECTED_ORDER)
+    return any(not missing_packages(target) for target, _ in EXPECTED_ORDER)
 
 
 def _rows(

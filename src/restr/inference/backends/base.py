@@ -14,6 +14,7 @@ import numpy as np
 from restr.config import ModelConfig
 from restr.errors import ConfigError, ImageError
 from restr.inference.exported import ExportManifest
+from restr.inference.fastest.machine import usable_cores
 
 
 class Segmentation(NamedTuple):
@@ -98,13 +99,6 @@ class Backend(ABC):
             f"the backend is {self.name!r}, whose graph does not output attention; load the model folder that it was "
             "exported from to ask for attention"
         )
-
-
-def usable_cores() -> int:
-    """The processor's cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class ExportedBackend(Backend):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -44,6 +45,26 @@ class FastBackend(Backend):
         if self._in_torch:
             return _same, (self._torch(),)
         return FastBackend, (self.runtime, self.folder)
+
+    @property
+    def concurrent(self) -> bool:  # type: ignore[override]
+        """As ``Backend.concurrent``: PyTorch's or the export's, whichever computes."""
+        return True if self._in_torch else self.runtime.concurrent
+
+    def thread_count(self) -> int:
+        """As ``Backend.thread_count``."""
+        return self._torch().thread_count() if self._in_torch else self.runtime.thread_count()
+
+    @contextmanager
+    def shared(self, workers: int, threads: int) -> Iterator[Backend]:
+        """As ``Backend.shared``."""
+        if self._in_torch:
+            with self._torch().shared(workers, threads) as backend:
+                yield backend
+        else:
+            with self.runtime.shared(workers, threads) as runtime:
+                assert isinstance(runtime, ExportedBackend)
+                yield FastBackend(runtime, self.folder)
 
     @property
     def model(self) -> ReSTR:

@@ -13,12 +13,14 @@ from restr.inference.exported import ExportManifest
 
 try:
     import openvino
+
+    from restr.inference.backends.compiled import compiled_graph
 except ImportError as error:
     raise ConfigError("openvino is not installed; run: pip install 'restr[openvino]'") from error
 
 
 class OpenVinoBackend(ExportedBackend):
-    """One compiled model per graph, compiled at its first use.
+    """One compiled model per graph, compiled at its first use or taken from the user's cache.
 
     Threads share it, each with a request of its own. The precision hint is always given: otherwise OpenVINO computes in
     bfloat16 on processors that can.
@@ -58,7 +60,7 @@ class OpenVinoBackend(ExportedBackend):
     def _open(self, graph: str) -> openvino.CompiledModel:
         path = self.facts.path(graph)
         try:
-            return self._core.compile_model(path, "CPU", self._options)
+            return compiled_graph(self._core, path, self._options)
         except RuntimeError as error:
             raise WeightsError(f"{path} cannot be opened by OpenVINO ({error}); export it again") from error
 

@@ -7,6 +7,7 @@ import re
 import shutil
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from restr.errors import WeightsError
@@ -16,9 +17,10 @@ from restr.inference.fastest.choice import RuntimeChoice
 from restr.inference.fastest.machine import choice_key, machine_facts, restr_version
 from restr.inference.fastest.places import cache_folders
 
-EXPORTS, CHOICES = "exports", "choices"  # folders in the cache
+EXPORTS, CHOICES, COMPILED = "exports", "choices", "compiled"  # folders in the cache
 PARTIAL = ".partial-"  # beginning of the name of an export that is being made
-_CHOICE = re.compile(r"[0-9a-f]{24}\.json")
+_CONTENT = {EXPORTS: "*", CHOICES: "*.json", COMPILED: "*.blob"}
+_OURS = re.compile(r"[0-9a-f]{24}\.json|.+-[0-9a-f]{16}\.blob")
 _COMPLETE = "complete.json"  # in a kept export: the size of each file, written last
 # What runs an export, and in which order to try them where nothing was measured: as on the processors measured so far.
 PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime"}
@@ -110,14 +112,15 @@ def cache_bytes_in(cache: Path) -> int:
 
 
 def clear_caches() -> int:
-    """Delete exports and measurements from all caches; returns how many bytes they had.
+    """Delete exports, measurements and compiled graphs from all caches; returns how many bytes they had.
 
     Only what restr has put there is deleted: ``$RESTR_CACHE`` may name a folder that holds other things.
     """
     freed = 0
     for cache in cache_folders():
-        for path in [*(cache / EXPORTS).glob("*"), *(cache / CHOICES).glob("*.json")]:
-            ours = _CHOICE.fullmatch(path.name) or path.name.startswith(PARTIAL) or (path / _COMPLETE).is_file()
+        found = [(cache / folder).glob(pattern) for folder, pattern in _CONTENT.items()]
+        for path in chain.from_iterable(found):
+            ours = _OURS.fullmatch(path.name) or path.name.startswith(PARTIAL) or (path / _COMPLETE).is_file()
             if not ours:
                 continue
             size = cache_bytes_in(path) if path.is_dir() else path.stat().st_size
