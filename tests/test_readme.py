@@ -58,7 +58,7 @@ def reader(quick: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A folder with the examples, where the reader types the commands; the bundled model is a quick one."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Segmenter, "from_pretrained", lambda path=None, device="auto": quick)
+    monkeypatch.setattr(Segmenter, "from_pretrained", lambda path=None, **_: quick)
     piped = io.TextIOWrapper(io.BytesIO((ROOT / "examples" / "coffee.jpg").read_bytes()))
     monkeypatch.setattr("sys.stdin", piped)
     return tmp_path

@@ -66,7 +66,7 @@ def save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def to_int8(source: Path, path: Path) -> None:
-    """int8 for ONNX Runtime: weights with one scale per output channel, activations quantised at run time."""
+    """int8 without known ranges: weights with one scale per output channel, activations quantised at run time."""
     try:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:

@@ -75,18 +75,19 @@ def export(
 ) -> parity.Parity:
     """Write an export folder, which ``Segmenter.from_pretrained`` reads, and measure it.
 
-    source: the model's origin, for the manifest. photographs: uint8 (H W 3); OpenVINO's int8 is fitted to all of them, the
-    comparison uses the first two. inputs: what int8 needs instead of photographs, as ``read_int8_facts`` gives it. say:
-    called with a description of each step. The files appear when all are complete, ``restr.json`` last. Raises
-    ``ConfigError``.
+    source: the model's origin, for the manifest. photographs: uint8 (H W 3); int8 is fitted to all of them, the comparison
+    uses the first two. inputs: what int8 needs instead of photographs, as ``read_int8_facts`` gives it; with neither,
+    OpenVINO has no int8, and ONNX Runtime finds the ranges of activations anew in each run, less closely. say: called
+    with a description of each step. The files appear when all are complete, ``restr.json`` last. Raises ``ConfigError``.
     """
     if (out / WEIGHTS).exists():
         raise ConfigError(f"{out} is a model folder; choose another for the export")
     model = model.to("cpu").eval()
     config = model.config if plan.dynamic else of_one_size(model.config)
     traced = for_runtimes(model) if plan.target in ("onnx", "openvino") else model
-    write = writer(plan)
-    if plan.target == "openvino" and plan.precision == "int8":
+    ranges = plan.precision == "int8" and (plan.target == "openvino" or bool(photographs) or inputs is not None)
+    write = writer(plan, ranges=ranges)
+    if ranges:
         if inputs is None:
             say("learning the ranges of activations")
             inputs = record_inputs(traced, examples(config, photographs))
@@ -129,8 +130,11 @@ def of_one_size(config: ModelConfig) -> ModelConfig:
     return replace(config, preprocess=replace(config.preprocess, fit=fit))
 
 
-def writer(plan: Plan) -> Callable[[Graph, Path, dict[str, Any]], None]:
-    """A function that writes a graph to a file. Raises ``ConfigError`` if a library is not installed."""
+def writer(plan: Plan, *, ranges: bool) -> Callable[[Graph, Path, dict[str, Any]], None]:
+    """A function that writes a graph to a file. Raises ``ConfigError`` if a library is not installed.
+
+    ranges: whether the graph rounds the inputs of its products to int8 by ranges that are part of it.
+    """
     if plan.target in ("torch-export", "aoti"):
         from restr.export.pt2_target import compile_program, save_program
 
@@ -143,8 +147,11 @@ def writer(plan: Plan) -> Callable[[Graph, Path, dict[str, Any]], None]:
         import restr.inference.backends.onnx_backend  # noqa: F401  (raises at once if onnxruntime is missing)
 
         def to_onnx(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
-            onnx_target.save(onnx_target.to_onnx(graph, facts), path)
-            if int8:
+            model = onnx_target.to_onnx(graph, facts)
+            if ranges:
+                onnx_target.int8_weights(model)
+            onnx_target.save(model, path)
+            if int8 and not ranges:
                 onnx_target.to_int8(path, path)
 
         return to_onnx
@@ -153,7 +160,7 @@ def writer(plan: Plan) -> Callable[[Graph, Path, dict[str, Any]], None]:
     def to_openvino(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
         between = path.with_suffix(".onnx")
         model = onnx_target.to_onnx(graph, facts)
-        if int8:
+        if ranges:
             onnx_target.int8_weights(model)
         onnx_target.save(model, between)
         openvino_target.from_onnx(between, path)
