@@ -102,6 +102,13 @@ def test_without_files_the_work_ends_with_its_reader(root: Path) -> None:
     assert done.returncode == 1 and done.stderr == b""
 
 
+@pytest.mark.parametrize("words", ["", "--help", "eval --help"])
+def test_help_ends_quietly_with_its_reader(words: str) -> None:
+    command = f"{sys.executable} -m restr.cli.main {words} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert done.returncode in (0, 1, 2) and done.stderr == b"", "before or after the reader ends"
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_full_disk_below_standard_output_loses_no_file(root: Path) -> None:
     done = predict(root, "in", "--text", "left", "--text", "cat", "--out", "full", shell="> /dev/full")

@@ -19,12 +19,15 @@ from restr.errors import ConfigError
 from restr.export import candidates, prepare
 from restr.export.candidates import time_first_expression
 from restr.export.prepare import can_prepare, skip_preparing
+from restr.export.run import Plan
 from restr.inference.backends.fast_backend import FastBackend
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.fastest.kept import is_settled
 from restr.model.folder import folder_hash
 from restr.model.weights import save_pretrained
 from small_exports import WORDS, shallow_model
+
+PLAN = Plan(target="openvino", precision="int8")
 
 
 def test_it_stops_at_a_clearly_faster_one(machine: Machine) -> None:
@@ -56,14 +59,14 @@ def test_a_second_call_does_nothing_and_a_measurement_again_uses_the_exports(mac
 
 
 def test_what_cannot_be_made_is_left_out_with_the_reason(machine: Machine) -> None:
-    machine.needs_photographs = True
+    machine.refused = "openvino int8"
     machine.install(("torch", "onnx", "onnxscript", "openvino"))
     whys = {row.title: row.why for row in prepare_runtime(machine.folder, every=True).rows}
-    assert "photographs" in whys["openvino int8"] and whys["openvino fp32"] == ""
+    assert "no such operation" in whys["openvino int8"] and whys["openvino fp32"] == ""
     assert whys["onnx int8"].startswith("onnxruntime is not installed")
     machine.install(("torch", "onnx", "onnxscript", "openvino", "onnxruntime"))
     whys = {row.title: row.why for row in prepare_runtime(machine.folder, again=True, every=True).rows}
-    assert "photographs" in whys["openvino int8"] and whys["onnx int8"] == ""
+    assert "no such operation" in whys["openvino int8"] and whys["onnx int8"] == ""
     assert not list((machine.cache / "exports").glob(".partial-*")), "nothing half written stays"
 
 
@@ -90,7 +93,7 @@ def test_of_two_processes_the_first_export_stays(machine: Machine, monkeypatch: 
         (export_of(machine.cache, "openvino int8") / "first").touch()
         return report
 
-    arguments = (shallow_model(), WORDS, machine.cache / "exports" / "w-openvino-int8-1", "w", "openvino", "int8")
+    arguments = (shallow_model(), WORDS, machine.cache / "exports" / "w-openvino-int8-1", "w", PLAN)
     monkeypatch.setattr(candidates, "export", overtaken)
     facts = candidates._make(*arguments)
     assert (facts.folder / "first").exists() and machine.made == ["openvino int8"] * 2

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from restr import Segmenter
 from restr.cli.main import main
 from restr.errors import ConfigError, ImageError, WeightsError
 from restr.export.graphs import graphs
-from restr.export.onnx_target import to_int8
+from restr.export.onnx_target import LEAST_WEIGHTS, int8_weights, to_int8
 from restr.export.parity import Parity
 from restr.export.quiet import quiet
 from restr.export.run import Plan, export
@@ -190,11 +191,22 @@ def test_int8_is_smaller_and_near(folder: Path, reference: Segmenter, tmp_path: 
     assert 0 < np.abs(ours - theirs).max() < 0.2
 
 
-def test_int8_for_openvino_asks_for_photographs(tmp_path: Path) -> None:
-    pytest.importorskip("openvino")
-    with pytest.raises(ConfigError, match="got 2 photographs; int8 needs at least 8"):
-        export(shallow_model(), WORDS, tmp_path, Plan(target="openvino", precision="int8"), photographs=[IMAGE] * 2)
-    assert not list(tmp_path.iterdir())
+def test_int8_weights_are_whole_numbers_of_a_step_for_each_output_channel(folder: Path) -> None:
+    model = onnx.load(ExportManifest.read(folder).path("expression"))
+    before = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    int8_weights(model)
+    onnx.checker.check_model(model)
+    after = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    large = {node.input[1] for node in onnx.load(ExportManifest.read(folder).path("expression")).graph.node
+             if node.op_type in ("MatMul", "Gemm") and before.get(node.input[1], np.empty(0)).size >= LEAST_WEIGHTS}  # fmt: skip
+    assert len(large) > 10
+    axes = {node.input[0]: node.attribute[0].i for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    for name in large:
+        numbers, steps = after[f"{name}.int8"], after[f"{name}.scales"]
+        steps = steps[:, None] if axes[f"{name}.int8"] == 0 else steps[None]
+        assert name not in after and numbers.dtype == np.int8
+        assert (np.abs(numbers * steps - before[name]) <= steps / 2 + 1e-7).all()
+    assert {name for name in before if name not in after} == large, "nothing else is changed"
 
 
 def test_it_is_measured_as_the_model_is(folder: Path, tmp_path: Path) -> None:

@@ -39,41 +39,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     make_safe()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    called = " ".join(["restr", *words[:1]])
+    try:
+        code = _run(words)
+        sys.stdout.flush()  # here, a closed pipe can still be caught; at Python's end it cannot
+        return code
+    except RestrError as error:
+        print(f"{called}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"{called}: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        discard_output()  # nobody reads any more: restr ... | head
+        return FAILED
+    except OSError as error:  # no permission, a full disk, a folder where a file was expected
+        print(f"{called}: {error}", file=sys.stderr)
+        with suppress(OSError):
+            sys.stdout.flush()
+            return FAILED
+        discard_output()
+        return FAILED
+
+
+def _run(words: list[str]) -> int:
+    """Do what the words say; returns the exit code."""
     if not words or words[0] in ("-h", "--help", "help"):
         print(_usage())
         return OK if words else USAGE
     if words[0] in ("-V", "--version", "version"):
         print(f"restr {__version__}")
         return OK
-    try:
-        arguments = words[1:]
-        if words[0] in VERBS and any(word.partition("=")[0] == "--config" for word in arguments):
-            from restr.cli.config_file import with_config
+    arguments = words[1:]
+    if words[0] in VERBS and any(word.partition("=")[0] == "--config" for word in arguments):
+        from restr.cli.config_file import with_config
 
-            arguments = with_config(arguments)
-        code = run_verb("restr", VERBS, [words[0], *arguments], hint=_HINT)
-        sys.stdout.flush()  # here, a closed pipe can still be caught; at Python's end it cannot
-        return code
+        arguments = with_config(arguments)
+    try:
+        return run_verb("restr", VERBS, [words[0], *arguments], hint=_HINT)
     except SystemExit:
         if {"-h", "--help"} & set(words):
-            print(f"{_CONFIG_HELP}\n")
+            print(f"{_CONFIG_HELP}\n", flush=True)
         raise
-    except RestrError as error:
-        print(f"restr {words[0]}: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print(f"restr {words[0]}: stopped", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        discard_output()  # nobody reads any more: restr ... | head
-        return FAILED
-    except OSError as error:  # no permission, a full disk, a folder where a file was expected
-        print(f"restr {words[0]}: {error}", file=sys.stderr)
-        with suppress(OSError):
-            sys.stdout.flush()
-            return FAILED
-        discard_output()
-        return FAILED
 
 
 def _usage() -> str:

@@ -27,7 +27,7 @@ from restr.inference.fastest.machine import restr_version
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
 
-LEAST_AGREEMENT = 0.95  # of an int8 export's masks with PyTorch's, on drawn pictures and random words
+LEAST_AGREEMENT = 0.95  # of an int8 export's masks with PyTorch's, on a drawn picture and random words
 _EXPORTERS = {"onnx": ("onnx", "onnxscript"), "openvino": ("onnx", "onnxscript")}
 _PICTURE, _WORDS = (480, 640), 6  # what is timed
 _ROUNDS, _SECONDS = (3, 9), 1.5  # at least and at most so many rounds; no further one after so many seconds
@@ -77,7 +77,8 @@ def try_candidate(
     try:
         if facts is None:
             say(f"{row.title}: exporting, about a minute")
-            facts = _make(model, vocabulary, folder, weights, cast("Target", target), cast("Precision", precision))
+            plan = Plan(target=cast("Target", target), precision=cast("Precision", precision))
+            facts = _make(model, vocabulary, folder, weights, plan)
         say(f"{row.title}: measuring")
         return TimedRuntime(
             target=target, precision=precision, ms=time_first_expression(open_exported(facts, device="cpu"))
@@ -93,7 +94,11 @@ def _left_out(row: TimedRuntime, why: str) -> TimedRuntime:
 
 
 def _make(
-    model: ReSTR, vocabulary: Vocabulary, folder: Path, weights: str, target: Target, precision: Precision
+    model: ReSTR,
+    vocabulary: Vocabulary,
+    folder: Path,
+    weights: str,
+    plan: Plan,
 ) -> ExportManifest:
     """Export beside ``folder`` and rename; of two processes the first one wins, and the other takes its export.
 
@@ -103,10 +108,9 @@ def _make(
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=PARTIAL))
     try:
         source = {"name": model.config.name, "restr": restr_version(), "hash": weights}
-        report = export(model, vocabulary, partial, Plan(target=target, precision=precision), source=source)
-        least = f"masks agree with PyTorch's on only {report.agreement:.1%} of the pixels"
-        if (precision == "fp32" and not report.holds) or report.agreement < LEAST_AGREEMENT:
-            raise ConfigError(least)
+        report = export(model, vocabulary, partial, plan, source=source, quick=True)
+        if (plan.precision == "fp32" and not report.holds) or report.agreement < LEAST_AGREEMENT:
+            raise ConfigError(f"masks agree with PyTorch's on only {report.agreement:.1%} of the pixels")
         mark_complete(partial)
         with suppress(OSError):
             os.rename(partial, folder)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from restr.errors import ConfigError
-from restr.export.activations import LEAST_WEIGHTS
 from restr.export.graphs import Graph
 
 try:
@@ -22,7 +21,7 @@ except ImportError as error:
     raise ConfigError(f"{error.name} is not installed; run: pip install 'restr[onnx]'") from error
 
 OPSET = 18  # the first with all operations in use; more runtimes read an older one
-_MOVES = ("Reshape", "Transpose", "Squeeze", "Unsqueeze")  # operations that keep every number
+LEAST_WEIGHTS = 1024  # numbers in a matrix; below, int8 saves nothing
 
 
 def to_onnx(graph: Graph, facts: dict[str, Any]) -> onnx.ModelProto:
@@ -66,7 +65,7 @@ def save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def to_int8(source: Path, path: Path) -> None:
-    """int8 without known ranges: weights with one scale per output channel, activations quantised at run time."""
+    """int8 for ONNX Runtime: weights with one scale per output channel, activations quantised at run time."""
     try:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
@@ -79,21 +78,16 @@ def to_int8(source: Path, path: Path) -> None:
 
 
 def int8_weights(model: onnx.ModelProto) -> None:
-    """Store the weights of products with rounded inputs (see ``restr.export.int8``) in int8, a scale per output channel."""
+    """Store the weights of matrix products in int8, a scale per output channel. Their inputs stay float32 in the graph: a
+    runtime may round them as it computes."""
     graph = model.graph
-    made_by = {name: node for node in graph.node for name in node.output}
     weights = {each.name: each for each in graph.initializer}
     restored: dict[str, onnx.NodeProto] = {}
     for node in graph.node:
-        if node.op_type not in ("MatMul", "Gemm", "Conv") or node.input[1] not in weights:
+        name = node.input[1] if node.op_type in ("MatMul", "Gemm") else ""
+        if name not in weights or np.prod(weights[name].dims) < LEAST_WEIGHTS:
             continue
-        source = made_by.get(node.input[0])
-        while source is not None and source.op_type in _MOVES:
-            source = made_by.get(source.input[0])
-        if source is None or source.op_type != "DequantizeLinear":
-            continue
-        name = node.input[1]
-        rows_first = node.op_type == "Conv" or any(each.name == "transB" and each.i for each in node.attribute)
+        rows_first = any(each.name == "transB" and each.i for each in node.attribute)
         if name not in restored:
             restored[name] = _stored_in_int8(graph, weights[name], axis=0 if rows_first else 1)
         node.input[1] = restored[name].output[0]

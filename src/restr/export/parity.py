@@ -106,14 +106,18 @@ def measure_parity(
     *,
     photographs: Sequence[np.ndarray] = (),
     words: Sequence[int] = (1, 5, 20),
+    quick: bool = False,
 ) -> Parity:
     """Compare on photographs uint8 (H W 3), or else on drawn pictures, for 1, 2 and 5 sentences of each length in ``words``.
 
-    The single graph is compared too, if the export has one. Pictures and words are the same every time.
+    The single graph is compared too, if the export has one. Pictures and words are the same every time. quick: one picture
+    and one length, each timed once.
     """
     config = exported.config
     rng = np.random.default_rng(0)
     pictures = list(photographs) or [draw_picture((480, 640), rng), draw_picture((480, 480), rng)]
+    if quick:
+        pictures, words = pictures[:1], (5,)
     counts = sorted({min(count, config.language.max_words) for count in words})
     if fills_up(config):
         counts = [config.language.max_words]
@@ -134,7 +138,13 @@ def measure_parity(
         target=exported.name,
         precision=exported.precision,
         cases=cases,
-        milliseconds=time_both(reference, exported, image, sentences(5, counts[len(counts) // 2], config, rng)),
+        milliseconds=time_both(
+            reference,
+            exported,
+            image,
+            sentences(5, counts[len(counts) // 2], config, rng),
+            rounds=1 if quick else _ROUNDS,
+        ),
         machine={"processor": processor(), "python": platform.python_version()},
     )
 
@@ -161,7 +171,7 @@ def compare_segmentations(
 
 
 def time_both(
-    reference: Backend, exported: ExportedBackend, image: np.ndarray, ids: np.ndarray
+    reference: Backend, exported: ExportedBackend, image: np.ndarray, ids: np.ndarray, *, rounds: int
 ) -> dict[str, dict[str, float]]:
     """Medians in milliseconds. Both sides take turns, so that a busy machine slows both alike."""
     sides: dict[str, tuple[Backend, Any]] = {
@@ -173,12 +183,14 @@ def time_both(
         "one expression": lambda backend, features: backend.segment(features, ids[:1]),
         f"{len(ids)} expressions": lambda backend, features: backend.segment(features, ids),
     }
-    return {part: dict(_medians(sides, call)) for part, call in parts.items()}
+    return {part: dict(_medians(sides, call, rounds)) for part, call in parts.items()}
 
 
-def _medians(sides: dict[str, tuple[Backend, Any]], call: Callable[[Backend, Any], Any]) -> Iterator[tuple[str, float]]:
+def _medians(
+    sides: dict[str, tuple[Backend, Any]], call: Callable[[Backend, Any], Any], rounds: int
+) -> Iterator[tuple[str, float]]:
     seconds: dict[str, list[float]] = {side: [] for side in sides}
-    for _ in range(_ROUNDS + 1):  # the first one warms up
+    for _ in range(rounds + 1):  # the first one warms up
         for side, (backend, features) in sides.items():
             start = time.perf_counter()
             call(backend, features)

@@ -67,7 +67,7 @@ class PlainAttention(nn.Module):
 
     PyTorch's own exports with guards against rows without any key, which are slow and never needed here. Queries, keys
     and values have separate maps, so that a runtime can fuse each with the operations after it; the queries' map includes
-    1 / sqrt(D_h). ``restr.export.int8`` may replace ``rounded`` (of the tokens), ``rounded_q`` and ``rounded_k``.
+    1 / sqrt(D_h).
     """
 
     def __init__(self, attention: Attention) -> None:
@@ -76,16 +76,11 @@ class PlainAttention(nn.Module):
         (wq, wk, wv), (bq, bk, bv) = attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3)
         scale = (attention.proj.in_features // attention.heads) ** -0.5
         self.q, self.k, self.v = linear(wq * scale, bq * scale), linear(wk, bk), linear(wv, bv)
-        self.rounded: nn.Module = nn.Identity()
-        self.rounded_q: nn.Module = nn.Identity()
-        self.rounded_k: nn.Module = nn.Identity()
 
     def forward(self, tokens: Tensor, key_mask: Tensor | None = None, layout: Layout | None = None) -> Tensor:
         """As ``Attention.forward``."""
         b, n, d = tokens.shape
-        tokens = self.rounded(tokens)
-        found = self.rounded_q(self.q(tokens)), self.rounded_k(self.k(tokens)), self.v(tokens)
-        q, k, v = (each.view(b, n, self.heads, d // self.heads) for each in found)
+        q, k, v = (each(tokens).view(b, n, self.heads, d // self.heads) for each in (self.q, self.k, self.v))
         scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1)
         if key_mask is not None:
             scores = scores + additive_mask(key_mask, q.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,7 @@ import numpy as np
 from restr.config import ModelConfig
 from restr.errors import ConfigError
 from restr.export import parity
-from restr.export.activations import RoundedInput, record_inputs
-from restr.export.calibration import examples
 from restr.export.graphs import Graph, graphs
-from restr.export.int8 import round_products
 from restr.export.quiet import quiet
 from restr.export.rewriting import for_runtimes
 from restr.inference.backends.opening import open_exported
@@ -70,28 +67,21 @@ def export(
     *,
     source: dict[str, Any] | None = None,
     photographs: Sequence[np.ndarray] = (),
-    inputs: Mapping[str, RoundedInput] | None = None,
+    quick: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> parity.Parity:
     """Write an export folder, which ``Segmenter.from_pretrained`` reads, and measure it.
 
-    source: the model's origin, for the manifest. photographs: uint8 (H W 3); int8 is fitted to all of them, the comparison
-    uses the first two. inputs: what int8 needs instead of photographs, as ``read_int8_facts`` gives it; with neither,
-    OpenVINO has no int8, and ONNX Runtime finds the ranges of activations anew in each run, less closely. say: called
-    with a description of each step. The files appear when all are complete, ``restr.json`` last. Raises ``ConfigError``.
+    source: the model's origin, for the manifest. photographs: uint8 (H W 3), the first two of which both are compared on,
+    instead of drawn pictures. quick: compare and time less. say: called with a description of each step. The files appear
+    when all are complete, ``restr.json`` last. Raises ``ConfigError``.
     """
     if (out / WEIGHTS).exists():
         raise ConfigError(f"{out} is a model folder; choose another for the export")
     model = model.to("cpu").eval()
     config = model.config if plan.dynamic else of_one_size(model.config)
     traced = for_runtimes(model) if plan.target in ("onnx", "openvino") else model
-    ranges = plan.precision == "int8" and (plan.target == "openvino" or bool(photographs) or inputs is not None)
-    write = writer(plan, ranges=ranges)
-    if ranges:
-        if inputs is None:
-            say("learning the ranges of activations")
-            inputs = record_inputs(traced, examples(config, photographs))
-        round_products(traced, inputs)
+    write = writer(plan)
     found = graphs(traced, dynamic=plan.dynamic, whole=plan.whole)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as name:
@@ -112,9 +102,8 @@ def export(
         vocabulary.save(folder / VOCABULARY)
         say("comparing")
         reference = TorchBackend(model, device="cpu")
-        report = parity.measure_parity(
-            reference, open_exported(facts, device="cpu"), photographs=photographs[:COMPARED]
-        )
+        exported = open_exported(facts, device="cpu")
+        report = parity.measure_parity(reference, exported, photographs=photographs[:COMPARED], quick=quick)
         (folder / "parity.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
         (folder / "parity.md").write_text(report.markdown(), encoding="utf-8")
         (out / FACTS).unlink(missing_ok=True)  # a folder without it is not an export
@@ -130,11 +119,8 @@ def of_one_size(config: ModelConfig) -> ModelConfig:
     return replace(config, preprocess=replace(config.preprocess, fit=fit))
 
 
-def writer(plan: Plan, *, ranges: bool) -> Callable[[Graph, Path, dict[str, Any]], None]:
-    """A function that writes a graph to a file. Raises ``ConfigError`` if a library is not installed.
-
-    ranges: whether the graph rounds the inputs of its products to int8 by ranges that are part of it.
-    """
+def writer(plan: Plan) -> Callable[[Graph, Path, dict[str, Any]], None]:
+    """A function that writes a graph to a file. Raises ``ConfigError`` if a library is not installed."""
     if plan.target in ("torch-export", "aoti"):
         from restr.export.pt2_target import compile_program, save_program
 
@@ -147,11 +133,8 @@ def writer(plan: Plan, *, ranges: bool) -> Callable[[Graph, Path, dict[str, Any]
         import restr.inference.backends.onnx_backend  # noqa: F401  (raises at once if onnxruntime is missing)
 
         def to_onnx(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
-            model = onnx_target.to_onnx(graph, facts)
-            if ranges:
-                onnx_target.int8_weights(model)
-            onnx_target.save(model, path)
-            if int8 and not ranges:
+            onnx_target.save(onnx_target.to_onnx(graph, facts), path)
+            if int8:
                 onnx_target.to_int8(path, path)
 
         return to_onnx
@@ -160,7 +143,7 @@ def writer(plan: Plan, *, ranges: bool) -> Callable[[Graph, Path, dict[str, Any]
     def to_openvino(graph: Graph, path: Path, facts: dict[str, Any]) -> None:
         between = path.with_suffix(".onnx")
         model = onnx_target.to_onnx(graph, facts)
-        if ranges:
+        if int8:
             onnx_target.int8_weights(model)
         onnx_target.save(model, between)
         openvino_target.from_onnx(between, path)

@@ -39,8 +39,7 @@ class Export:
     """The folder to write."""
 
     int8: bool = False
-    """Matrix products in int8 (onnx, openvino). For openvino the bundled model has the ranges of its activations beside its
-    weights; for another model give photographs, see --photo."""
+    """Matrix products in int8 (onnx, openvino). Needs no photographs: their inputs are rounded as they come."""
 
     bf16: bool = False
     """Matrix products in bfloat16 (openvino, torch-export, aoti)."""
@@ -52,8 +51,7 @@ class Export:
     """Also write one graph from image and sentence to mask, for servers that run a single model."""
 
     photo: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction, arg(metavar="IMAGE")] = ()
-    """A photograph, or a folder of them, instead of drawn pictures; may be given several times. Parity is measured on
-    the first two; openvino's int8 is fitted to all of them, at least 8."""
+    """A photograph, or a folder of them, to measure parity on instead of drawn pictures; the first two are taken."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -63,7 +61,6 @@ def main(arguments: Sequence[str]) -> int:
         raise ConfigError("both --int8 and --bf16; choose one of them")
     from rich.console import Console
 
-    from restr.export.activations import int8_facts_of
     from restr.export.run import Plan, export  # torch loads here
     from restr.inference.locate import model_folder
     from restr.inference.sources import read_image
@@ -80,9 +77,6 @@ def main(arguments: Sequence[str]) -> int:
     folder = model_folder(settings.model)
     model, vocabulary = load_pretrained(folder)
     source = {"name": model.config.name, "restr": __version__, "hash": folder_hash(folder)}
-    inputs = None
-    if plan.target == "openvino" and plan.precision == "int8" and not photographs:
-        inputs = int8_facts_of(folder)
     with Console(stderr=True).status("loading") as status:
         report = export(
             model,
@@ -91,7 +85,6 @@ def main(arguments: Sequence[str]) -> int:
             plan,
             source=source,
             photographs=photographs,
-            inputs=inputs,
             say=status.update,
         )
     size = sum(file.stat().st_size for file in settings.out.iterdir()) / 1e6

@@ -19,11 +19,15 @@ except ImportError as error:
     raise ConfigError("openvino is not installed; run: pip install 'restr[openvino]'") from error
 
 
+GROUP = 128  # channels of an input of a matrix product that share a scale in int8
+
+
 class OpenVinoBackend(ExportedBackend):
     """One compiled model per graph, compiled at its first use or taken from the user's cache.
 
-    Threads share it, each with a request of its own. The precision hint is always given: otherwise OpenVINO computes in
-    bfloat16 on processors that can.
+    Threads share it, each with a request of its own. The precision hint is always given: otherwise OpenVINO computes
+    fp32 exports in bfloat16 on processors that can. In int8, the inputs of matrix products are rounded as they come, with
+    a scale for every ``GROUP`` channels of a token, and the rest is computed in bfloat16 where the processor can.
     """
 
     concurrent = True
@@ -33,15 +37,20 @@ class OpenVinoBackend(ExportedBackend):
         super().__init__(facts, name="openvino", threads=threads)
         if device not in ("auto", "cpu"):
             raise ConfigError(f"device is {device!r}; restr runs OpenVINO only on 'cpu'")
+        self._core = openvino.Core()
+        int8 = facts.precision == "int8"
+        bf16 = facts.precision == "bf16" or (
+            int8 and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        )
         self._options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "bf16" if facts.precision == "bf16" else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": GROUP if int8 else 0,
         }
         if threads:
             self._options["INFERENCE_NUM_THREADS"] = threads * max(1, streams)
         if streams:
             self._options["NUM_STREAMS"] = streams
-        self._core = openvino.Core()
         self._compiled: dict[str, openvino.CompiledModel] = {}
         self._opening, self._requests = threading.Lock(), threading.local()
 
