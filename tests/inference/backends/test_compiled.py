@@ -12,6 +12,7 @@ import pytest
 openvino = pytest.importorskip("openvino")
 
 from restr.inference.backends import compiled  # noqa: E402
+from restr.inference.fastest.kept import PARTIAL  # noqa: E402
 from restr.inference.fastest.places import CACHE_VARIABLE  # noqa: E402
 
 X = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -96,6 +97,12 @@ def test_where_nothing_can_be_written_nothing_is_kept(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Path, "home", no_home)
     assert result(path)[0, 0] == 12
+
+
+def test_of_an_export_that_is_being_made_nothing_is_kept(cache: Path, tmp_path: Path) -> None:
+    folder = tmp_path / f"{PARTIAL}1"
+    folder.mkdir()
+    assert result(write_graph(folder / "graph.xml", 2))[0, 0] == 12 and not cache.exists()
 
 
 def test_only_the_latest_used_are_kept(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

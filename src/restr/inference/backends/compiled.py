@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from restr.files import write_atomically
 from restr.inference.backends.openvino_import import import_openvino
-from restr.inference.fastest.kept import COMPILED, PARTIAL
+from restr.inference.fastest.kept import COMPILED, PARTIAL, compiled_mark
 from restr.inference.fastest.places import cache_folders, writable_cache
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def compiled_graph(core: openvino.Core, path: Path, options: dict[str, Any]) -> 
     nothing can be written, nothing is kept, and nothing of an export that is still being made. Raises ``RuntimeError``
     for a graph that OpenVINO cannot read.
     """
-    if PARTIAL in str(path.parent):  # an export that is being made: its folder is renamed
+    if any(
+        part.startswith(PARTIAL) for part in path.absolute().parts
+    ):  # an export that is being made: its folder is renamed
         return core.compile_model(path, "CPU", options)
     name = _file_name(core, path, options)
     for cache in cache_folders():
@@ -98,4 +100,4 @@ def _file_name(core: openvino.Core, path: Path, options: dict[str, Any]) -> str:
     facts = [(str(each.absolute()), each.stat().st_size, each.stat().st_mtime_ns) for each in files if each.exists()]
     machine = [openvino.get_version(), core.get_property("CPU", "FULL_DEVICE_NAME"), platform.machine(), os.cpu_count()]
     key = json.dumps([facts, machine, sorted(options.items())])
-    return f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.blob"
+    return f"{path.stem}-{compiled_mark(path.parent)}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.blob"
