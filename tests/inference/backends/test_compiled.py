@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -87,6 +88,7 @@ def test_one_that_openvino_refuses_is_replaced(cache: Path, tmp_path: Path, monk
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_graph(tmp_path / "graph.xml", 2)
     (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
     assert result(path)[0, 0] == 12
     for name in (CACHE_VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
