@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from restr.inference.exported import ExportManifest
 from restr.inference.fastest.choice import RuntimeChoice, TimedRuntime
@@ -37,9 +38,8 @@ def keep_small_export(cache: Path, model: Path) -> Path:
 
 def _write_graphs(folder: Path, patch: int) -> None:
     """image (1 3 H W) -> the patches' means (1 h w 3); patches and ids -> logits (1 1 H W)."""
-    import openvino
-    from openvino import opset13 as ops
-
+    openvino = pytest.importorskip("openvino")
+    ops = openvino.opset13
     image = ops.parameter([-1, 3, -1, -1], np.float32, name="image")
     means = ops.avg_pool(image, [patch, patch], [0, 0], [0, 0], [patch, patch], True)
     patches = ops.transpose(means, np.array([0, 2, 3, 1]))

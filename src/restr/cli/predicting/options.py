@@ -15,6 +15,16 @@ else:
     from restr.cli.options import tyro
 
 
+def _save_help() -> str:
+    """The text of --save, when it is asked for."""
+    from restr.inference.forms import FILE_FORMS
+
+    return (
+        f"What to write, with commas: {', '.join(FILE_FORMS)}. "
+        "With --json nothing is written unless --out or --save is given."
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(RuntimeOptions, DeviceOptions, ModelOptions):
     """Segment what a sentence names in photographs.
@@ -76,13 +86,3 @@ def plain_options(arguments: Sequence[str]) -> PredictOptions | None:
             return None
         found[name] = _PLAIN[option](value) if isinstance(value, str) else value
     return PredictOptions(words=tuple(arguments[:count]), **found) if count else None
-
-
-def _save_help() -> str:
-    """The text of --save, when it is asked for."""
-    from restr.inference.forms import FILE_FORMS
-
-    return (
-        f"What to write, with commas: {', '.join(FILE_FORMS)}. "
-        "With --json nothing is written unless --out or --save is given."
-    )
