@@ -74,7 +74,8 @@ def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
     segmenter = Segmenter.from_pretrained(
         options.model, device=options.device, backend=options.backend, precision=options.precision
     )
-    segmenter.backend.open_ahead()  # while the first picture is read
+    if len(jobs) == 1:  # several have a copy of the backend, whose graphs are opened with other threads
+        segmenter.backend.open_ahead()  # while the picture is read
     report = PredictReport()
     found = segmenter.predict_many(
         ((_source(job), list(job.texts)) for job in jobs),
