@@ -89,7 +89,7 @@ def _unpacked(kept: Path) -> openvino.Tensor:
         mark, length, checksum = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0, 0)
         if mark == _MARK and 0 < length == size - _HEAD.size:
             blob = openvino.Tensor(openvino.Type.u8, openvino.Shape([length]))
-            content = memoryview(blob.data)
+            content: Any = blob.data
             if file.readinto(content) == length and zlib.crc32(content) == checksum:
                 return blob
     raise ValueError(f"{size} bytes are not a kept graph")
