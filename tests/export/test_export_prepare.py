@@ -22,7 +22,7 @@ from restr.export.prepare import can_prepare, skip_preparing
 from restr.export.run import Plan
 from restr.inference.backends.fast_backend import FastBackend
 from restr.inference.backends.torch_backend import TorchBackend
-from restr.inference.fastest.kept import is_settled
+from restr.inference.fastest.kept import compiled_mark, find_choice, is_settled
 from restr.model.folder import folder_hash
 from restr.model.weights import save_pretrained
 from small_exports import WORDS, shallow_model
@@ -48,6 +48,28 @@ def test_it_goes_on_while_nothing_is_clearly_faster(machine: Machine) -> None:
     assert machine.made == ["openvino int8", "openvino fp32", "onnx int8", "onnx fp32"]
     best = choice.best()
     assert best is not None and best.title == "onnx fp32"
+
+
+def test_only_the_chosen_export_is_kept_unless_all_were_asked_for(machine: Machine) -> None:
+    machine.milliseconds |= {"openvino int8": 90, "openvino fp32": 60}
+    compiled = machine.cache / "compiled"
+    compiled.mkdir(parents=True)
+    prepare_runtime(machine.folder, every=True)
+    exports = machine.cache / "exports"
+    assert len(list(exports.iterdir())) == 4
+    for path in exports.iterdir():
+        (compiled / f"expression-{compiled_mark(path)}-0123456789abcdef.blob").touch()
+    prepare_runtime(machine.folder, again=True)
+    (kept,) = exports.iterdir()
+    assert "openvino-fp32" in kept.name and find_choice(folder_hash(machine.folder)) is not None
+    assert [path.name.split("-")[1] for path in compiled.iterdir()] == [compiled_mark(kept)]
+
+
+def test_where_pytorch_is_the_fastest_no_export_stays(machine: Machine) -> None:
+    machine.milliseconds |= dict.fromkeys(machine.milliseconds, 99.0)
+    best = prepare_runtime(machine.folder).best()
+    assert best is not None and best.target == "torch" and len(machine.made) == 4
+    assert list((machine.cache / "exports").iterdir()) == [] and is_settled(folder_hash(machine.folder))
 
 
 def test_a_second_call_does_nothing_and_a_measurement_again_uses_the_exports(machine: Machine) -> None:

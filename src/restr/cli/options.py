@@ -12,17 +12,37 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import LazyLoader, find_spec, module_from_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
-
-import tyro
 
 from restr.errors import RestrError
 from restr.fields import at_least
 
+
+def _tyro_later() -> ModuleType:
+    """tyro, which is loaded at its first use: the options of an ordinary ``restr predict`` are read without it.
+
+    In annotations of this package tyro is only named, as they are strings until ``parse_options``.
+    """
+    spec = None if "tyro" in sys.modules else find_spec("tyro")
+    if spec is None or spec.loader is None:
+        return import_module("tyro")
+    spec.loader = LazyLoader(spec.loader)
+    module = sys.modules["tyro"] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 if TYPE_CHECKING:
+    import tyro
+
     from restr.data.dataset import IndexedSamples
     from restr.data.sample import SampleSource
+else:
+    tyro = _tyro_later()
 
 _Options = TypeVar("_Options")
 ProtocolName = Literal["own", "restr", "lavt", "cris", "rela", "lisa"]  # of restr.evaluation.protocol.PROTOCOLS

@@ -12,7 +12,7 @@ from restr.export.candidates import missing_packages, remove_leftovers, time_fir
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.exported import FACTS
 from restr.inference.fastest.choice import RuntimeChoice, TimedRuntime
-from restr.inference.fastest.kept import EXPECTED_ORDER, choice_path, find_choice, is_settled
+from restr.inference.fastest.kept import EXPECTED_ORDER, choice_path, find_choice, is_settled, remove_losers
 from restr.inference.fastest.machine import machine_facts
 from restr.inference.fastest.places import CACHE_VARIABLE, writable_cache
 from restr.inference.locate import model_folder
@@ -35,9 +35,10 @@ def prepare_runtime(
 
     Candidates are tried in the order in which they are expected to be fast, and the first that is ``CLEAR_GAIN`` times as
     fast as PyTorch ends the search. path: a model folder; None is the bundled model. again: measure even if that was done
-    here; exports that exist are used. every: try all candidates. wait: for another process that prepares; otherwise
-    return what is known. say: called with a description of each step. Takes a minute for each export. Raises
-    ``ConfigError`` for a model that is not a folder, or if nothing can be written, and ``OSError`` for a full disk.
+    here; exports that exist are used. every: try all candidates, and keep all exports; otherwise only the export of the
+    fastest is kept. wait: for another process that prepares; otherwise return what is known. say: called with a
+    description of each step. Takes a minute for each export. Raises ``ConfigError`` for a model that is not a folder, or if
+    nothing can be written, and ``OSError`` for a full disk.
     """
     folder = model_folder(path)
     if (folder / FACTS).is_file() or is_checkpoint(folder):
@@ -57,6 +58,8 @@ def prepare_runtime(
             weights=weights, machine=machine_facts(), rows=_rows(folder, cache, weights, every=every, say=say)
         )
         _save(choice, cache)
+        if not every:
+            remove_losers(cache, choice)
     return choice
 
 

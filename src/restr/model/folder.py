@@ -6,7 +6,12 @@ words, and the weights that are not trained.
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from restr.config import ModelConfig
 from restr.errors import WeightsError
@@ -15,6 +20,9 @@ from restr.files import hash_of_files, read_text
 CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocab.txt"
 FROZEN = "frozen.safetensors"  # in a run's folder: the weights that its checkpoints do not have
 BEST = "best.pt"  # of a run: the weights of the best evaluation
+_SETTLED_NS = 3_000_000_000  # files that changed more recently may change again within the file system's clock tick
+_hashing = threading.Lock()
+_hashed: dict[str, Any] = {}  # of the latest model: "key" (``_look``) and "hash"
 
 
 def list_checkpoints(run: Path) -> list[Path]:
@@ -64,5 +72,38 @@ def read_config(folder: str | Path) -> ModelConfig:
 
 
 def folder_hash(folder: str | Path) -> str:
-    """Sixteen hexadecimal digits that change with any byte of a model's files."""
-    return hash_of_files(files_of(Path(folder)))
+    """Sixteen hexadecimal digits that change with any byte of a model's files.
+
+    A process reads unchanged files once, also when two threads ask.
+    """
+    paths = files_of(Path(folder))
+    with _hashing:
+        seen = _look(paths)
+        if _hashed.get("key") != seen:
+            _hashed.clear()
+            found = hash_of_files(paths)
+            if _look(paths) != seen or time.time_ns() - max(each[-1] for each in seen) < _SETTLED_NS:
+                return found  # the files change, or may have changed unseen in the same tick of the clock
+            _hashed.update(key=seen, hash=found)
+        return _hashed["hash"]
+
+
+def _forget() -> None:
+    """In a forked process: another thread may have held the lock."""
+    global _hashing
+    _hashing = threading.Lock()
+    _hashed.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _look(paths: Sequence[Path]) -> tuple[tuple[Any, ...], ...]:
+    """What tells without reading whether files have changed; last the time of the change, which nobody can set.
+
+    Raises ``OSError``."""
+    facts = [(path, path.stat()) for path in paths]
+    return tuple(
+        (path.absolute(), at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for path, at in facts
+    )

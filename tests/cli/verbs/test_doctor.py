@@ -9,6 +9,7 @@ import pytest
 
 from fake_runtimes import Machine, export_of
 from restr.cli.main import main
+from restr.inference.fastest.places import cache_folders
 
 
 def doctor(machine: Machine, *options: str) -> int:
@@ -44,6 +45,15 @@ def test_clearing_leaves_what_is_not_restrs(machine: Machine, capsys: pytest.Cap
     assert left == ["choices", "exports", "mine", "mine.json"]
     capsys.readouterr()
     assert doctor(machine) == 0 and "restr doctor --prepare does it" in capsys.readouterr().out
+
+
+def test_an_empty_fallback_of_the_cache_is_not_shown(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.cache.mkdir()
+    fallback = next(path for path in cache_folders() if path != machine.cache)
+    fallback.mkdir()
+    assert doctor(machine) == 0 and str(fallback) not in capsys.readouterr().out
+    (fallback / "exports").write_text("something")
+    assert doctor(machine) == 0 and f"{fallback}, 0 MB, only read" in capsys.readouterr().out
 
 
 def test_a_lost_export_is_named(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

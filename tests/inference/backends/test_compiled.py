@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 openvino = pytest.importorskip("openvino")
 
 from restr.inference.backends import compiled  # noqa: E402
+from restr.inference.fastest.kept import PARTIAL  # noqa: E402
 from restr.inference.fastest.places import CACHE_VARIABLE  # noqa: E402
 
 X = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -86,6 +88,7 @@ def test_one_that_openvino_refuses_is_replaced(cache: Path, tmp_path: Path, monk
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_graph(tmp_path / "graph.xml", 2)
     (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
     assert result(path)[0, 0] == 12
     for name in (CACHE_VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
@@ -96,6 +99,12 @@ def test_where_nothing_can_be_written_nothing_is_kept(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Path, "home", no_home)
     assert result(path)[0, 0] == 12
+
+
+def test_of_an_export_that_is_being_made_nothing_is_kept(cache: Path, tmp_path: Path) -> None:
+    folder = tmp_path / f"{PARTIAL}1"
+    folder.mkdir()
+    assert result(write_graph(folder / "graph.xml", 2))[0, 0] == 12 and not cache.exists()
 
 
 def test_only_the_latest_used_are_kept(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

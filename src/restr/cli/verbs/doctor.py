@@ -78,11 +78,10 @@ def _report(settings: Doctor) -> list[str]:
     ]
     writable = writable_cache()
     for cache in cache_folders():
-        if cache.is_dir():
+        size = cache_bytes_in(cache) if cache.is_dir() else 0
+        if cache == writable or size:
             note = "" if cache == writable else ", only read"
-            lines.append(
-                f"cache      {cache}, {cache_bytes_in(cache) / 1e6:.0f} MB{note} (restr doctor --clear empties it)"
-            )
+            lines.append(f"cache      {cache}, {size / 1e6:.0f} MB{note} (restr doctor --clear empties it)")
     if writable is None:
         lines.append("cache      no folder can be written to; name one in $RESTR_CACHE")
     if (folder / FACTS).is_file():

@@ -1,234 +1,31 @@
-"""``restr predict IMAGE... "TEXT"``: masks, pictures and numbers for many images, none of which can stop the rest."""
+"""``restr predict IMAGE... "TEXT"``: a start that loads no more than it needs."""
 
 from __future__ import annotations
 
-import json
-import sys
+import threading
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
 
-import tyro
-from tyro.conf import arg
-
-from restr.cli.jobs import STDIN, PredictJob, list_jobs, split_arguments
-from restr.cli.options import DeviceOptions, ModelOptions, RuntimeOptions, parse_options
-from restr.cli.preparing import prepare_once
-from restr.cli.progress import progress_bar
-from restr.cli.streams import json_text, say
-from restr.errors import ImageError, RestrError, UsageError
-from restr.inference.forms import FILE_FORMS, check_file_forms, coco_document, coco_part
-from restr.pictures.embedded import abbreviate
-
-if TYPE_CHECKING:
-    from restr.inference.result import Result
-
-
-_SAVE_HELP = (
-    f"What to write, with commas: {', '.join(FILE_FORMS)}. "
-    "With --json nothing is written unless --out or --save is given."
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictOptions(RuntimeOptions, DeviceOptions, ModelOptions):
-    """Segment what a sentence names in photographs.
-
-    The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, a pipe, a data:
-    URI, "-" (an image's bytes on standard input), or a .jsonl file with a line {"image": ..., "text": ...} each. An
-    image that fails is reported at the end, with exit code 1, and never stops the rest.
-
-    Example: restr predict beach.jpg "the dog on the left"
-    """
-
-    words: Annotated[tuple[str, ...], tyro.conf.Positional, arg(metavar="IMAGE... TEXT", help_behavior_hint="")] = ()
-    """Images, then what to segment (in quotes)."""
-
-    text: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, arg(metavar="TEXT")] = ()
-    """A sentence; give it several times to ask several things of each image, which is encoded once."""
-
-    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: out)")] = None
-    """Folder for the files."""
-
-    save: Annotated[str | None, arg(metavar="KINDS", help_behavior_hint="(default: overlay,mask)", help=_SAVE_HELP)] = (
-        None
-    )
-    """The forms to write, with commas."""
-
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff, arg(help_behavior_hint="")] = False
-    """Print a line of JSON for each result, and nothing else, to standard output."""
-
-    threshold: Annotated[float | None, arg(metavar="P", help_behavior_hint="(default: the model's own, 0.5)")] = None
-    """The least probability of a pixel of the mask."""
-
-    presence: Annotated[float | None, arg(metavar="P", help_behavior_hint="(default: the model's own)")] = None
-    """The least probability that the picture shows what is named; below it the answer is "not found"; 0 always draws
-    a mask."""
-
-    workers: Annotated[int, arg(metavar="N", help_behavior_hint="(default: one for each core)")] = 0
-    """Pictures in work at once, which share the cores; 1 takes one picture after the other."""
-
-
-@dataclass
-class PredictReport:
-    """Results and failures of a run so far."""
-
-    results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # only if a COCO file is wanted
-    failures: list[tuple[str, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Packed:
-    """A result without its image and its probabilities: what is written and printed."""
-
-    text: str
-    files: dict[str, bytes]
-    """The files' contents, by kind."""
-    line: str
-    """For people."""
-    json: dict[str, Any]
-    """For ``--json``."""
-    coco: dict[str, Any]
-    """The part of a COCO document."""
+from restr.cli.options import parse_options
+from restr.cli.predicting.options import PredictOptions, plain_options
+from restr.errors import RestrError
+from restr.inference.locate import model_folder
+from restr.model.folder import folder_hash
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb; returns the exit code."""
-    options = parse_options(PredictOptions, "restr predict", arguments)
-    try:
-        images, texts = split_arguments(options.words, options.text)
-    except UsageError as error:
-        print(f"restr predict: {error}", file=sys.stderr)
-        return 2
-    code = _predict(options, list(list_jobs(images, texts)))
-    if code == 0:  # the masks come first, then what makes the next ones faster
-        sys.stdout.flush()
-        prepare_once(options.model, device=options.device, backend=options.backend, precision=options.precision)
-    return code
+    """Run the verb; returns the exit code. Raises ``RestrError`` if nothing can be done."""
+    options = plain_options(arguments) or parse_options(PredictOptions, "restr predict", arguments)
+    if options.backend in ("auto", "openvino", "onnx"):
+        threading.Thread(target=_hash_ahead, args=(options.model,), daemon=True).start()
+    from restr.cli.predicting.work import predict_jobs
+
+    return predict_jobs(options)
 
 
-def _predict(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
-    """Do the jobs; 0 if all went well, 1 if any failed. Raises ``RestrError`` if none can be done."""
-    from restr.inference.naming import make_folder, write_new
-    from restr.inference.segmenter import Segmenter  # torch loads here
-
-    kinds = _file_forms(options)
-    check_file_forms(kinds)
-    folder = options.out or Path("out")
-    if kinds:
-        make_folder(folder)  # a wrong --out fails before any work
-    segmenter = Segmenter.from_pretrained(
-        options.model, device=options.device, backend=options.backend, precision=options.precision
-    )
-    report = PredictReport()
-    found = segmenter.predict_many(
-        ((_source(job), list(job.texts)) for job in jobs),
-        threshold=options.threshold,
-        presence=options.presence,
-        attention="attention" in kinds,
-        then=lambda results: [_pack(result, kinds, options) for result in results],
-        workers=options.workers,
-    )
-    with closing(found), progress_bar(rate=True) as progress:  # closing: the threads end with the loop, however it ends
-        for job, each in progress.track(zip(jobs, found, strict=True), total=len(jobs), description="segmenting"):
-            try:
-                if each.error is not None:
-                    raise each.error
-                _write(job, each.made, kinds, options, folder, report)
-            except BrokenPipeError:  # nobody reads the output, and no files are wanted
-                raise
-            except (RestrError, OSError) as error:
-                report.failures.append((abbreviate(job.image), str(error)))
-                if options.json:
-                    say(json_text({"image": abbreviate(job.image), "error": str(error)}), carry_on=bool(kinds))
-    if "coco" in kinds and report.results:
-        content = json.dumps(coco_document(report.results)).encode() + b"\n"
-        path = write_new(folder, "results", {"coco": content})["coco"]
-        if options.json:
-            print(path, file=sys.stderr)
-        else:
-            say(str(path), carry_on=True)
-    if report.failures:
-        print(f"restr predict: {len(report.failures)} of {len(jobs)} failed:", file=sys.stderr)
-        for image, problem in report.failures:
-            print(f"  {image}: {problem}", file=sys.stderr)
-    return 1 if report.failures else 0
-
-
-def _file_forms(options: PredictOptions) -> list[str]:
-    """The forms to write."""
-    if options.save is not None:
-        return list(dict.fromkeys(kind.strip() for kind in options.save.split(",") if kind.strip()))
-    return [] if options.json and options.out is None else ["overlay", "mask"]
-
-
-def _source(job: PredictJob) -> str | bytes | ImageError:
-    """The image of a job, or why it cannot be had. Standard input is read when it is its turn."""
-    if job.error is not None:
-        return ImageError(job.error)
-    try:
-        return _stdin() if job.image == STDIN else job.image
-    except ImageError as error:
-        return error
-
-
-def _pack(result: Result, kinds: Sequence[str], options: PredictOptions) -> _Packed:
-    """All that takes time, in a worker's thread."""
-    return _Packed(
-        text=result.text,
-        files=result.file_contents([kind for kind in kinds if kind != "coco"]),  # COCO is one file for the whole run
-        line="" if options.json else _finding(result),
-        json=result.to_dict() if options.json else {},
-        coco=coco_part(result) if "coco" in kinds else {},
-    )
-
-
-def _write(
-    job: PredictJob,
-    packed: Sequence[_Packed],
-    kinds: Sequence[str],
-    options: PredictOptions,
-    folder: Path,
-    report: PredictReport,
-) -> None:
-    """Write a job's files, then print its lines. In the main thread and in order, so that names depend on nothing else."""
-    from restr.inference.naming import file_stem, write_new
-    from restr.inference.sources import image_name
-
-    image = abbreviate(job.image)
-    name = "stdin" if job.image == STDIN else image_name(job.image)
-    lines = []
-    for result in packed:
-        files = write_new(folder, file_stem(name, result.text), result.files) if result.files else {}
-        if "coco" in kinds:
-            report.results.append((image, result.coco))
-        paths = {kind: str(path) for kind, path in files.items()}
-        if options.json:
-            lines.append(json_text({"image": image, **result.json, "files": paths}))
-        else:
-            lines.append("\n".join([f"{image}: {result.line}", *(f"  {path}" for path in paths.values())]))
-    for line in lines:  # after all files are written, as printing may fail
-        say(line, carry_on=bool(kinds))
-
-
-def _finding(result: Result) -> str:
-    """A result for people."""
-    if result.found:
-        share = result.area / result.mask.size
-        found = f"found, score {result.score:.2f}, {share:.1%} of the picture, box {result.box}"
-    elif not result.present:
-        below = f"presence {result.presence:.2f}, below {result.least_presence:g}"
-        found = f"not found ({below}; --presence 0 draws a mask anyway)"
-    else:
-        found = f"not found (highest probability of a pixel {result.prob.max():.2f}, threshold {result.threshold:g})"
-    return f"{result.text!r} {found}"
-
-
-def _stdin() -> bytes:
-    if sys.stdin is None or sys.stdin.closed:
-        raise ImageError("'-' reads an image from standard input, which is closed: restr predict - < photo.jpg")
-    if sys.stdin.isatty():
-        raise ImageError("'-' reads an image from standard input, but nothing is piped in: restr predict - < photo.jpg")
-    return sys.stdin.buffer.read()
+def _hash_ahead(model: Path | None) -> None:
+    """Hash the model's files while modules load: the hash says which export belongs to them."""
+    with suppress(RestrError, OSError):  # said when the model is loaded
+        if model is None or model.is_dir():
+            folder_hash(model_folder(model))

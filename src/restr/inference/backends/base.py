@@ -72,6 +72,12 @@ class Backend(ABC):
             )
         _process = os.getpid()
 
+    def open_ahead(self) -> None:  # noqa: B027
+        """Begin in threads what the first computation waits for, if there is anything; returns at once.
+
+        For processes that are not forked afterwards.
+        """
+
     def thread_count(self) -> int:
         """How many threads a computation uses."""
         return usable_cores()

@@ -12,13 +12,17 @@ import time
 import zlib
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import openvino
+from typing import TYPE_CHECKING, Any
 
 from restr.files import write_atomically
-from restr.inference.fastest.kept import COMPILED
+from restr.inference.backends.openvino_import import import_openvino
+from restr.inference.fastest.kept import COMPILED, PARTIAL, compiled_mark
 from restr.inference.fastest.places import cache_folders, writable_cache
+
+if TYPE_CHECKING:
+    import openvino
+else:
+    openvino = import_openvino()
 
 MOST_KEPT = 8  # files, the latest used; a model has two, of 25 MB each in int8
 _HEAD = struct.Struct("<8sQI")  # mark, length and CRC-32 of what follows
@@ -32,13 +36,18 @@ def compiled_graph(core: openvino.Core, path: Path, options: dict[str, Any]) -> 
     """A graph compiled for this processor: from the cache if it was compiled before, else compiled and kept.
 
     A file in the cache that is damaged, or of another OpenVINO, processor, graph or set of options, is never used. Where
-    nothing can be written, nothing is kept. Raises ``RuntimeError`` for a graph that OpenVINO cannot read.
+    nothing can be written, nothing is kept, and nothing of an export that is still being made. Raises ``RuntimeError``
+    for a graph that OpenVINO cannot read.
     """
+    if any(
+        part.startswith(PARTIAL) for part in path.absolute().parts
+    ):  # an export that is being made: its folder is renamed
+        return core.compile_model(path, "CPU", options)
     name = _file_name(core, path, options)
     for cache in cache_folders():
         with suppress(OSError, ValueError, RuntimeError):  # no file, a damaged one, one that OpenVINO refuses
             kept = cache / COMPILED / name
-            found = core.import_model(_unpacked(kept.read_bytes()), "CPU", options)
+            found = core.import_model(_unpacked(kept), "CPU", options)
             with suppress(OSError):
                 os.utime(kept)
             return found
@@ -70,12 +79,20 @@ def _keep(place: Path, blob: Any) -> None:
             each.unlink()
 
 
-def _unpacked(content: bytes) -> bytes:
-    """The compiled graph in a file's content. Raises ``ValueError`` for a damaged one."""
-    blob = content[_HEAD.size :]
-    if len(content) < _HEAD.size or _HEAD.unpack_from(content) != (_MARK, len(blob), zlib.crc32(blob)):
-        raise ValueError(f"{len(content)} bytes are not a kept graph")
-    return blob
+def _unpacked(kept: Path) -> openvino.Tensor:
+    """The compiled graph in a file. Raises ``ValueError`` for a damaged one.
+
+    The memory belongs to OpenVINO, whose graph goes on using it: no second copy is made.
+    """
+    with kept.open("rb") as file:
+        head, size = file.read(_HEAD.size), os.fstat(file.fileno()).st_size
+        mark, length, checksum = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0, 0)
+        if mark == _MARK and 0 < length == size - _HEAD.size:
+            blob = openvino.Tensor(openvino.Type.u8, openvino.Shape([length]))
+            content: Any = blob.data
+            if file.readinto(content) == length and zlib.crc32(content) == checksum:
+                return blob
+    raise ValueError(f"{size} bytes are not a kept graph")
 
 
 def _file_name(core: openvino.Core, path: Path, options: dict[str, Any]) -> str:
@@ -84,4 +101,4 @@ def _file_name(core: openvino.Core, path: Path, options: dict[str, Any]) -> str:
     facts = [(str(each.absolute()), each.stat().st_size, each.stat().st_mtime_ns) for each in files if each.exists()]
     machine = [openvino.get_version(), core.get_property("CPU", "FULL_DEVICE_NAME"), platform.machine(), os.cpu_count()]
     key = json.dumps([facts, machine, sorted(options.items())])
-    return f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.blob"
+    return f"{path.stem}-{compiled_mark(path.parent)}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.blob"

@@ -51,6 +51,11 @@ class FastBackend(Backend):
         """As ``Backend.concurrent``: PyTorch's or the export's, whichever computes."""
         return True if self._in_torch else self.runtime.concurrent
 
+    def open_ahead(self) -> None:
+        """As ``Backend.open_ahead``."""
+        if not self._in_torch:
+            self.runtime.open_ahead()
+
     def thread_count(self) -> int:
         """As ``Backend.thread_count``."""
         return self._torch().thread_count() if self._in_torch else self.runtime.thread_count()

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from restr.errors import ConfigError, WeightsError
 from restr.inference.backends.base import Backend, ExportedBackend
+from restr.inference.backends.openvino_import import import_openvino
 from restr.inference.exported import ExportManifest
 
 try:
-    import openvino
+    if TYPE_CHECKING:
+        import openvino
+    else:
+        openvino = import_openvino()
 
     from restr.inference.backends.compiled import compiled_graph
 except ImportError as error:
@@ -52,22 +58,36 @@ class OpenVinoBackend(ExportedBackend):
         if streams:
             self._options["NUM_STREAMS"] = streams
         self._compiled: dict[str, openvino.CompiledModel] = {}
-        self._opening, self._requests = threading.Lock(), threading.local()
+        self._opening = {graph: threading.Lock() for graph in facts.files}
+        self._requests = threading.local()
 
     def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         """As ``ExportedBackend.run``. Raises ``WeightsError`` for a file that OpenVINO cannot read."""
         requests: dict[str, Any] = self._requests.__dict__
         if graph not in requests:
-            with self._opening:
-                if graph not in self._compiled:
-                    self._compiled[graph] = self._open(graph)
-            requests[graph] = self._compiled[graph].create_infer_request()
+            requests[graph] = self._graph(graph).create_infer_request()
         found = requests[graph].infer(inputs, share_inputs=True)
         # copies, because the next run overwrites these arrays
         return [np.array(found[number]) for number in range(len(found))]
 
-    def _open(self, graph: str) -> openvino.CompiledModel:
-        path = self.facts.path(graph)
+    def open_ahead(self) -> None:
+        """As ``Backend.open_ahead``: the graphs in threads, side by side, which a process waits for at its end."""
+        for graph in self.facts.files:
+            if graph in ("image_encoder", "expression"):
+                threading.Thread(target=self._try_graph, args=(graph,)).start()
+
+    def _try_graph(self, graph: str) -> None:
+        with suppress(WeightsError):  # raised again where the graph is used
+            self._graph(graph)
+
+    def _graph(self, graph: str) -> openvino.CompiledModel:
+        path = self.facts.path(graph)  # a graph that the export does not have is an error here
+        with self._opening[graph]:
+            if graph not in self._compiled:
+                self._compiled[graph] = self._open(path)
+            return self._compiled[graph]
+
+    def _open(self, path: Path) -> openvino.CompiledModel:
         try:
             return compiled_graph(self._core, path, self._options)
         except RuntimeError as error:

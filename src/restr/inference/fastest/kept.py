@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shutil
 from contextlib import suppress
@@ -100,6 +102,23 @@ def read_complete(folder: Path) -> ExportManifest | None:
         return ExportManifest.read(folder) if whole and FACTS in sizes else None
     except (OSError, ValueError, TypeError, AttributeError, WeightsError):
         return None
+
+
+def compiled_mark(folder: Path) -> str:
+    """The part of the names of compiled graphs that tells which export they belong to."""
+    return hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:12]
+
+
+def remove_losers(cache: Path, choice: RuntimeChoice) -> None:
+    """Remove the exports that are slower than the chosen runtime, and their compiled graphs; none if none is chosen."""
+    best = choice.best()
+    for target, precision in EXPECTED_ORDER if best is not None else ():
+        folder = kept_folder(cache, choice.weights, target, precision)
+        if best is not None and (target, precision) != (best.target, best.precision) and folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+            for path in (cache / COMPILED).glob(f"*-{compiled_mark(folder)}-*.blob"):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def cache_bytes_in(cache: Path) -> int:

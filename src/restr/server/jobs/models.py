@@ -101,6 +101,7 @@ class ServedModel:
             precision=settings.precision,
             threads=settings.threads,
         )
+        segmenter.backend.open_ahead()
         warm_up(segmenter)
         self.metrics.loads.labels(self.name, "done").inc()
         return segmenter, signature

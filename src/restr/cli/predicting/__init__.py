@@ -1,0 +1,1 @@
+"""``restr predict``: its options, light to import, and its work."""
