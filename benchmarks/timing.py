@@ -36,9 +36,12 @@ class Times:
 
 
 PAUSE = 0.2  # seconds; thread pools spin for a while after their work, and would take the next side's cores
+WARM_UP = 2
 
 
-def by_turns(sides: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: int = 2, pause: float = 0.0) -> Times:
+def by_turns(
+    sides: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: int = WARM_UP, pause: float = 0.0
+) -> Times:
     """Time every side once per turn, after a pause if sides have their own thread pools."""
     seconds: dict[str, list[float]] = {side: [] for side in sides}
     with torch.inference_mode():
