@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from processor_clock import Clock, clock_while, cpu_flags, physical_cores
 from timing import PAUSE, by_turns
-
-from clock import Clock, clock_while, cpu_flags, physical_cores
 
 Shape = tuple[int, int, int]
 """m, k and n of a product (m k) by (k n)."""
