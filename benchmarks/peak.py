@@ -168,7 +168,7 @@ def _torch_int8(m: int, weights: Sequence[np.ndarray]) -> Callable[[], object]:
     pairs = [
         (torch.randint(-99, 99, (m, w.shape[0]), dtype=torch.int8), torch.from_numpy(_int8(w)[0])) for w in weights
     ]
-    return lambda: [torch._int_mm(x, w) for x, w in pairs]
+    return lambda: [torch.ops.aten._int_mm(x, w) for x, w in pairs]
 
 
 def _int8(w: np.ndarray) -> tuple[np.ndarray, np.float32]:
@@ -216,6 +216,7 @@ def _openvino(
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
     }
-    compiled = openvino.Core().compile_model(openvino.Model([out], [first]), "CPU", options)
+    model = openvino.Model([out], [first])  # pyright: ignore[reportGeneralTypeIssues]
+    compiled = openvino.Core().compile_model(model, "CPU", options)
     request = compiled.create_infer_request()
     return lambda: request.infer([x], share_inputs=True, share_outputs=True)
