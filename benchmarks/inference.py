@@ -20,7 +20,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,58 +31,27 @@ sys.path.insert(0, str(Path(__file__).parent))
 from growth import alone, curves, start
 from inference_report import draw, markdown
 from latency import cpu_name
+from peak import measure_peak
 from peers import ClipSeg, gmac, parameters, plain_rendition
-from timing import PAUSE, by_turns, gemm_peak
+from runtimes import EXPORTS, drawn, exports, released_base
+from timing import PAUSE, by_turns
 from workload import SIZE, TEN, WORDS, counted, inputs, shapes_of, ten
 
 from restr import Segmenter
 from restr.cli.jobs import image_files
 from restr.export.parity import draw_picture
-from restr.export.run import Plan, export
 from restr.files import write_atomically
 from restr.inference.backends.base import Backend
 from restr.inference.backends.torch_backend import TorchBackend
-from restr.inference.exported import FACTS
 from restr.inference.sources import read_image
-from restr.model.build import build_model
-from restr.model.restr import ReSTR
 from restr.model.vision import VisionEncoder
-from restr.presets import restr_released
-from restr.text.vocabulary import Vocabulary
 
 CLIPSEG_SIZE = 352  # its own
-EXPORTS = (("onnx", "fp32"), ("onnx", "int8"), ("openvino", "fp32"), ("openvino", "int8"))
-
-
-def installed(target: str) -> bool:
-    return find_spec({"onnx": "onnxruntime", "openvino": "openvino"}[target]) is not None
-
-
-def exports(
-    model: ReSTR,
-    vocabulary: Vocabulary,
-    root: Path,
-    photographs: Sequence[np.ndarray],
-    wanted: Sequence[tuple[str, str]],
-) -> dict[str, Backend]:
-    """The model in other runtimes, by name; exports in ``root`` from an earlier run are used again."""
-    found: dict[str, Backend] = {}
-    for target, precision in wanted:
-        folder = root / f"{model.config.name}-{target}-{precision}"
-        if not installed(target):
-            continue
-        if not (folder / FACTS).exists():
-            print(f"exporting {folder.name} ...", file=sys.stderr, flush=True)
-            export(model, vocabulary, folder, Plan(target=target, precision=precision), photographs=photographs)  # type: ignore[arg-type]
-        found[f"{target} {precision}"] = Segmenter.from_pretrained(folder, threads=torch.get_num_threads()).backend
-    return found
-
-
 # --- the parts ---------------------------------------------------------------------------------------------------------
 
 
 def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[str, Any]:
-    """The bundled model: an image and its first expression, another one, ten, in each runtime; against the GEMM's peak."""
+    """The bundled model: an image and its first expression, another one, ten, in each runtime; against the products' peak."""
     segmenter = Segmenter.from_pretrained(device="cpu", backend="own", cache_bytes=0)
     model, config = segmenter.model, segmenter.config
     vocabulary = segmenter.tokenizer.vocabulary
@@ -101,7 +69,7 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
     picture = draw_picture((SIZE, SIZE), np.random.default_rng(0))
     sides["whole call, torch fp32"] = lambda: segmenter(picture, "the dog on the left").mask
     times = by_turns(sides, rounds, pause=PAUSE)
-    cost, peak = counted(model, image, ids), gemm_peak(shapes_of(config))
+    cost, peak = counted(model, image, ids), measure_peak(shapes_of(config))
     flops = 2 * (cost["image"] + cost["expression"])
     share = cost["expression"] / (cost["image"] + cost["expression"])
     rows = {
@@ -115,14 +83,15 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
             "together_share": (times.ratio(f"{name}: ten", f"{name}: first") - 1) / (TEN - 1),
             "faster_than_torch_fp32": times.ratio("torch fp32: first", f"{name}: first"),
             "gflops": flops / times.median(f"{name}: first"),
-            "of_gemm_peak": flops / times.median(f"{name}: first") / peak,
+            "of_peak": peak.share(flops / times.median(f"{name}: first"), way.precision),
         }
-        for name in ways
+        for name, way in ways.items()
     }
     return {
         "gmac": cost,
         "share_of_multiplications": share,
-        "gemm_peak_gflops": peak,
+        "peak": peak.to_dict(),
+        "peak_in_words": peak.sentences(),
         "whole_call_ms": 1000 * times.median("whole call, torch fp32"),
         "rows": rows,
     }
@@ -130,15 +99,9 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
 
 def base(rounds: int, root: Path) -> dict[str, Any]:
     """``restr_base`` in the released setting beside a plain rendition, CLIPSeg and a ViT; random weights, one expression."""
-    config = restr_released()
-    # the same function, see the decoder
-    config = replace(config, decoder=replace(config.decoder, order="project_first"))
-    model = build_model(config, seed=0).eval()
+    model, vocabulary = released_base()
+    config, pictures = model.config, drawn(12)
     plain = plain_rendition(model)
-    rows = config.language.vocab - config.language.unknown_row - 1
-    vocabulary = Vocabulary(f"word{number}" for number in range(rows)).of(config.language)
-    rng = np.random.default_rng(0)
-    pictures = [draw_picture((SIZE, SIZE), rng) for _ in range(12)]
     image, ids = inputs(config)
     own = TorchBackend(model, device="cpu")
     ways: dict[str, Backend] = {"restr_base, torch fp32": own}
@@ -174,8 +137,8 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
     times = by_turns(sides, rounds, pause=PAUSE)
     with torch.inference_mode():
         difference = float((plain(tensor, rows).logits - model(tensor, rows).logits).abs().max())
-    cost, peak = counted(model, image, ids), gemm_peak(shapes_of(config))
-    flops = 2 * (cost["image"] + cost["expression"])
+    cost, peak = counted(model, image, ids), measure_peak(shapes_of(config))
+    flops = dict.fromkeys(ways, 2 * (cost["image"] + cost["expression"]))
     plain_flops = 2 * gmac(lambda: plain(tensor, rows))
     plain_name = "plain rendition of the released arithmetic"
     return {
@@ -183,10 +146,11 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
         "plain_gmac": plain_flops / 2,
         "parameters": {"restr_base": parameters(model)} | clips,
         "largest_difference_from_plain": difference,
-        "gemm_peak_gflops": peak,
-        "of_gemm_peak": {
-            "restr_base, torch fp32": flops / times.median("restr_base, torch fp32") / peak,
-            plain_name: plain_flops / times.median(plain_name) / peak,
+        "peak": peak.to_dict(),
+        "peak_in_words": peak.sentences(),
+        "of_peak": {
+            name: peak.share(work / times.median(name), ways[name].precision if name in ways else "fp32")
+            for name, work in (flops | {plain_name: plain_flops}).items()
         },
         "times": times.milliseconds(),
         "plain_over": {side: times.ratio(plain_name, side) for side in sides if side != plain_name},
@@ -208,7 +172,7 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    photographs = [draw_picture((SIZE, SIZE), np.random.default_rng(number)) for number in range(24)]
+    photographs = drawn(24)
     if chosen.photo:
         photographs = [read_image(path) for path in image_files(str(chosen.photo))]
     parts: dict[str, Callable[[], dict[str, Any]]] = {

@@ -14,7 +14,7 @@ from restr.report.charts import chart_png, open_figure
 from restr.report.tables import markdown_table
 
 _SMALL = (
-    "", "first, ms", "p95", "further, ms", "of a first", "ten, ms", "over one", "a further of ten", "of GEMM peak",
+    "", "first, ms", "p95", "further, ms", "of a first", "ten, ms", "over one", "a further of ten", "of its peak",
     "faster than torch fp32",
 )  # fmt: skip
 
@@ -31,7 +31,7 @@ def markdown(report: dict[str, Any]) -> str:
             f"## restr_small, {SIZE} x {SIZE}, one expression",
             "",
             f"{found['gmac']['image']:.1f} GMAC an image, {found['gmac']['expression']:.2f} an expression "
-            f"({found['share_of_multiplications']:.1%} of a first call). fp32 GEMM peak {found['gemm_peak_gflops']:.0f} GFLOP/s. "
+            f"({found['share_of_multiplications']:.1%} of a first call). {found['peak_in_words']} "
             f"A whole call of Segmenter on an array: {found['whole_call_ms']:.0f} ms.",
             "",
             *markdown_table(_SMALL, (_small_cells(name, row) for name, row in found["rows"].items())),
@@ -42,8 +42,8 @@ def markdown(report: dict[str, Any]) -> str:
             f"## restr_base, released setting, random weights, {SIZE} x {SIZE}",
             "",
             f"{found['gmac']:.1f} GMAC, the plain rendition {found['plain_gmac']:.1f}; logits differ by at most "
-            f"{found['largest_difference_from_plain']:.1g}. fp32 GEMM peak {found['gemm_peak_gflops']:.0f} GFLOP/s: "
-            + ", ".join(f"{name} {share:.0%} of it" for name, share in found["of_gemm_peak"].items())
+            f"{found['largest_difference_from_plain']:.1g}. {found['peak_in_words']} Of the peak of its own precision: "
+            + ", ".join(f"{name} {share:.0%}" for name, share in found["of_peak"].items() if share is not None)
             + ".",
             "",
         ]
@@ -81,7 +81,7 @@ def _small_cells(name: str, row: dict[str, float]) -> list[str]:
     return [
         *cells,
         f"{row['together_share']:.1%}",
-        f"{row['of_gemm_peak']:.0%}",
+        "" if row["of_peak"] is None else f"{row['of_peak']:.0%}",
         f"{row['faster_than_torch_fp32']:.2f}",
     ]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,12 @@ class Times:
 
 
 PAUSE = 0.2  # seconds; thread pools spin for a while after their work, and would take the next side's cores
+WARM_UP = 2
 
 
-def by_turns(sides: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: int = 2, pause: float = 0.0) -> Times:
+def by_turns(
+    sides: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: int = WARM_UP, pause: float = 0.0
+) -> Times:
     """Time every side once per turn, after a pause if sides have their own thread pools."""
     seconds: dict[str, list[float]] = {side: [] for side in sides}
     with torch.inference_mode():
@@ -51,13 +53,3 @@ def by_turns(sides: Mapping[str, Callable[[], object]], rounds: int, *, warm_up:
                 if turn >= warm_up:
                     seconds[side].append(time.perf_counter() - start)
     return Times(seconds)
-
-
-def gemm_peak(shapes: Sequence[tuple[int, int, int]], rounds: int = 15) -> float:
-    """GFLOP/s that float32 matrix products (m k n) of these shapes reach at best on this machine."""
-    best = 0.0
-    for m, k, n in shapes:
-        x, w = torch.randn(m, k), torch.randn(n, k)
-        taken = by_turns({"gemm": lambda x=x, w=w: F.linear(x, w)}, rounds)
-        best = max(best, 2e-9 * m * k * n / taken.median("gemm"))
-    return best
