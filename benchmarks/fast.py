@@ -33,11 +33,12 @@ from folder import TEXT, make_photographs
 from latency import cpu_name, example_photograph
 from peers import ClipSeg, parameters
 from promises import Part, Promise, markdown
-from runtimes import drawn, exports, released_base
+from runtimes import exports, released_base
 from timing import PAUSE, WARM_UP, Times, by_turns
 from workload import SIZE, TEN, WORDS, counted, inputs, ten
 
 from restr import Segmenter
+from restr.export.parity import draw_picture
 from restr.files import write_atomically
 from restr.inference.fastest.kept import find_choice
 from restr.inference.fastest.places import CACHE_VARIABLE
@@ -126,7 +127,7 @@ def peers(segmenters: dict[str, Segmenter], rounds: int, root: Path) -> Part:
     """One expression at 480 x 480 against CLIPSeg with random weights, in fp32."""
     base, vocabulary = released_base()
     base_image, base_ids = inputs(base.config)
-    ways = exports(base, vocabulary, root, drawn(12), [("openvino", "int8")])
+    ways = exports(base, vocabulary, root, [("openvino", "int8")])
     size = parameters(base) / 1e6
     del base
     sides: dict[str, Callable[[], object]] = {}
@@ -199,7 +200,8 @@ def backend_calls(segmenter: Segmenter, image: np.ndarray, ids: np.ndarray) -> d
 
 def whole_calls(segmenter: Segmenter) -> dict[str, Callable[[], object]]:
     """As a program calls a segmenter, the masks included."""
-    picture, encoded = drawn(1)[0], segmenter.encode(drawn(1)[0])
+    picture = draw_picture((SIZE, SIZE), np.random.default_rng(0))
+    encoded = segmenter.encode(picture)
     texts = [f"the person number {number}" for number in range(TEN)]
     return {
         "first": lambda: segmenter(picture, TEXT).mask,

@@ -2,7 +2,6 @@
 
     python benchmarks/inference.py                              # all parts, about 15 minutes on two cores
     python benchmarks/inference.py --parts small,curves --out runs/inference
-    python benchmarks/inference.py --photo DIR                  # photographs that int8 is fitted to
 
 Parts: ``small`` (the bundled model in every runtime that is installed, and what further expressions cost), ``base`` (the
 paper's size with random weights in the released program's setting, beside a plain rendition of that program's arithmetic,
@@ -19,7 +18,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,24 +32,22 @@ from inference_report import draw, markdown
 from latency import cpu_name
 from peak import measure_peak
 from peers import ClipSeg, gmac, parameters, plain_rendition
-from runtimes import EXPORTS, drawn, exports, released_base
+from runtimes import EXPORTS, exports, released_base
 from timing import PAUSE, by_turns
 from workload import SIZE, TEN, WORDS, counted, inputs, shapes_of, ten
 
 from restr import Segmenter
-from restr.cli.jobs import image_files
 from restr.export.parity import draw_picture
 from restr.files import write_atomically
 from restr.inference.backends.base import Backend
 from restr.inference.backends.torch_backend import TorchBackend
-from restr.inference.sources import read_image
 from restr.model.vision import VisionEncoder
 
 CLIPSEG_SIZE = 352  # its own
 # --- the parts ---------------------------------------------------------------------------------------------------------
 
 
-def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[str, Any]:
+def small(rounds: int, root: Path) -> dict[str, Any]:
     """The bundled model: an image and its first expression, another one, ten, in each runtime; against the products' peak."""
     segmenter = Segmenter.from_pretrained(device="cpu", backend="own", cache_bytes=0)
     model, config = segmenter.model, segmenter.config
@@ -58,7 +55,7 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
     image, ids = inputs(config, count=TEN)
     ways: dict[str, Backend] = {
         "torch fp32": segmenter.backend,
-        **exports(model, vocabulary, root, photographs, EXPORTS),
+        **exports(model, vocabulary, root, EXPORTS),
     }
     features = {name: way.encode_image(image) for name, way in ways.items()}
     sides: dict[str, Callable[[], object]] = {}
@@ -100,13 +97,13 @@ def small(rounds: int, root: Path, photographs: Sequence[np.ndarray]) -> dict[st
 def base(rounds: int, root: Path) -> dict[str, Any]:
     """``restr_base`` in the released setting beside a plain rendition, CLIPSeg and a ViT; random weights, one expression."""
     model, vocabulary = released_base()
-    config, pictures = model.config, drawn(12)
+    config = model.config
     plain = plain_rendition(model)
     image, ids = inputs(config)
     own = TorchBackend(model, device="cpu")
     ways: dict[str, Backend] = {"restr_base, torch fp32": own}
     wanted = [("openvino", "fp32"), ("openvino", "int8")]
-    ways |= {f"restr_base, {name}": way for name, way in exports(model, vocabulary, root, pictures, wanted).items()}
+    ways |= {f"restr_base, {name}": way for name, way in exports(model, vocabulary, root, wanted).items()}
     small_model = Segmenter.from_pretrained(device="cpu", backend="own", cache_bytes=0)
     small_ids = inputs(small_model.config)[1]
     tensor, rows = torch.from_numpy(image), torch.from_numpy(ids)
@@ -121,9 +118,7 @@ def base(rounds: int, root: Path) -> dict[str, Any]:
         "restr_small, torch fp32": small_model.backend,
         **{
             f"restr_small, {name}": way
-            for name, way in exports(
-                small_model.model, small_vocabulary, root, pictures, [("openvino", "fp32")]
-            ).items()
+            for name, way in exports(small_model.model, small_vocabulary, root, [("openvino", "fp32")]).items()
         },
     }
     for name, way in small_ways.items():
@@ -165,18 +160,12 @@ def main() -> None:
     parser.add_argument("--parts", default="small,base,curves,start,leak")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--photo", type=Path, default=None, help="a folder of photographs for int8 (default: drawn pictures)"
-    )
     parser.add_argument("--out", type=Path, default=Path("runs/inference"))
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    photographs = drawn(24)
-    if chosen.photo:
-        photographs = [read_image(path) for path in image_files(str(chosen.photo))]
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "small": lambda: small(chosen.rounds, chosen.out, photographs),
+        "small": lambda: small(chosen.rounds, chosen.out),
         "base": lambda: base(chosen.rounds, chosen.out),
         "curves": lambda: curves(max(3, chosen.rounds // 2)),
         "start": lambda: start(chosen.rounds),

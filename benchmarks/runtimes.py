@@ -8,12 +8,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import torch
-from workload import SIZE
 
 from restr import Segmenter
-from restr.export.parity import draw_picture
 from restr.export.run import Plan, export
 from restr.inference.backends.base import Backend
 from restr.inference.exported import FACTS
@@ -34,7 +31,6 @@ def exports(
     model: ReSTR,
     vocabulary: Vocabulary,
     root: Path,
-    photographs: Sequence[np.ndarray],
     wanted: Sequence[tuple[str, str]],
 ) -> dict[str, Backend]:
     """The model in other runtimes, by name; exports in ``root`` by this version of restr are used again."""
@@ -45,7 +41,7 @@ def exports(
             continue
         if not (folder / FACTS).exists():
             print(f"exporting {folder.name} ...", file=sys.stderr, flush=True)
-            export(model, vocabulary, folder, Plan(target=target, precision=precision), photographs=photographs)  # type: ignore[arg-type]
+            export(model, vocabulary, folder, Plan(target=target, precision=precision))  # type: ignore[arg-type]
         found[f"{target} {precision}"] = Segmenter.from_pretrained(folder, threads=torch.get_num_threads()).backend
     return found
 
@@ -58,9 +54,3 @@ def released_base() -> tuple[ReSTR, Vocabulary]:
     rows = config.language.vocab - config.language.unknown_row - 1
     vocabulary = Vocabulary(f"word{number}" for number in range(rows)).of(config.language)
     return build_model(config, seed=0).eval(), vocabulary
-
-
-def drawn(count: int) -> list[np.ndarray]:
-    """Drawn pictures, uint8 (H W 3), for int8 to learn the ranges of activations from."""
-    rng = np.random.default_rng(0)
-    return [draw_picture((SIZE, SIZE), rng) for _ in range(count)]
