@@ -197,6 +197,9 @@ class ChannelsFirst(nn.Module):
     LeakyReLU the order would not matter. Of ``restr_small``'s masks, one coarse block changes 0.01% of the pixels.
     """
 
+    quarters: Tensor
+    """float32 (4 1 3 3): the four pixels that one becomes, as weighted sums of it and its neighbours."""
+
     def __init__(self, decoder: Decoder, coarse: int = 0) -> None:
         super().__init__()
         self.first_map, self.config, self.coarse = decoder.first_map, decoder.config, min(coarse, len(decoder.blocks))
