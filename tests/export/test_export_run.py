@@ -131,7 +131,7 @@ def test_every_file_says_what_a_caller_must_know(folder: Path) -> None:
         for each in [*model.graph.input, *model.graph.output]
     }
     assert shapes == {
-        "patches": [1, "h", "w", 64],
+        "patches": [1, 6, "h", "w", 64],
         "ids": ["t", "l"],
         "logits": ["t", 1, "4*h", "4*w"],
         "presence": ["t"],

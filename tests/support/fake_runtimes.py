@@ -15,6 +15,7 @@ import torch
 from restr.errors import ConfigError, WeightsError
 from restr.export import candidates, prepare
 from restr.export.graphs import Expression, ImageEncoder
+from restr.export.rewriting import for_runtimes
 from restr.export.run import Plan
 from restr.inference import loading
 from restr.inference.backends import fast_backend
@@ -35,7 +36,7 @@ class FakeRuntime(ExportedBackend):
 
     def __init__(self, facts: ExportManifest, *, device: str = "auto", threads: int = 0) -> None:
         super().__init__(facts, threads=threads)
-        self.model = load_pretrained(facts.source[MODEL])[0].eval()
+        self.model = for_runtimes(load_pretrained(facts.source[MODEL])[0].eval())
 
     def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         """As ``ExportedBackend.run``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from contextlib import nullcontext
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,10 @@ from torch.export import Dim, ExportedProgram
 
 from restr.config import ModelConfig, TransformerConfig
 from restr.errors import ConfigError
+from restr.export.rewriting import PACKED, FirstAttention, reusing
 from restr.model.fusion import ImageTokens
 from restr.model.restr import ReSTR
+from restr.nn.transformer import Block
 from restr.text.tokenizer import fills_up
 from restr.text.vocabulary import PADDING, UNKNOWN
 
@@ -20,15 +23,21 @@ _MOST = 1024  # images or sentences at once
 
 
 class ImageEncoder(nn.Module):
-    """``ReSTR.encode_image`` as a graph."""
+    """``ReSTR.encode_image`` as a graph, for a model of ``for_runtimes`` with its part of the first fusion block."""
 
-    def __init__(self, model: ReSTR) -> None:
+    def __init__(self, model: ReSTR, *, reuse: bool = True) -> None:
+        """reuse: whether that part is given out; ``Expression`` computes it if it is not."""
         super().__init__()
-        self.model = model
+        self.model, self.reuse = model, reuse
 
     def forward(self, image: Tensor) -> Tensor:
-        """image (b 3 H W) -> patches (b h w D), whose shape tells the grid."""
+        """image (b 3 H W) -> patches (b h w D), or (b 1+PACKED h w D) before what ``FirstAttention.pack`` gives."""
         patches, grid = self.model.encode_image(image)
+        first = first_attention(self.model) if self.reuse else None
+        if first is not None:
+            block = cast("Block", self.model.fusion.patch_encoder.blocks[0])
+            packed = first.pack(patches if block.post_norm else block.norm1(patches))
+            return torch.cat([patches[:, None], packed], 1).unflatten(2, grid)
         return patches.unflatten(1, grid)
 
 
@@ -40,10 +49,13 @@ class Expression(nn.Module):
         self.model = model
 
     def forward(self, patches: Tensor, ids: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """patches (1 h w D) or (t h w D), ids (t l), 0 = padding -> logits (t 1 H W) and, with a presence head, presence
-        (t)."""
+        """patches: of ``ImageEncoder``, of one image or one for each sentence; ids (t l), 0 = padding -> logits (t 1 H W) and,
+        with a presence head, presence (t)."""
+        packed = patches[:, 1:].flatten(2, 3) if patches.ndim == 5 else None
+        patches = patches if packed is None else patches[:, 0]
         image = ImageTokens(patches.flatten(1, 2), (patches.shape[1], patches.shape[2]))
-        output = self.model.segment(image, ids)
+        with nullcontext() if packed is None else reusing(packed):
+            output = self.model.segment(image, ids)
         return output.logits if output.presence is None else (output.logits, output.presence)
 
 
@@ -52,11 +64,18 @@ class Whole(nn.Module):
 
     def __init__(self, model: ReSTR) -> None:
         super().__init__()
-        self.image_encoder, self.expression = ImageEncoder(model), Expression(model)
+        self.image_encoder, self.expression = ImageEncoder(model, reuse=False), Expression(model)
 
     def forward(self, image: Tensor, ids: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """image (b 3 H W), ids (b l) -> as ``Expression.forward``."""
         return self.expression(self.image_encoder(image), ids)
+
+
+def first_attention(model: ReSTR) -> FirstAttention | None:
+    """The attention of the fusion encoder's first block, if its part among the patches can be computed with the image."""
+    encoder = model.fusion.patch_encoder
+    attention = cast("Block", encoder.blocks[0]).attn if encoder.depth else None
+    return attention if isinstance(attention, FirstAttention) else None
 
 
 class Graph(NamedTuple):
@@ -107,12 +126,13 @@ def graphs(model: ReSTR, *, dynamic: bool, whole: bool) -> dict[str, Graph]:
     b, t = Dim("b", min=1, max=_MOST), Dim("t", min=1, max=_MOST)
     h, w = (Dim(name, min=1, max=max(LARGEST_GRID, 2 * side)) for name in "hw")
     sides: dict[int, Dim] = {2: patch * h, 3: patch * w} if dynamic else {}  # type: ignore[dict-item]
-    grids: dict[int, Dim] = {1: h, 2: w} if dynamic else {}
     full = fills_up(config)
     words: dict[int, Dim] = {} if full else {1: Dim("l", min=1, max=config.language.max_words)}
 
     images = torch.randn(3, 3, patch * grid[0], patch * grid[1])
-    patches = torch.randn(1, *grid, config.fusion.width)
+    parts = () if first_attention(model) is None else (1 + PACKED,)
+    patches = torch.randn(1, *parts, *grid, config.fusion.width)
+    grids: dict[int, Dim] = {patches.ndim - 3: h, patches.ndim - 2: w} if dynamic else {}
     ids = torch.full((3, config.language.max_words if full else min(5, config.language.max_words)), UNKNOWN)
     ids[0, -1] = PADDING
     outputs = ("logits",) if model.presence is None else ("logits", "presence")

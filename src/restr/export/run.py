@@ -80,7 +80,8 @@ def export(
         raise ConfigError(f"{out} is a model folder; choose another for the export")
     model = model.to("cpu").eval()
     config = model.config if plan.dynamic else of_one_size(model.config)
-    traced = for_runtimes(model) if plan.target in ("onnx", "openvino") else model
+    coarse = 1 if plan.precision == "int8" else 0  # changes less than rounding does
+    traced = for_runtimes(model, coarse=coarse) if plan.target in ("onnx", "openvino") else model
     write = writer(plan)
     found = graphs(traced, dynamic=plan.dynamic, whole=plan.whole)
     out.mkdir(parents=True, exist_ok=True)

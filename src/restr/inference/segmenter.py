@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("restr")
 
-KEPT_FEATURES = 2**26  # bytes; a photograph at 480 pixels takes about five million
+KEPT_FEATURES = 2**26  # bytes; a photograph at 480 pixels takes up to eight million
 Texts = list[str] | tuple[str, ...]
 TEXTS_AT_ONCE = 4  # more would only cost memory: the decoder's maps are as large as the image
 

@@ -48,6 +48,15 @@ def test_it_explains_its_masks_without_changing_them(fast: Segmenter, exact: Seg
     assert fast.backend.name == "openvino"
 
 
+def test_it_explains_what_an_older_export_has_encoded(fast: Segmenter) -> None:
+    """Its image encoder gave the patches alone."""
+    features, ids = fast.encode(IMAGE).features, fast.tokenizer([TEXT])
+    assert features.ndim == 5
+    newer, older = (fast.backend.segment_with_attention(each, ids) for each in (features, features[:, 0]))
+    np.testing.assert_array_equal(newer.words, older.words)
+    np.testing.assert_allclose(newer.segmentation.logits, older.segmentation.logits, atol=1e-4)
+
+
 def test_whoever_changes_the_model_changes_the_masks(fast: Segmenter) -> None:
     fast.set_image(IMAGE)  # encoded by the export
     before = fast.predict(TEXT).prob

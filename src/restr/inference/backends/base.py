@@ -142,12 +142,13 @@ class ExportedBackend(Backend):
         """The outputs of a graph (``ExportManifest.files``) for inputs by name."""
 
     def encode_image(self, image: np.ndarray) -> np.ndarray:
-        """image float32 (b 3 H W) -> patches float32 (b h w D). Raises ``ImageError`` for a size that the export cannot take."""
+        """image float32 (b 3 H W) -> patches float32 (b h w D), or (b parts h w D) with the export's
+        share of the first fusion block behind them. Raises ``ImageError`` for a size that the export cannot take."""
         self._check(image)
         return self.run("image_encoder", {"image": image})[0]
 
     def segment(self, features: Any, ids: np.ndarray) -> Segmentation:
-        """features (1 h w D), ids (t l) -> ``Segmentation``."""
+        """features of one image, ids (t l) -> ``Segmentation``."""
         return Segmentation(*self.run("expression", {"patches": features, "ids": ids}))
 
     def whole(self, image: np.ndarray, ids: np.ndarray) -> Segmentation:

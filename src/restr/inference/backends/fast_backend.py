@@ -24,7 +24,7 @@ _logger = logging.getLogger("restr")
 
 
 class FastBackend(Backend):
-    """Runs a kept export of a model folder. features: (1 h w D), or PyTorch's after ``model`` was asked for.
+    """Runs a kept export of a model folder. features: an export's, or PyTorch's after ``model`` was asked for.
 
     PyTorch and the model's weights are loaded only when attention or the model itself is asked for. Whoever asks for the
     model may change it, so from then on it computes, and no longer the export.

@@ -71,9 +71,13 @@ class TorchBackend(Backend):
 
     @torch.inference_mode()
     def from_patches(self, patches: np.ndarray) -> CachedImage:
-        """The output of an export's image encoder, patches float32 (1 h w D), as ``segment`` takes it."""
-        h, w = patches.shape[1:3]
-        return self.served.precompute(ImageTokens(torch.from_numpy(patches).to(self.device).flatten(1, 2), (h, w)))
+        """The output of an export's image encoder, float32 (1 h w D) or (1 parts h w D), as ``segment`` takes it.
+
+        Of several parts the first one is the patches; the others are the export's share of the first fusion block.
+        """
+        found = patches if patches.ndim == 4 else patches[:, 0]
+        tokens, (h, w) = torch.from_numpy(found).to(self.device), found.shape[1:3]
+        return self.served.precompute(ImageTokens(tokens.flatten(1, 2), (h, w)))
 
     @torch.inference_mode()
     def project(self, features: PatchFeatures) -> CachedImage:
