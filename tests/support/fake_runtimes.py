@@ -62,7 +62,8 @@ class Machine:
         self.root, self.cache, self.folder = root, root / "cache", root / "model"
         self.made: list[str] = []
         self.milliseconds = {
-            "torch": 100.0,
+            "torch fp32": 100.0,
+            "torch bf16": 150.0,
             "openvino int8": 20.0,
             "openvino fp32": 50.0,
             "onnx int8": 60.0,
@@ -115,7 +116,7 @@ class Machine:
         return self.report
 
     def _time(self, backend: Any) -> float:
-        return self.milliseconds.get(f"{backend.name} {backend.precision}", self.milliseconds["torch"])
+        return self.milliseconds.get(f"{backend.name} {backend.precision}", self.milliseconds["torch fp32"])
 
 
 def export_of(cache: Path, title: str) -> Path:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -16,10 +17,11 @@ from typing import cast
 import numpy as np
 
 from restr.errors import ConfigError
-from restr.export.parity import draw_picture, sentences
+from restr.export.parity import draw_picture, mask_agreement, sentences
 from restr.export.run import Plan, export
 from restr.inference.backends.base import Backend
 from restr.inference.backends.opening import open_exported
+from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.exported import ExportManifest, Precision, Target
 from restr.inference.fastest.choice import TimedRuntime
 from restr.inference.fastest.kept import EXPORTS, PACKAGES, PARTIAL, kept_folder, mark_complete, read_complete
@@ -27,7 +29,7 @@ from restr.inference.fastest.machine import restr_version
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
 
-LEAST_AGREEMENT = 0.95  # of an int8 export's masks with PyTorch's, on a drawn picture and random words
+LEAST_AGREEMENT = 0.95  # of masks in int8 or bf16 with PyTorch's in fp32, on a drawn picture and random words
 _EXPORTERS = {"onnx": ("onnx", "onnxscript"), "openvino": ("onnx", "onnxscript")}
 _PICTURE, _WORDS = (480, 640), 6  # what is timed
 _ROUNDS, _SECONDS = (3, 9), 1.5  # at least and at most so many rounds; no further one after so many seconds
@@ -67,8 +69,11 @@ def try_candidate(
 ) -> TimedRuntime:
     """Export a model into the cache, unless it is there, and time it; a row without ``ms`` says why it is left out.
 
-    weights: the hash of the model's files. Raises ``OSError`` if the cache cannot be written to.
+    target "torch" is PyTorch in bfloat16, without an export. weights: the hash of the model's files. Raises ``OSError`` if
+    the cache cannot be written to.
     """
+    if target == "torch":
+        return _try_bf16(model, say=say)
     row = TimedRuntime(target=target, precision=precision)
     if missing := missing_packages(target):
         return _left_out(row, f"{missing[0]} is not installed: pip install 'restr[fast]'")
@@ -80,17 +85,26 @@ def try_candidate(
             plan = Plan(target=cast("Target", target), precision=cast("Precision", precision))
             facts = _make(model, vocabulary, folder, weights, plan)
         say(f"{row.title}: measuring")
-        return TimedRuntime(
-            target=target, precision=precision, ms=time_first_expression(open_exported(facts, device="cpu"))
-        )
+        return replace(row, ms=time_first_expression(open_exported(facts, device="cpu")))
     except OSError:
         raise
     except Exception as error:  # of an exporter or a runtime, which have no common class: another candidate may do
         return _left_out(row, str(error).partition("\n")[0][:300] or type(error).__name__)
 
 
+def _try_bf16(model: ReSTR, *, say: Callable[[str], None]) -> TimedRuntime:
+    """Time a model in PyTorch with matrix products in bfloat16; a row without ``ms`` says why it is left out."""
+    say("torch bf16: measuring")
+    row = TimedRuntime(target="torch", precision="bf16")
+    rounded = TorchBackend(model, device="cpu", precision="bf16")
+    agreement = mask_agreement(TorchBackend(model, device="cpu"), rounded)
+    if agreement < LEAST_AGREEMENT:
+        return _left_out(row, f"masks agree with fp32's on only {agreement:.1%} of the pixels")
+    return replace(row, ms=time_first_expression(rounded))
+
+
 def _left_out(row: TimedRuntime, why: str) -> TimedRuntime:
-    return TimedRuntime(target=row.target, precision=row.precision, why=why)
+    return replace(row, why=why)
 
 
 def _make(

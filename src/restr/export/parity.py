@@ -170,6 +170,16 @@ def compare_segmentations(
     )
 
 
+def mask_agreement(reference: Backend, other: Backend) -> float:
+    """The share of pixels on the same side of the threshold, on a drawn picture with four sentences of random words."""
+    config, rng = reference.config, np.random.default_rng(1)
+    image = config.framing.prepare(draw_picture((480, 480), rng))[None]
+    count = config.language.max_words if fills_up(config) else min(5, config.language.max_words)
+    ids = sentences(4, count, config, rng)
+    expected, found = (backend.segment(backend.encode_image(image), ids) for backend in (reference, other))
+    return float(((expected.logits >= 0) == (found.logits >= 0)).mean())
+
+
 def time_both(
     reference: Backend, exported: ExportedBackend, image: np.ndarray, ids: np.ndarray, *, rounds: int
 ) -> dict[str, dict[str, float]]:

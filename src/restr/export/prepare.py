@@ -86,7 +86,7 @@ def _rows(
     torch_ms = time_first_expression(TorchBackend(model, device="cpu"))
     rows = [TimedRuntime(target="torch", precision="fp32", ms=torch_ms)]
     clear = ""
-    for target, precision in EXPECTED_ORDER:
+    for target, precision in (*EXPECTED_ORDER, ("torch", "bf16")):
         if clear and not every:
             rows.append(
                 TimedRuntime(target=target, precision=precision, why=f"not tried, as {clear} is clearly faster")

@@ -14,7 +14,7 @@ from restr.inference.backends.base import Backend
 from restr.inference.backends.fast_backend import FastBackend
 from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.exported import FACTS, ExportManifest
-from restr.inference.fastest.kept import PACKAGES, find_fastest
+from restr.inference.fastest.kept import PACKAGES, find_fastest, is_faster_in_bf16
 from restr.inference.locate import model_folder
 from restr.model.folder import VOCABULARY, folder_hash, is_checkpoint
 from restr.text.vocabulary import Vocabulary
@@ -74,17 +74,19 @@ def runs_on_processor(device: str) -> bool:
     return not torch.cuda.is_available()
 
 
-def _open_fastest(folder: Path, *, device: str, backend: str, precision: str, threads: int) -> FastBackend | None:
-    """The kept export of a model that is the fastest runtime here; None if that is PyTorch, or none is kept.
+def _open_fastest(folder: Path, *, device: str, backend: str, precision: str, threads: int) -> Backend | None:
+    """The kept export of a model that is the fastest runtime here, or PyTorch in bfloat16 if that is; None for PyTorch in
+    fp32, and if nothing is kept.
 
-    A checkpoint of a run is always PyTorch's: it changes while the run goes on.
+    A checkpoint of a run is always PyTorch's in fp32: it changes while the run goes on.
     """
     if is_checkpoint(folder) or precision not in ("auto", "fp32", "int8") or not runs_on_processor(device):
         return None
     try:
-        facts = find_fastest(folder_hash(folder), backend=backend, precision=precision)
+        weights = folder_hash(folder)
+        facts = find_fastest(weights, backend=backend, precision=precision)
         if facts is None:
-            return None
+            return _in_bf16(folder, threads) if backend == precision == "auto" and is_faster_in_bf16(weights) else None
         runtime = open_exported(facts, device="cpu", threads=threads)
     except (OSError, RestrError) as error:  # a file of the model is missing, which loading it will say better
         _logger.debug("no kept export of %s is used: %s", folder, error)
@@ -93,6 +95,13 @@ def _open_fastest(folder: Path, *, device: str, backend: str, precision: str, th
         "%s runs in %s %s, the fastest here: restr doctor shows the table", folder, runtime.name, runtime.precision
     )
     return FastBackend(runtime, folder)
+
+
+def _in_bf16(folder: Path, threads: int) -> Backend:
+    """A model folder in PyTorch, with matrix products in bfloat16."""
+    from restr.inference.backends.torch_backend import TorchBackend
+
+    return TorchBackend(_load_model(folder, threads)[0], device="cpu", precision="bf16")
 
 
 def _load_model(folder: Path, threads: int) -> tuple[ReSTR, Vocabulary]:

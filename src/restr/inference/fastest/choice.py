@@ -10,7 +10,8 @@ from typing import Any
 
 from restr.files import read_text, write_atomically
 
-LEAST_GAIN = 1.1  # another runtime than PyTorch must be this many times as fast
+LEAST_GAIN = 1.1  # anything but PyTorch in fp32 must be this many times as fast
+_EXACT = "torch fp32"
 _FORMAT = 1
 
 
@@ -21,7 +22,7 @@ class TimedRuntime:
     target: str
     """"torch", "onnx" or "openvino"."""
     precision: str
-    """"fp32" or "int8"."""
+    """"fp32", "bf16" or "int8"."""
     ms: float | None = None
     """Milliseconds from an image and an expression to a mask, the median; None if it was not measured."""
     why: str = ""
@@ -47,10 +48,10 @@ class RuntimeChoice:
     def best(self, *, backend: str = "auto", precision: str = "auto") -> TimedRuntime | None:
         """The fastest row of a backend and a precision ("auto": any); None if no such row was measured.
 
-        PyTorch stays where another is not at least ``LEAST_GAIN`` times as fast: it is exact, and explains its masks.
+        PyTorch in fp32 stays where nothing is at least ``LEAST_GAIN`` times as fast: it is exact, and explains its masks.
         """
         timed = [
-            (row.ms / LEAST_GAIN if row.target == "torch" else row.ms, row)
+            (row.ms / LEAST_GAIN if row.title == _EXACT else row.ms, row)
             for row in self.rows
             if row.ms is not None
             and not row.why
@@ -64,7 +65,7 @@ class RuntimeChoice:
         best, torch = self.best(), self.rows[0]
         if best is None:
             return "PyTorch: nothing was measured"
-        if best.target == "torch":
+        if best.title == _EXACT:
             return f"PyTorch, {best.ms:.0f} ms a first expression: nothing that was measured is clearly faster"
         gain = (
             f", {torch.ms / best.ms:.1f} times as fast as PyTorch ({torch.ms:.0f} ms)" if torch.ms and best.ms else ""

@@ -79,6 +79,13 @@ def find_fastest(weights: str, *, backend: str = "auto", precision: str = "auto"
     return next((facts for facts in kept if facts is not None), None)
 
 
+def is_faster_in_bf16(weights: str) -> bool:
+    """Whether PyTorch in bfloat16 is the fastest runtime here for the model of that hash."""
+    choice = find_choice(weights)
+    best = choice.best() if choice else None
+    return best is not None and (best.target, best.precision) == ("torch", "bf16")
+
+
 def is_settled(weights: str) -> bool:
     """Whether nothing is left to prepare: the model was measured here, and what was chosen is there."""
     choice = find_choice(weights)
