@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import source
@@ -36,6 +37,11 @@ def test_every_test_file_is_found() -> None:
     listed = {name for name in table() if Path(name).name.startswith("test_")}
     assert lost - listed == set(), "name the file after its module, or add a row to tests/README.md"
     assert listed - lost == set(), "found by its name, or gone: take the row out of tests/README.md"
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    names = Counter(path.name for path in FILES)
+    assert [name for name, count in names.items() if count > 1] == [], "pytest could import only one of them"
 
 
 def test_every_support_module_is_in_the_table() -> None:
