@@ -203,6 +203,8 @@ def _openvino(
     import openvino
     from openvino import opset13 as ops
 
+    from restr.inference.backends.openvino_import import openvino_core
+
     first = out = ops.parameter(x.shape, np.float32, name="x")
     for w in weights:
         if int8:
@@ -217,6 +219,6 @@ def _openvino(
         "INFERENCE_NUM_THREADS": threads,
     }
     model = openvino.Model([out], [first])  # pyright: ignore[reportGeneralTypeIssues]
-    compiled = openvino.Core().compile_model(model, "CPU", options)
+    compiled = openvino_core().compile_model(model, "CPU", options)
     request = compiled.create_infer_request()
     return lambda: request.infer([x], share_inputs=True, share_outputs=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from restr.errors import ConfigError
+from restr.inference.backends.openvino_import import openvino_core
 
 try:
     import openvino
@@ -14,4 +15,4 @@ except ImportError as error:
 
 def from_onnx(source: Path, path: Path) -> None:
     """Write an ONNX file as ``path`` (.xml, with the weights beside it), without rounding."""
-    openvino.save_model(openvino.Core().read_model(source), path, compress_to_fp16=False)
+    openvino.save_model(openvino_core().read_model(source), path, compress_to_fp16=False)

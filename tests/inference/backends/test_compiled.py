@@ -13,6 +13,7 @@ import pytest
 openvino = pytest.importorskip("openvino")
 
 from restr.inference.backends import compiled  # noqa: E402
+from restr.inference.backends.openvino_import import openvino_core  # noqa: E402
 from restr.inference.fastest.kept import PARTIAL  # noqa: E402
 from restr.inference.fastest.places import CACHE_VARIABLE  # noqa: E402
 
@@ -30,7 +31,7 @@ def write_graph(path: Path, factor: float) -> Path:
 
 
 def result(path: Path, **options: object) -> np.ndarray:
-    return compiled.compiled_graph(openvino.Core(), path, OPTIONS | options)(X)[0]
+    return compiled.compiled_graph(openvino_core(), path, OPTIONS | options)(X)[0]
 
 
 @pytest.fixture

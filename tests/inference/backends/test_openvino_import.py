@@ -44,3 +44,20 @@ def test_what_is_not_installed_is_an_import_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ImportError):
         import_openvino()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a core changes the stack for signals")
+def test_a_signal_is_handled_after_backends_are_gone() -> None:
+    """As after a server has unloaded models, or a program has opened one twice."""
+    pytest.importorskip("openvino")
+    code = (
+        "import faulthandler, gc, os, signal\nfrom types import SimpleNamespace\n"
+        "from restr.inference.backends.openvino_backend import OpenVinoBackend\n"
+        "faulthandler.enable()\n"
+        "facts = SimpleNamespace(precision='int8', target='openvino', config=None, files={})\n"
+        "first, second = OpenVinoBackend(facts), OpenVinoBackend(facts)\n"
+        "del first; gc.collect()\ndel second; gc.collect()\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('handled'))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    assert run(code) == "handled"

@@ -11,7 +11,7 @@ import numpy as np
 
 from restr.errors import ConfigError, WeightsError
 from restr.inference.backends.base import Backend, ExportedBackend
-from restr.inference.backends.openvino_import import import_openvino
+from restr.inference.backends.openvino_import import import_openvino, openvino_core
 from restr.inference.exported import ExportManifest
 
 try:
@@ -43,7 +43,7 @@ class OpenVinoBackend(ExportedBackend):
         super().__init__(facts, name="openvino", threads=threads)
         if device not in ("auto", "cpu"):
             raise ConfigError(f"device is {device!r}; restr runs OpenVINO only on 'cpu'")
-        self._core = openvino.Core()
+        self._core = openvino_core()
         int8 = facts.precision == "int8"
         bf16 = facts.precision == "bf16" or (
             int8 and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

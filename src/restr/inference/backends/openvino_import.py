@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +30,16 @@ def import_openvino() -> ModuleType:
         finally:
             del sys.modules[_CONVERTER]
     return importlib.import_module("openvino")
+
+
+@cache
+def openvino_core() -> Any:
+    """The one ``openvino.Core`` of this process, which lives as long as it.
+
+    A core gives its thread another stack for signals, and gives the one before back when it is destroyed. With several
+    cores that stack may be gone already: the next signal then ends the process, Ctrl-C too. Raises ``ImportError``.
+    """
+    return import_openvino().Core()
 
 
 def _with_converter(package: ModuleType) -> Callable[[str], Any]:
