@@ -92,7 +92,12 @@ def test_ctrl_c_ends_at_once_without_half_written_files(root) -> None:
     command = [sys.executable, "-m", "restr", "predict", "tasks.jsonl", "--model", "model", "--workers", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
     process = subprocess.Popen(
-        [*command, "--out", "stopped"], cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, "--out", "stopped"],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     assert process.stdout is not None and process.stdout.readline()  # it is at work
     process.send_signal(signal.SIGINT)
