@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.fastest.kept import compiled_mark, find_choice, is_settled
 from restr.model.folder import folder_hash
 from restr.model.weights import save_pretrained
-from small_exports import WORDS, shallow_model
+from small_exports import WORDS, shallow_config, shallow_model
 
 PLAN = Plan(target="openvino", precision="int8")
 
@@ -191,6 +192,22 @@ def test_the_measurement_is_milliseconds_of_a_whole_call() -> None:
     start = time.perf_counter()
     ms = time_first_expression(TorchBackend(shallow_model(), device="cpu"))
     assert 0 < ms <= 1000 * (time.perf_counter() - start) / 3
+
+
+def test_what_is_timed_has_as_many_ids_as_an_export_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that fills every sentence up is exported for that length alone."""
+    seen: set[int] = set()
+    segment = TorchBackend.segment
+
+    def watched(self: TorchBackend, features: Any, ids: np.ndarray) -> Any:
+        seen.add(ids.shape[1])
+        return segment(self, features, ids)
+
+    monkeypatch.setattr(TorchBackend, "segment", watched)
+    model = shallow_model(shallow_config(attend_padding=True))
+    assert model.config.language.max_words > candidates._WORDS
+    time_first_expression(TorchBackend(model, device="cpu"))
+    assert seen == {model.config.language.max_words}
 
 
 WITHOUT_TORCH = """

@@ -118,9 +118,7 @@ def measure_parity(
     pictures = list(photographs) or [draw_picture((480, 640), rng), draw_picture((480, 480), rng)]
     if quick:
         pictures, words = pictures[:1], (5,)
-    counts = sorted({min(count, config.language.max_words) for count in words})
-    if fills_up(config):
-        counts = [config.language.max_words]
+    counts = sorted({sentence_length(config, count) for count in words})
     cases = []
     for number, picture in enumerate(pictures):
         image = config.framing.prepare(picture)[None]
@@ -174,8 +172,7 @@ def mask_agreement(reference: Backend, other: Backend) -> float:
     """The share of pixels on the same side of the threshold, on a drawn picture with four sentences of random words."""
     config, rng = reference.config, np.random.default_rng(1)
     image = config.framing.prepare(draw_picture((480, 480), rng))[None]
-    count = config.language.max_words if fills_up(config) else min(5, config.language.max_words)
-    ids = sentences(4, count, config, rng)
+    ids = sentences(4, sentence_length(config, 5), config, rng)
     expected, found = (backend.segment(backend.encode_image(image), ids) for backend in (reference, other))
     return float(((expected.logits >= 0) == (found.logits >= 0)).mean())
 
@@ -206,6 +203,11 @@ def _medians(
             call(backend, features)
             seconds[side].append(time.perf_counter() - start)
     return ((side, round(1000 * statistics.median(each[1:]), 2)) for side, each in seconds.items())
+
+
+def sentence_length(config: ModelConfig, words: int) -> int:
+    """How many ids a sentence of so many words has: fewer where the model reads fewer, all where it fills sentences up."""
+    return config.language.max_words if fills_up(config) else min(words, config.language.max_words)
 
 
 def sentences(count: int, length: int, config: ModelConfig, rng: np.random.Generator) -> np.ndarray:
