@@ -149,8 +149,7 @@ def peers(segmenters: dict[str, Segmenter], rounds: int, root: Path) -> Part:
             if side in sides
         ],
         remarks=[
-            f"restr_base and CLIPSeg have random weights, {size:.0f} and {parameters(clip) / 1e6:.0f} million parameters; int8's "
-            "ranges are those of drawn pictures."
+            f"restr_base and CLIPSeg have random weights, {size:.0f} and {parameters(clip) / 1e6:.0f} million parameters."
         ],
     )
 

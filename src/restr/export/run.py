@@ -21,6 +21,7 @@ from restr.export.rewriting import for_runtimes
 from restr.inference.backends.opening import open_exported
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.exported import FACTS, ExportManifest, Precision, Target
+from restr.inference.fastest.kept import PARTIAL
 from restr.model.folder import VOCABULARY, WEIGHTS
 from restr.model.restr import ReSTR
 from restr.text.vocabulary import Vocabulary
@@ -85,7 +86,7 @@ def export(
     write = writer(plan)
     found = graphs(traced, dynamic=plan.dynamic, whole=plan.whole)
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as name:
+    with tempfile.TemporaryDirectory(dir=out, prefix=PARTIAL) as name:
         folder = Path(name)
         facts = ExportManifest(
             folder=folder,

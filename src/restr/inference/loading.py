@@ -14,7 +14,7 @@ from restr.inference.backends.base import Backend
 from restr.inference.backends.fast_backend import FastBackend
 from restr.inference.backends.opening import BACKENDS, open_exported
 from restr.inference.exported import FACTS, ExportManifest
-from restr.inference.fastest.kept import PACKAGES, find_fastest, is_faster_in_bf16
+from restr.inference.fastest.kept import PACKAGES, find_choice, find_fastest
 from restr.inference.locate import model_folder
 from restr.model.folder import VOCABULARY, folder_hash, is_checkpoint
 from restr.text.vocabulary import Vocabulary
@@ -84,9 +84,11 @@ def _open_fastest(folder: Path, *, device: str, backend: str, precision: str, th
         return None
     try:
         weights = folder_hash(folder)
-        facts = find_fastest(weights, backend=backend, precision=precision)
+        choice = find_choice(weights)
+        facts = find_fastest(weights, choice, backend=backend, precision=precision)
         if facts is None:
-            return _in_bf16(folder, threads) if backend == precision == "auto" and is_faster_in_bf16(weights) else None
+            in_bf16 = backend == precision == "auto" and choice is not None and choice.is_bf16
+            return _in_bf16(folder, threads) if in_bf16 else None
         runtime = open_exported(facts, device="cpu", threads=threads)
     except (OSError, RestrError) as error:  # a file of the model is missing, which loading it will say better
         _logger.debug("no kept export of %s is used: %s", folder, error)

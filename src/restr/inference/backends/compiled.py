@@ -39,9 +39,7 @@ def compiled_graph(core: openvino.Core, path: Path, options: dict[str, Any]) -> 
     nothing can be written, nothing is kept, and nothing of an export that is still being made. Raises ``RuntimeError``
     for a graph that OpenVINO cannot read.
     """
-    if any(
-        part.startswith(PARTIAL) for part in path.absolute().parts
-    ):  # an export that is being made: its folder is renamed
+    if any(part.startswith(PARTIAL) for part in path.absolute().parts):  # its folder will have another name
         return core.compile_model(path, "CPU", options)
     name = _file_name(core, path, options)
     for cache in cache_folders():

@@ -49,27 +49,21 @@ class FastBackend(Backend):
     @property
     def concurrent(self) -> bool:  # type: ignore[override]
         """As ``Backend.concurrent``: PyTorch's or the export's, whichever computes."""
-        return True if self._in_torch else self.runtime.concurrent
+        return self._computing().concurrent
 
     def open_ahead(self) -> None:
         """As ``Backend.open_ahead``."""
-        if not self._in_torch:
-            self.runtime.open_ahead()
+        self._computing().open_ahead()
 
     def thread_count(self) -> int:
         """As ``Backend.thread_count``."""
-        return self._torch().thread_count() if self._in_torch else self.runtime.thread_count()
+        return self._computing().thread_count()
 
     @contextmanager
     def shared(self, workers: int, threads: int) -> Iterator[Backend]:
         """As ``Backend.shared``."""
-        if self._in_torch:
-            with self._torch().shared(workers, threads) as backend:
-                yield backend
-        else:
-            with self.runtime.shared(workers, threads) as runtime:
-                assert isinstance(runtime, ExportedBackend)
-                yield FastBackend(runtime, self.folder)
+        with self._computing().shared(workers, threads) as backend:
+            yield FastBackend(backend, self.folder) if isinstance(backend, ExportedBackend) else backend
 
     @property
     def model(self) -> ReSTR:
@@ -109,6 +103,9 @@ class FastBackend(Backend):
         """As ``Backend.segment_with_attention``: PyTorch's attention on these features, and the mask of ``segment``."""
         watched = self._torch().segment_with_attention(self._cached(features), ids)
         return watched if self._in_torch else watched._replace(segmentation=self.segment(features, ids))
+
+    def _computing(self) -> Backend:
+        return self._torch() if self._in_torch else self.runtime
 
     def _cached(self, features: Any) -> Any:
         """Features as PyTorch's backend takes them."""

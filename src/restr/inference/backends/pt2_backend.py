@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,12 @@ import torch
 from torch import Tensor
 
 from restr.errors import ConfigError, WeightsError, why_unreadable
-from restr.inference.backends.base import Backend, ExportedBackend
+from restr.inference.backends.base import ExportedBackend
+from restr.inference.backends.torch_threads import TorchThreads
 from restr.inference.exported import ExportManifest
-from restr.model.device import limited_threads
 
 
-class Pt2Backend(ExportedBackend):
+class Pt2Backend(TorchThreads, ExportedBackend):
     """``.pt2`` files; needs torch, but none of restr's model code."""
 
     least_patches = 2  # PyTorch's exporter treats a side of one patch as a special case
@@ -29,16 +28,6 @@ class Pt2Backend(ExportedBackend):
         if threads:
             torch.set_num_threads(threads)
         self._programs: dict[str, Callable[..., Any]] = {}
-
-    def thread_count(self) -> int:
-        """As ``Backend.thread_count``."""
-        return torch.get_num_threads()
-
-    @contextmanager
-    def shared(self, workers: int, threads: int) -> Iterator[Backend]:
-        """As ``Backend.shared``; meanwhile ``threads`` is PyTorch's number of threads in the whole process."""
-        with limited_threads(threads):
-            yield self
 
     @torch.inference_mode()
     def run(self, graph: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from restr.errors import ConfigError
-from restr.inference.backends.base import AttentionOutput, Backend, Segmentation
+from restr.inference.backends.base import AttentionOutput, Segmentation
 from restr.inference.backends.patch_cache import CachedImage, CachingModel
+from restr.inference.backends.torch_threads import TorchThreads
 from restr.model.attention_maps import record_attention
-from restr.model.device import choose_device, keep_freed_memory, limit_threads_after_fork, limited_threads
+from restr.model.device import choose_device, keep_freed_memory, limit_threads_after_fork
 from restr.model.fusion import ImageTokens
 from restr.model.restr import ReSTR
 from restr.model.vision import PatchFeatures
@@ -21,7 +21,7 @@ from restr.model.vision import PatchFeatures
 KEPT = 2**29  # bytes of freed memory that stay with the process; the maps of four sentences at 480 pixels take less
 
 
-class TorchBackend(Backend):
+class TorchBackend(TorchThreads):
     """features: ``CachedImage``, on the model's device. bf16 is autocast: matrix products in bfloat16."""
 
     name = "torch"
@@ -47,16 +47,6 @@ class TorchBackend(Backend):
             limit_threads_after_fork()
         else:
             super().enter()
-
-    def thread_count(self) -> int:
-        """As ``Backend.thread_count``."""
-        return torch.get_num_threads()
-
-    @contextmanager
-    def shared(self, workers: int, threads: int) -> Iterator[Backend]:
-        """As ``Backend.shared``; meanwhile ``threads`` is PyTorch's number of threads in the whole process."""
-        with limited_threads(threads):
-            yield self
 
     @torch.inference_mode()
     def encode_image(self, image: np.ndarray) -> CachedImage:

@@ -60,6 +60,12 @@ class RuntimeChoice:
         ]
         return min(timed, key=lambda pair: pair[0])[1] if timed else None
 
+    @property
+    def is_bf16(self) -> bool:
+        """Whether PyTorch in bfloat16 is the fastest."""
+        best = self.best()
+        return best is not None and best.title == "torch bf16"
+
     def reason(self) -> str:
         """One line: what is taken, and why."""
         best, torch = self.best(), self.rows[0]

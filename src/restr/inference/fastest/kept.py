@@ -20,7 +20,7 @@ from restr.inference.fastest.machine import choice_key, machine_facts, restr_ver
 from restr.inference.fastest.places import cache_folders
 
 EXPORTS, CHOICES, COMPILED = "exports", "choices", "compiled"  # folders in the cache
-PARTIAL = ".partial-"  # beginning of the name of an export that is being made
+PARTIAL = ".partial-"  # beginning of the name of a folder with an export that is being made
 _CONTENT = {EXPORTS: "*", CHOICES: "*.json", COMPILED: "*.blob"}
 _OURS = re.compile(r"[0-9a-f]{24}\.json|.+-[0-9a-f]{16}\.blob")
 _COMPLETE = "complete.json"  # in a kept export: the size of each file, written last
@@ -60,12 +60,14 @@ def find_export(weights: str, target: str, precision: str) -> ExportManifest | N
     return None
 
 
-def find_fastest(weights: str, *, backend: str = "auto", precision: str = "auto") -> ExportManifest | None:
-    """The export to use for a model; None if PyTorch is the fastest, or nothing was measured.
+def find_fastest(
+    weights: str, choice: RuntimeChoice | None, *, backend: str = "auto", precision: str = "auto"
+) -> ExportManifest | None:
+    """The export to use for a model, choice: as ``find_choice`` gives it; None if PyTorch is the fastest, or nothing was
+    measured.
 
     Without PyTorch, any kept export that can run, in ``EXPECTED_ORDER``.
     """
-    choice = find_choice(weights)
     best = choice.best(backend=backend, precision=precision) if choice else None
     if best is not None:
         return find_export(weights, best.target, best.precision) if best.target in PACKAGES else None
@@ -77,13 +79,6 @@ def find_fastest(weights: str, *, backend: str = "auto", precision: str = "auto"
         if backend in ("auto", target) and precision in ("auto", number_format)
     )
     return next((facts for facts in kept if facts is not None), None)
-
-
-def is_faster_in_bf16(weights: str) -> bool:
-    """Whether PyTorch in bfloat16 is the fastest runtime here for the model of that hash."""
-    choice = find_choice(weights)
-    best = choice.best() if choice else None
-    return best is not None and (best.target, best.precision) == ("torch", "bf16")
 
 
 def is_settled(weights: str) -> bool:

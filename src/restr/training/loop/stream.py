@@ -76,10 +76,8 @@ class BatchStream(Iterator[Batch]):
             worker_init_fn=_start_worker,
             generator=torch.Generator(),  # for the seed that the loader draws: a resumed run must not miss it
         )
-        if (
-            threading.current_thread() is not threading.main_thread()
-        ):  # no other thread may set handlers, torch's neither
-            return iter(loader)
+        if threading.current_thread() is not threading.main_thread():
+            return iter(loader)  # no other thread may set handlers, torch's neither
         # torch's handler, which another loader may have left, raises a worker's death at any point of this process, also
         # while new workers are started after it; ``next`` notices it by itself
         handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
