@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tyro
 
-from restr.cli.verbs.eval import Eval, evaluate_and_report
+from restr.cli.verbs.measuring.eval import Eval, evaluate_and_report
 
 COMMAND = "python recipes/restr_small/evaluate.py --photos PHOTOS"
 

@@ -16,7 +16,7 @@ from restr.ablation.run import SCORES, RowResult, _folder_name, run_table
 from restr.ablation.study import Study, scenes_study
 from restr.ablation.tables import ABLATION_TABLES, Row, Table, fusion, table
 from restr.cli.main import main
-from restr.cli.verbs.ablate import Ablate
+from restr.cli.verbs.measuring.ablate import Ablate
 from restr.config import ModelConfig
 from restr.errors import ConfigError, DataError
 from restr.model.build import build_model

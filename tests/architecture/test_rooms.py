@@ -9,7 +9,7 @@ import pytest
 
 import source
 
-VERBS = ("cli.verbs", "cli.data")
+VERBS = ("cli.verbs", "cli.verbs.measuring", "cli.data")
 # Folder -> why it may hold more than MOST modules. "" is the root.
 CROWDED = {
     "model": "one module for each box of the figure, and one for each way in and out of a file",

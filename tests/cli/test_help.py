@@ -10,7 +10,7 @@ import pytest
 from restr import cli
 from restr.cli.main import main
 
-FOLDERS = {"verbs": [], "data": ["data"]}  # of restr.cli -> what is typed before the verb
+FOLDERS = {"verbs": [], "verbs/measuring": [], "data": ["data"]}  # of restr.cli -> what is typed before the verb
 VERBS = [
     [*words, path.stem.replace("_", "-")]
     for folder, words in FOLDERS.items()

@@ -17,8 +17,8 @@ from restr.cli.options import (
     ThreadOptions,
     parse_options,
 )
-from restr.cli.verbs.eval import Eval
-from restr.cli.verbs.robustness import Robustness
+from restr.cli.verbs.measuring.eval import Eval
+from restr.cli.verbs.measuring.robustness import Robustness
 from restr.evaluation.protocol import PROTOCOLS
 from restr.formats.writers import WRITERS
 from restr.inference.backends.opening import BACKENDS

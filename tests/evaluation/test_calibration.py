@@ -139,7 +139,7 @@ def test_the_reliability_plot_is_drawn_where_there_are_scores() -> None:
 
 @pytest.mark.parametrize("kind", ["region", "none"])
 def test_restr_eval_reports_it_for_a_model(kind, tmp_path: Path, capsys) -> None:
-    from restr.cli.verbs.eval import main
+    from restr.cli.verbs.measuring.eval import main
 
     pytest.importorskip("matplotlib")
     words = vocabulary()

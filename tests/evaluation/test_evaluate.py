@@ -148,7 +148,7 @@ def test_drawn_scenes_are_unseen_by_training_seeds():
 
 
 def test_eval_verb_measures_a_model_folder(tmp_path, capsys):
-    from restr.cli.verbs.eval import main
+    from restr.cli.verbs.measuring.eval import main
     from restr.data.generated import vocabulary
     from restr.model.build import build_model
     from restr.model.weights import save_pretrained
@@ -164,7 +164,7 @@ def test_eval_verb_measures_a_model_folder(tmp_path, capsys):
 
 
 def test_eval_verb_reads_a_published_layout(tmp_path, capsys):
-    from restr.cli.verbs.eval import main
+    from restr.cli.verbs.measuring.eval import main
     from restr.data.generated import vocabulary
     from restr.model.build import build_model
     from restr.model.weights import save_pretrained

@@ -278,7 +278,7 @@ def test_the_report_holds_every_row(tmp_path: Path) -> None:
 
 
 def test_the_verb_measures_a_model_and_the_table_grows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from restr.cli.verbs.robustness import main
+    from restr.cli.verbs.measuring.robustness import main
     from restr.data.generated import vocabulary
     from restr.model.build import build_model
     from restr.model.weights import save_pretrained

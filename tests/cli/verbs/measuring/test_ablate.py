@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from restr.cli.verbs.ablate import Ablate, changed_study, study_of
+from restr.cli.verbs.measuring.ablate import Ablate, changed_study, study_of
 from restr.errors import ConfigError
 
 

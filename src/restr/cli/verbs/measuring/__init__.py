@@ -1,0 +1,1 @@
+"""The verbs that measure: models, masks of any program, and variants."""
