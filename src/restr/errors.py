@@ -21,6 +21,10 @@ class ImageTooLargeError(ImageError):
     """An image has more pixels than the limit."""
 
 
+class VideoError(RestrError, ValueError):
+    """A video or a camera cannot be read, or a video cannot be written."""
+
+
 class TextError(RestrError, ValueError):
     """An expression is empty or not text."""
 
