@@ -105,8 +105,9 @@ def open_video(source: str, *, format: str | None = None, options: Mapping[str, 
         reason = getattr(error, "strerror", None) or error
         raise VideoError(f"{source} cannot be opened: {reason}; check the path and who may read it") from error
     if not container.streams.video:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing that can be read"
         container.close()
-        raise VideoError(f"{source} has no pictures, only {_kinds(container)}; pass a video")
+        raise VideoError(f"{source} has no pictures, only {kinds}; pass a video")
     return container
 
 
@@ -237,7 +238,3 @@ def _until(end: float | None) -> str:
 def _advice(container: InputContainer) -> str:
     duration = _duration(container)
     return f"it is {duration:.3g} s long" if duration else "it is empty or damaged"
-
-
-def _kinds(container: InputContainer) -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing that can be read"
