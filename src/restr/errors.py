@@ -49,6 +49,10 @@ class OutputError(RestrError, OSError):
     """A file cannot be written: no permission, no space, or no folder where it should go."""
 
 
+class WorkerError(RestrError):
+    """The worker processes of a long run cannot be started, or end before they do anything."""
+
+
 class DivergedError(RestrError):
     """The loss or the gradient is not finite in too many steps."""
 
