@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -71,10 +70,8 @@ def test_ctrl_c_says_how_to_go_on(
     assert "the same command resumes" in capsys.readouterr().err
 
 
-def start(*more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "restr", *words("rows.jsonl", "--rows-per-part", "4", *more)]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, **pipes)
+def command(*more: str) -> list[str]:
+    return [sys.executable, "-m", "restr", *words("rows.jsonl", "--rows-per-part", "4", *more)]
 
 
 def wait_for_parts(folder: Path, count: int) -> None:
@@ -90,20 +87,20 @@ def children(pid: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_killed_driver_is_started_again(here: Path, how: signal.Signals) -> None:
-    whole = start("--out", "whole")
-    assert whole.wait(300) == 1, whole.communicate()
-    killed = start("--out", "killed", "--processes", "2")
+    whole = subprocess.run(command("--out", "whole"), capture_output=True, timeout=300)
+    assert whole.returncode == 1, whole
+    killed = subprocess.Popen(command("--out", "killed", "--processes", "2"), stderr=subprocess.DEVNULL)
     wait_for_parts(here / "killed", 3)
     workers = children(killed.pid)
     killed.send_signal(how)
-    killed.communicate(timeout=60)
+    killed.wait(60)
     assert len(workers) >= 2 and len(list((here / "killed").glob("part-*"))) < 31
     until = time.monotonic() + 20
     while any(os.path.exists(f"/proc/{pid}") for pid in workers) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(os.path.exists(f"/proc/{pid}") for pid in workers)
-    again = start("--out", "killed", "--processes", "2")
-    assert again.wait(300) == 1, again.communicate()
+    again = subprocess.run(command("--out", "killed", "--processes", "2"), capture_output=True, timeout=300)
+    assert again.returncode == 1, again
     written = {path.name: path.read_bytes() for path in (here / "killed").iterdir() if path.name != "summary.json"}
     assert written == {
         path.name: path.read_bytes() for path in (here / "whole").iterdir() if path.name != "summary.json"
