@@ -41,6 +41,10 @@ class UnreachableError(DatasetError):
     """The storage of a dataset cannot be reached; its files may be sound."""
 
 
+class MissingFileError(UnreachableError):
+    """A storage that can be reached has no such file."""
+
+
 class OutputError(RestrError, OSError):
     """A file cannot be written: no permission, no space, or no folder where it should go."""
 

@@ -12,6 +12,7 @@ from restr.errors import RestrError
 
 VERBS = {
     "predict": ("restr.cli.verbs.predict", "segment what a sentence names in photographs"),
+    "bulk": ("restr.cli.verbs.bulk", "segment what sentences name in millions of pictures"),
     "train": ("restr.cli.verbs.train", "train a model"),
     "finetune": ("restr.cli.verbs.finetune", "train a model further on your own data"),
     "eval": ("restr.cli.verbs.measuring.eval", "measure a model on a dataset"),
