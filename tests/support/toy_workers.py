@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class ToyWorker:
         if task.fate == "slow":
             time.sleep(1.0)
         if task.fate == "unpicklable":
-            return lambda: None
+            return threading.Lock()
         return ToyReport(2 * task.number, os.getpid(), self.threads)
 
 

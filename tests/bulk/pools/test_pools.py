@@ -11,14 +11,17 @@ import pytest
 
 from restr.bulk.pools.base import Pool
 from restr.bulk.pools.processes import ProcessPool
+from restr.bulk.pools.ray_pool import RayPool
 from restr.errors import WorkerError
 from served import wait_until
 from toy_workers import ToyFactory, ToyTask, alive
 
 
-@pytest.fixture(scope="module")
-def pool() -> Pool:
-    return ProcessPool(2, threads=1)
+@pytest.fixture(params=["processes", pytest.param("ray", marks=pytest.mark.slow)])
+def pool(request: pytest.FixtureRequest) -> Pool:
+    if request.param == "processes":
+        return ProcessPool(2, threads=1)
+    return RayPool(2, address=request.getfixturevalue("two_nodes").address)
 
 
 def test_every_task_has_one_outcome_whatever_happens_to_its_worker(pool: Pool, tmp_path: Path) -> None:
@@ -39,7 +42,7 @@ def test_every_task_has_one_outcome_whatever_happens_to_its_worker(pool: Pool, t
     assert "3 times" in (outcomes[8].error or "") and "memory" in (outcomes[8].error or "")
     innocent = Counter(factory.begun(task.number) for task in tasks if task.fate == "done")
     assert set(innocent) == {1}, "only the task of the worker that died is done again"
-    assert not any(alive(process) for process in factory.made())
+    wait_until(lambda: not any(alive(process) for process in factory.made()), 30)
 
 
 def test_tasks_are_read_as_they_are_needed(pool: Pool, tmp_path: Path) -> None:
@@ -58,7 +61,7 @@ def test_tasks_are_read_as_they_are_needed(pool: Pool, tmp_path: Path) -> None:
             assert len(read) <= done + 2
         assert len(factory.made()) <= 2 and any(alive(process) for process in factory.made())
     assert len(read) <= 12
-    wait_until(lambda: not any(alive(process) for process in factory.made()), 10)
+    wait_until(lambda: not any(alive(process) for process in factory.made()), 30)
 
 
 def test_closing_ends_workers_in_the_middle_of_a_task(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
-from restr.bulk.pools.base import ATTEMPTS, TaskOutcome, TaskWorker, describe_failure
+from restr.bulk.pools.base import TaskOutcome, TaskWorker, describe_failure
+from restr.bulk.pools.schedule import Attempt, Schedule, unmade
 from restr.errors import ConfigError, WorkerError
 from restr.fields import as_int
 
@@ -25,16 +25,7 @@ _Report = TypeVar("_Report")
 _logger = logging.getLogger("restr.bulk")
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy locks that torch's threads hold
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # read when a library is imported
-_HOPELESS = 3  # deaths in a row of a process that has no worker yet
 _LONGEST_END = 10.0  # seconds for a process to end by itself
-
-
-@dataclass(kw_only=True, eq=False)
-class _Attempt(Generic[_Task]):
-    """A task and how many workers have begun it."""
-
-    task: _Task
-    number: int = 0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -43,7 +34,7 @@ class _Slot(Generic[_Task]):
 
     process: SpawnProcess
     pipe: Connection
-    attempt: _Attempt[_Task] | None = None
+    attempt: Attempt[_Task] | None = None
     ready: bool = False
     """Whether the worker is made: a process that dies before has not begun its task."""
 
@@ -81,12 +72,9 @@ class _Run(Generic[_Task, _Report]):
     def __init__(
         self, pool: ProcessPool, tasks: Iterable[_Task], make_worker: Callable[[], TaskWorker[_Task, _Report]]
     ) -> None:
-        self.pool, self.make_worker = pool, make_worker
-        self.source = iter(tasks)
-        self.again: deque[_Attempt[_Task]] = deque()  # their workers died
+        self.threads, self.make_worker = pool.threads, make_worker
+        self.schedule: Schedule[_Task, _Report] = Schedule(tasks, pool.processes)
         self.slots: list[_Slot[_Task]] = []
-        self.places = pool.processes  # fewer when processes can no longer be started
-        self.deaths = 0  # in a row, of processes without a worker
 
     def outcomes(self) -> Iterator[TaskOutcome[_Task, _Report]]:
         while True:
@@ -106,9 +94,9 @@ class _Run(Generic[_Task, _Report]):
         """Give every free worker a task, as long as there are any."""
         while True:
             free = next((slot for slot in self.slots if slot.attempt is None), None)
-            if free is None and len(self.slots) >= self.places:
+            if free is None and len(self.slots) >= self.schedule.places:
                 return
-            attempt = self.next_attempt()
+            attempt = self.schedule.next()
             if attempt is None:
                 return
             slot = free or self.start()
@@ -118,18 +106,11 @@ class _Run(Generic[_Task, _Report]):
             except OSError:  # it is dead, as its sentinel will tell
                 _logger.debug("worker process %s ended before its task", slot.process.pid)
 
-    def next_attempt(self) -> _Attempt[_Task] | None:
-        if self.again:
-            return self.again.popleft()
-        for task in self.source:
-            return _Attempt(task=task)
-        return None
-
     def start(self) -> _Slot[_Task]:
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_work, args=(theirs, self.make_worker), daemon=True, name="restr-bulk")
         try:
-            with _environment({name: str(self.pool.threads) for name in _THREAD_SETTINGS}):
+            with _environment({name: str(self.threads) for name in _THREAD_SETTINGS}):
                 process.start()
         except OSError as error:
             raise WorkerError(f"a worker process cannot be started: {error}; use fewer processes") from error
@@ -148,14 +129,14 @@ class _Run(Generic[_Task, _Report]):
         if kind == "dead":
             return self.bury(slot)
         if kind == "unmade":
-            raise WorkerError(f"no worker can be made: {value}")
-        self.deaths, slot.ready = 0, True
+            raise unmade(value)
         if kind == "ready":
+            slot.ready = True
+            self.schedule.made()
             return None
         attempt, slot.attempt = slot.attempt, None
         assert attempt is not None
-        told = {"report": value} if kind == "report" else {"error": value}
-        return TaskOutcome(task=attempt.task, attempts=attempt.number + 1, **told)
+        return self.schedule.answered(attempt, kind, value)
 
     def bury(self, slot: _Slot[_Task]) -> TaskOutcome[_Task, _Report] | None:
         """A process is dead: its task is tried again, or has failed."""
@@ -163,31 +144,11 @@ class _Run(Generic[_Task, _Report]):
         self.slots.remove(slot)
         attempt, why = slot.attempt, _cause(slot.process)
         assert attempt is not None
-        if not slot.ready:
-            self.again.appendleft(attempt)
-            self.died_early(why)
-            return None
-        attempt.number += 1
-        _logger.warning("worker process %s ended (%s); another is started", slot.process.pid, why)
-        if attempt.number < ATTEMPTS:
-            self.again.appendleft(attempt)
-            return None
-        error = f"its worker process ended {attempt.number} times, the last time by {why}"
-        return TaskOutcome(task=attempt.task, error=error, attempts=attempt.number)
-
-    def died_early(self, why: str) -> None:
-        """A process ended while its worker was made. If that repeats, go on with fewer; raises ``WorkerError`` if none is left."""
-        self.deaths += 1
-        if self.deaths < _HOPELESS:
-            _logger.warning("a worker process ended while it loaded (%s); another is started", why)
-            return
-        self.deaths, self.places = 0, self.places - 1
-        if not self.places:
-            raise WorkerError(
-                f"a worker process ended {_HOPELESS} times while it loaded, the last time by {why}; see above why, "
-                "or whether there is enough memory"
-            )
-        _logger.warning("worker processes end while they load (%s); going on with %d", why, self.places)
+        if slot.ready:
+            return self.schedule.died(attempt, why)
+        self.schedule.give_back(attempt)
+        self.schedule.died_early(why)
+        return None
 
     def close(self, finished: bool) -> None:
         """End all processes; if finished, they may end by themselves."""
