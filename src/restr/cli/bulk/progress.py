@@ -52,7 +52,7 @@ class _Pace:
         if not found.new or seconds <= 0:
             return text
         rate = found.new / seconds
-        return f"{text}, {rate:,.1f} a second, {duration((found.planned - found.rows) / rate)} left"
+        return f"{text}, {rate_text(rate)}, {duration((found.planned - found.rows) / rate)} left"
 
 
 class _Lines:
@@ -68,6 +68,11 @@ class _Lines:
             return
         self.state, self.last = found.state, self.clock()
         print(f"restr bulk: {found.state}, {text}", file=sys.stderr, flush=True)
+
+
+def rate_text(rate: float) -> str:
+    """Rows a second, for people."""
+    return f"{rate:,.{2 if rate < 10 else 1 if rate < 1000 else 0}f} a second"
 
 
 def duration(seconds: float) -> str:

@@ -88,6 +88,8 @@ def _pool(options: Bulk) -> Pool:
 
 def _lines(summary: BulkSummary, place: str) -> list[str]:
     """The summary for people."""
+    from restr.cli.bulk.progress import duration, rate_text
+
     tally = summary.tally
     not_found = tally.rows - tally.found - tally.failed
     lines = [f"{place}: {tally.rows:,} rows in {summary.parts - len(summary.failed_parts):,} parts"]
@@ -105,7 +107,7 @@ def _lines(summary: BulkSummary, place: str) -> list[str]:
     else:
         new = tally.rows - summary.rows_before
         lines.append(
-            f"  {new:,} rows in {summary.seconds:,.1f} s, {summary.rows_per_second:,.1f} a second, by "
+            f"  {new:,} rows in {duration(summary.seconds)}, {rate_text(summary.rows_per_second)}, by "
             f"{' and '.join(summary.runtimes)}"
         )
     if len(summary.runtimes) > 1:
