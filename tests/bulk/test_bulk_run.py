@@ -132,6 +132,8 @@ def test_a_folder_of_another_run_is_refused(table: str, tmp_path: Path, model: s
     before = parts(out)
     with pytest.raises(DataError, match="were made with threshold None, not 0.4; .* name another folder"):
         run(table, out, model, threshold=0.4)
+    with pytest.raises(DataError, match="with precision 'fp32', not 'bf16'"):
+        run(table, out, model, precision="bf16")
     with pytest.raises(DataError, match="with rows_per_part 4, not 5"):
         run(table, out, model, rows=5)
     Path(table).write_bytes(json_lines(LINES[:-1]))
@@ -177,6 +179,8 @@ def test_output_behind_an_address(table: str, tmp_path: Path, model: str) -> Non
 def test_an_empty_input_and_wrong_numbers_are_refused(table: str, tmp_path: Path, model: str) -> None:
     with pytest.raises(ConfigError, match="rows_per_part is 0"):
         BulkOptions(rows_per_part=0)
+    with pytest.raises(ConfigError, match="threshold is 5"):
+        run(table, str(tmp_path / "out"), model, threshold=5.0)
     (tmp_path / "none.csv").write_text("image,text\n")
     with pytest.raises(DataError, match="the input has no row"):
         run(str(tmp_path / "none.csv"), str(tmp_path / "out"), model)

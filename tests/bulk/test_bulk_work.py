@@ -16,7 +16,7 @@ from restr.bulk.parts import PartFolder
 from restr.bulk.rows import BulkPiece, BulkShard
 from restr.bulk.sources.opening import open_source
 from restr.bulk.work import BulkModel, BulkWork, ShardWorker
-from restr.errors import DatasetError
+from restr.errors import DatasetError, WeightsError
 from restr.inference.backends.torch_backend import TorchBackend
 from restr.inference.segmenter import Segmenter
 from restr.masks import rle_decode
@@ -141,6 +141,16 @@ def test_a_library_that_fails_at_one_picture_does_not_stop_the_others(
     rows = rows_of(work)
     assert rows[5]["error"] == "RuntimeError: a bug of a library" and rows[5]["image"] == "1.png"
     assert rows[:5] + rows[6:] == whole[:5] + whole[6:]
+
+
+def test_a_model_that_fails_is_not_an_error_of_its_rows(work: BulkWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(self: TorchBackend, image: np.ndarray) -> Any:
+        raise WeightsError("the graph does not open")
+
+    monkeypatch.setattr(TorchBackend, "encode_image", failing)
+    with pytest.raises(WeightsError, match="does not open"):
+        rows_of(work)
+    assert work.parts.numbers() == set()
 
 
 def test_a_gpu_encodes_several_pictures_together(work: BulkWork, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from restr.bulk.parts import BulkTally, PartFolder
@@ -18,6 +18,7 @@ from restr.bulk.sources.base import BulkSource
 from restr.bulk.work import BulkModel, BulkWork
 from restr.fields import at_least
 from restr.inference.locate import describe_model, model_folder
+from restr.inference.result import thresholds
 
 SUMMARY = "summary.json"
 _AT_ONCE = 8  # parts that are counted
@@ -40,9 +41,11 @@ class BulkOptions:
         at_least(self.model, "batch", 1)
 
     def facts(self, form: str) -> dict[str, Any]:
-        """The settings by name, in JSON's types; of the model a hash of its files. Raises ``WeightsError``."""
-        model = self.model
-        facts = {"model": describe_model(model_folder(model.model)).hash, "format": form}
+        """The settings by name, in JSON's types; of the model a hash of its files. Raises ``WeightsError``, and
+        ``ConfigError`` for thresholds that no mask can have."""
+        model, described = self.model, describe_model(model_folder(self.model.model))
+        thresholds(described.config, model.threshold, model.presence)
+        facts = {"model": described.hash, "format": form}
         return facts | {
             name: getattr(model, name) for name in ("device", "backend", "precision", "threshold", "presence", "batch")
         }
@@ -138,6 +141,7 @@ def predict_bulk(
     shard that fails as a whole is in the summary and is tried again by the next run. Raises ``RestrError`` if nothing
     can be done, such as for a folder that holds another run.
     """
+    options = replace(options, model=options.model.resolved())
     facts = options.facts(parts.form)
     plan = make_plan(
         source, facts, parts, options.rows_per_part, seen=lambda rows: progress(BulkProgress("planning", rows))

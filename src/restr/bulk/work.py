@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from restr.bulk.parts import BulkTally, PartFolder
@@ -17,6 +17,7 @@ from restr.bulk.sources.base import BulkSource
 from restr.bulk.sources.fetch import fetch_picture
 from restr.errors import DatasetError, ImageError, RestrError, TextError
 from restr.inference.fastest.machine import usable_cores
+from restr.inference.loading import resolve_runtime
 from restr.inference.many.batched import predict_batched
 from restr.inference.many.crew import in_order
 from restr.inference.many.run import ManyResult
@@ -68,6 +69,13 @@ class BulkModel:
         if self.worker_threads > 1 and str(found.device) == "cpu" and not found.backend.concurrent:
             return Segmenter.from_pretrained(self.model, **given, threads=self.worker_threads)
         return found
+
+    def resolved(self) -> BulkModel:
+        """The same with the runtime that "auto" means here, so that all workers, and runs that resume, take it too."""
+        backend, precision = resolve_runtime(
+            self.model, device=self.device, backend=self.backend, precision=self.precision
+        )
+        return replace(self, backend=backend, precision=precision)
 
     @property
     def worker_threads(self) -> int:
@@ -204,6 +212,10 @@ class ShardWorker:
         with closing(predict(items())) as found:
             for each in found:
                 group = waiting.popleft()
+                if isinstance(each.error, (RestrError, OSError)) and not isinstance(
+                    each.error, (ImageError, TextError)
+                ):
+                    raise each.error  # not about this picture: the model does not open, no file can be
                 for number, row in enumerate(group.rows):
                     if each.error is not None:
                         row.error = plain_text(error_text(each.error))

@@ -60,7 +60,7 @@ def _model(options: Bulk) -> BulkModel:
         threads = max(1, min(usable_cores() // options.processes, MOST_THREADS))
     return BulkModel(
         model=place,
-        device=options.device,
+        device="cuda" if options.ray is not None and options.gpus_per_worker else options.device,
         backend=options.backend,
         precision=options.precision,
         threshold=options.threshold,
@@ -110,6 +110,4 @@ def _lines(summary: BulkSummary, place: str) -> list[str]:
             f"  {new:,} rows in {duration(summary.seconds)}, {rate_text(summary.rows_per_second)}, by "
             f"{' and '.join(summary.runtimes)}"
         )
-    if len(summary.runtimes) > 1:
-        lines.append("  several runtimes computed, whose masks differ slightly; --backend names one")
     return lines
