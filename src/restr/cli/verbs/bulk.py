@@ -76,9 +76,9 @@ def _pool(options: Bulk) -> Pool:
         from restr.bulk.pools.processes import ProcessPool
 
         return ProcessPool(options.processes, options.threads)
-    from restr.bulk.pools.ray_pool import RayDataPool
+    from restr.bulk.pools.ray_pool import RayPool
 
-    return RayDataPool(
+    return RayPool(
         workers=options.workers,
         cpus_per_worker=options.cpus_per_worker,
         gpus_per_worker=options.gpus_per_worker,
