@@ -257,8 +257,9 @@ def _without_secrets(error: BaseException, url: str) -> str:
 def _reason(error: Exception) -> tuple[BaseException, bool]:
     """The actual error, and whether retrying is useless. fsspec reports every failure over HTTP as a missing file."""
     cause = error.__cause__
-    if isinstance(error, FileNotFoundError) and cause is not None and not isinstance(cause, FileNotFoundError):
-        error = cause if isinstance(cause, Exception) else error
+    truly = isinstance(cause, (FileNotFoundError, KeyError)) or type(cause).__module__.startswith("botocore")
+    if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and not truly:
+        error = cause
     status = getattr(error, "status", None)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in (408, 429)
     return error, refused or isinstance(error, (FileNotFoundError, PermissionError, NotImplementedError))
