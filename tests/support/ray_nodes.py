@@ -20,7 +20,8 @@ def start_node(cluster: Any, **options: Any) -> Any:
 def start_two_nodes() -> tuple[Any, Any]:
     """(cluster, its second node), one processor each; no program is connected to it."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "240")  # a busy machine needs more than Ray's 30
+    for name in ("raylet_start_wait_time_s", "gcs_server_request_timeout_seconds"):
+        os.environ.setdefault(f"RAY_{name}", "300")  # a busy machine needs more than Ray's own minute
     # Ray's processes must import restr, and what the tests run.
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     with warnings.catch_warnings(action="ignore"):
