@@ -13,17 +13,15 @@ import pytest
 
 
 def start_node(cluster: Any, **options: Any) -> Any:
-    """A further node of one processor. On a busy machine Ray's own wait of 30 seconds may be too short: tried again."""
-    memory = {"object_store_memory": 100 * 2**20}
-    try:
-        return cluster.add_node(num_cpus=1, **memory, **options)
-    except Exception:  # Ray raises no class of its own
-        return cluster.add_node(num_cpus=1, **memory, **options)
+    """A further node of one processor."""
+    return cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20, **options)
 
 
 def start_two_nodes() -> tuple[Any, Any]:
     """(cluster, its second node), one processor each; no program is connected to it."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name in ("raylet_start_wait_time_s", "gcs_server_request_timeout_seconds"):
+        os.environ.setdefault(f"RAY_{name}", "300")  # a busy machine needs more than Ray's own minute
     # Ray's processes must import restr, and what the tests run.
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     with warnings.catch_warnings(action="ignore"):
