@@ -16,7 +16,7 @@ from served import PREFIX, assert_problem, base64_of, photograph
 
 PHOTO = photograph()
 TEXTS = ["the left circle", "red square"]
-ALL = ["rle", "polygons", "mask", "prob", "overlay", "cutout"]
+ALL = ["rle", "polygons", "instances", "mask", "prob", "overlay", "cutout"]
 
 
 @pytest.fixture(scope="module")
