@@ -14,10 +14,13 @@ TORCH ?= torch==2.13.0
 DEMO_IMAGE ?= examples/astronaut.jpg
 DEMO_TEXT ?= the woman in the orange suit
 
+# Seconds that a cell of a notebook may take; fine-tuning is one cell.
+CELL_S ?= 1800
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -qq
 
-.PHONY: help demo test test-slow lint format architecture showcase clean
+.PHONY: help demo test test-slow lint format architecture showcase notebooks clean
 
 help:
 	@echo 'make demo          install into $(VENV) and segment an example photograph'
@@ -26,6 +29,7 @@ help:
 	@echo 'make lint          ruff and pyright'
 	@echo 'make format        let ruff format the code'
 	@echo 'make architecture  write floors and glossary of docs/architecture.md and line numbers of docs/equations.md anew'
+	@echo 'make notebooks     execute examples/*.ipynb, a few minutes on two cores'
 	@echo 'make showcase      draw docs/images/results.jpg with the bundled model'
 
 demo: $(VENV)/.restr
@@ -51,6 +55,13 @@ architecture: $(VENV)/.restr-dev
 	$(BIN)/python tests/support/architecture_page.py
 	$(BIN)/python tests/support/equations_page.py
 
+notebooks: $(VENV)/.restr-notebooks
+	@mkdir -p out/notebooks
+	@for book in examples/*.ipynb; do \
+	    time PATH='$(abspath $(BIN))':"$$PATH" $(BIN)/jupyter-execute --KernelManager.transport=ipc --timeout=$(CELL_S) \
+	        --output='$(CURDIR)'/out/notebooks/$$(basename $$book) $$book || exit 1; done
+	@echo 'The notebooks with their outputs are in out/notebooks'
+
 showcase: $(VENV)/.restr-dev
 	$(BIN)/python recipes/restr_small/showcase.py
 
@@ -69,6 +80,11 @@ $(VENV)/.restr: $(VENV)/.torch pyproject.toml
 $(VENV)/.restr-dev: $(VENV)/.torch pyproject.toml
 	@echo 'installing restr and the tools of its developers ...'
 	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.restr
+
+$(VENV)/.restr-notebooks: $(VENV)/.torch pyproject.toml
+	@echo 'installing restr and what notebooks need ...'
+	@$(PIP) -e '.[notebooks]'
 	@touch $@ $(VENV)/.restr
 
 clean:
