@@ -28,6 +28,7 @@ VERBS = {
         "make a model folder of a checkpoint of the released program",
     ),
     "serve": ("restr.cli.verbs.serve", "serve models over HTTP, with a page for people"),
+    "live": ("restr.cli.verbs.live", "show what a sentence names in front of a camera"),
 }
 _CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; options on the command line override it."
 _HINT = 'to segment a photograph: restr predict photo.jpg "the left dog"'

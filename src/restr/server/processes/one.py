@@ -15,6 +15,8 @@ import uvicorn
 from restr.server.app import create_app
 from restr.server.http.connection import HeaderTimeoutProtocol
 from restr.server.http.gate import HEADER_BYTES
+from restr.server.live.camera import LiveStart
+from restr.server.live.streams import LIVE_MESSAGE_BYTES
 from restr.server.settings import ServerSettings
 
 DRAIN_EXTRA = 5  # seconds beside the deadline in which a stopping server may send its last answers
@@ -26,14 +28,15 @@ def serve_one(
     listening: socket.socket | None = None,
     shared: Path | None = None,
     ready: Callable[[], None] = lambda: None,
+    start: LiveStart | None = None,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status: 0, or 1 if a model does not load. Raises ``RestrError``.
 
     For one of several workers: listening, the socket of all workers; shared, the folder of all workers; ready, called once
-    the models are loaded and connections are taken.
+    the models are loaded and connections are taken. start: what the page for live pictures begins with.
     """
     log_requests()
-    app = create_app(settings, shared=shared)
+    app = create_app(settings, shared=shared, start=start)
     service = app.state.service
 
     class Server(uvicorn.Server):
@@ -57,7 +60,9 @@ def serve_one(
         host=settings.host,
         port=settings.port,
         http=HeaderTimeoutProtocol.within(settings.body_s),
-        ws="none",
+        ws="websockets-sansio" if settings.live else "none",
+        ws_max_size=LIVE_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # pictures are compressed already
         log_config=None,
         access_log=False,
         server_header=False,
@@ -74,3 +79,4 @@ def log_requests() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     logging.getLogger("restr").setLevel(logging.ERROR)  # the segmenter's warnings quote expressions
     logging.getLogger("restr.server").setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "WebSocket" not in str(record.msg))  # names clients
