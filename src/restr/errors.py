@@ -21,6 +21,10 @@ class ImageTooLargeError(ImageError):
     """An image has more pixels than the limit."""
 
 
+class CameraError(RestrError):
+    """A camera, clip or stream gives no pictures: not there, in use, or not allowed."""
+
+
 class TextError(RestrError, ValueError):
     """An expression is empty or not text."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from restr.server.app import create_app
 from restr.server.http.connection import HeaderTimeoutProtocol
@@ -55,7 +56,14 @@ def serve_one(
         async def on_tick(self, counter: int) -> bool:
             return await super().on_tick(counter) or service.failure is not None
 
-    config = uvicorn.Config(
+    config = uvicorn_config(app, settings)
+    Server(config).run(sockets=None if listening is None else [listening])
+    return 1 if service.failure is not None else 0
+
+
+def uvicorn_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
+    """How uvicorn serves the application, with the limits that are its own to keep."""
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -70,8 +78,6 @@ def serve_one(
         h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_graceful_shutdown=int(settings.deadline_s + DRAIN_EXTRA),
     )
-    Server(config).run(sockets=None if listening is None else [listening])
-    return 1 if service.failure is not None else 0
 
 
 def log_requests() -> None:
