@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from restr.errors import CameraError, ImageError
+from restr.errors import CameraError, ImageError, VideoError
 from restr.video import camera as camera_module
 from restr.video.camera import Camera, camera_place, camera_trouble
 
@@ -51,7 +51,7 @@ def reader(*parts: Any, every: float = 0.0):
         ("webcam", "darwin", "default", "avfoundation"),
         ("webcam:1", "darwin", "1", "avfoundation"),
         ("webcam:HD Camera", "win32", "video=HD Camera", "dshow"),
-        ("rtsp://door.local/1", "linux", "rtsp://door.local/1", None),
+        ("rtsp://door.local/1", "linux", "rtsp://door.local/1", "rtsp"),
     ],
 )
 def test_a_source_is_opened_as_its_platform_does(source, platform, file, driver):
@@ -76,7 +76,8 @@ def test_a_password_is_never_shown():
     place = camera_place("rtsp://me:secret@door.local/1?token=secret")
     error = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused", place.file)
     odd = OSError(5, "Input/output error", place.file)
-    for shown in (place.label, camera_trouble(error, place), camera_trouble(odd, place)):
+    ours = VideoError(f"{place.file} cannot be opened; check the path")
+    for shown in (place.label, *(camera_trouble(each, place) for each in (error, odd, ours))):
         assert "secret" not in shown and "door.local/1" in shown
 
 

@@ -55,6 +55,9 @@ class Result:
     scoring: ScoreConfig = ScoreConfig()
     """How the score is computed."""
 
+    known_score: float | None = None
+    """The score, where it is not computed from ``prob``: of a mask that was made of several frames of a video."""
+
     @property
     def present(self) -> bool:
         """Whether the image shows what ``text`` names: False if the presence is below its threshold."""
@@ -78,6 +81,8 @@ class Result:
         """
         if not self.area:
             return 0.0
+        if self.known_score is not None:
+            return self.known_score
         certainty = float(self.prob[self.mask].mean(dtype=np.float64))
         if self.scoring == ScoreConfig():
             return certainty

@@ -28,6 +28,7 @@ _FIRST_S = 20.0  # seconds until the first picture
 _AGAIN_S = 2.0  # seconds until a live source that broke off is opened again
 _DRIVERS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}  # platform -> FFmpeg's name of its cameras
 _LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt", "tcp", "mms")  # addresses that go on by themselves
+_RTSP = {"rtsp_transport": "tcp", "timeout": "10000000"}  # microseconds of silence
 _BROWSERS = "or take the browser's camera: --source browser"
 
 
@@ -76,9 +77,10 @@ def camera_place(source: str, platform: str = "") -> CameraPlace:
         return CameraPlace(file=source, format="v4l2", live=True, label=source)
     if "://" in source:
         scheme = source.partition("://")[0].lower()
-        options = {"rtsp_transport": "tcp"} if scheme == "rtsp" else {}
         label = re.sub(r"//[^/@]*@", "//", source).partition("?")[0]
-        return CameraPlace(file=source, options=options, live=scheme in _LIVE, label=label)
+        if scheme == "rtsp":  # a named format is decoded without delay
+            return CameraPlace(file=source, format=scheme, options=dict(_RTSP), live=True, label=label)
+        return CameraPlace(file=source, live=scheme in _LIVE, label=label)
     if not source or not Path(source).is_file():
         raise CameraError(
             f"the source {source!r} is no file here; give webcam, a device such as /dev/video0, a clip, an address, {_BROWSERS}"
@@ -228,6 +230,6 @@ def camera_trouble(error: BaseException, place: CameraPlace) -> str:
     if numbers & {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}:
         return f"nothing answers at {label}; look at the address and whether the camera is on"
     if isinstance(error, RestrError):
-        return str(error)
+        return str(error).replace(device, label)  # an address may hold a password
     said = getattr(error, "strerror", None) or type(error).__name__  # str() would repeat the address, with its password
     return f"{label} cannot be read: {said}; it must be something that FFmpeg opens"

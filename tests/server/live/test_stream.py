@@ -298,3 +298,30 @@ def test_a_real_connection_outlives_the_time_for_headers_and_has_a_size_limit(fo
         with sync.connect(where) as socket, pytest.raises(ConnectionClosed):  # says nothing
             while socket.recv(timeout=10):
                 pass
+
+
+def test_smoothing_weighs_the_pictures_before_until_the_scene_or_the_words_change(live, folder):
+    bright, dark = (jpeg(value) for value in (120, 110))
+    segmenter = Segmenter.from_pretrained(folder, device="cpu")
+    first, second = (segmenter(each, TEXT, presence=0.0).prob for each in (bright, dark))
+    mean = 0.75 * first + 0.25 * second
+    between = float(np.median(mean))
+
+    def area(prob: np.ndarray) -> int:
+        return int((prob >= np.float32(between)).sum())
+
+    with stream(live, text=TEXT, presence=0.0, smooth=0.75, threshold=between) as socket:
+        ask(socket, bright)
+        assert ask(socket, dark)[0]["area"] == pytest.approx(area(mean), abs=20) != area(second)
+        other = jpeg(20)  # another scene
+        assert ask(socket, other)[0]["area"] == area(segmenter(other, TEXT, presence=0.0).prob)
+        socket.send_json({"text": "red square"})
+        assert ask(socket, other)[0]["area"] == area(segmenter(other, "red square", presence=0.0).prob)
+
+
+def jpeg(value: int) -> bytes:
+    """A picture with a slope of light around ``value``."""
+    slope = np.linspace(value - 15, value + 15, 120 * 90).reshape(90, 120)
+    buffer = io.BytesIO()
+    Image.fromarray(np.repeat(slope[..., None], 3, axis=2).astype(np.uint8)).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()

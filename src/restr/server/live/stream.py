@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from restr.inference.result import Result
+from restr.inference.tracking.smoothing import CutDetector, Smoother
 from restr.server.intake import decode
 from restr.server.jobs.deadline import Deadline
 from restr.server.live.camera import LivePicture
@@ -74,6 +75,7 @@ class LiveStream:
         self._wanted: _Wanted | None = None  # the slot: the newest alone
         self._news, self._gone = asyncio.Event(), asyncio.Event()
         self._seen = -1  # index of the camera's last picture
+        self._cuts, self._smoother = CutDetector(), Smoother()
         self._client = (socket.client.host if socket.client else "") or ""
 
     async def run(self) -> None:
@@ -254,8 +256,12 @@ class LiveStream:
         return None
 
     def _found(self, result: Result, pixels: np.ndarray, choice: LiveRequest) -> tuple[dict[str, Any], bytes]:
-        """(the result's facts, its mask as PNG)."""
-        return result.summary(), mask_png(result.mask) if result.found else b""
+        """(the result's facts, its mask as PNG), smoothed over the computed pictures of one scene."""
+        said = [each.text for each in self._smoother.last]
+        self._smoother.smooth = choice.smooth
+        new_scene = self._cuts.begins_scene(pixels) or said != [result.text]
+        smoothed = self._smoother.add([result], new_scene=new_scene)[0]
+        return smoothed.summary(), mask_png(smoothed.mask) if smoothed.found else b""
 
     async def _say(self, problem: Problem) -> None:
         self.streams.metrics.problems.labels(problem.name).inc()
