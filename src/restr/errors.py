@@ -23,6 +23,8 @@ class ImageTooLargeError(ImageError):
 
 class CameraError(RestrError):
     """A camera, clip or stream gives no pictures: not there, in use, or not allowed."""
+
+
 class VideoError(RestrError, ValueError):
     """A video or a camera cannot be read, or a video cannot be written."""
 

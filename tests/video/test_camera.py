@@ -88,7 +88,11 @@ def test_a_password_is_never_shown():
         ("webcam", OSError(errno.EBUSY, "Device or resource busy"), "another program uses"),
         ("webcam", PermissionError(errno.EACCES, "Permission denied"), "group video"),
         ("webcam", ValueError("no container format 'v4l2'"), "PyAV's own wheel"),
-        ("rtsp://door.local/1", ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "nothing answers at rtsp://door.local"),
+        (
+            "rtsp://door.local/1",
+            ConnectionRefusedError(errno.ECONNREFUSED, "refused"),
+            "nothing answers at rtsp://door.local",
+        ),
         ("rtsp://door.local/1", ValueError("Invalid data found"), "something that FFmpeg opens"),
         ("rtsp://door.local/1", ImageError("a reader's own words"), "a reader's own words"),
     ],
@@ -160,3 +164,22 @@ def test_closing_ends_the_thread():
     camera = Camera("/dev/video0", read=reader((None, None), every=0.005))
     camera.close()
     assert not any(thread.name == "restr-camera" for thread in threading.enumerate())
+
+
+def test_a_real_clip_plays_and_begins_again(tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "clip.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(4):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 * number, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuvj420p")))
+        container.mux(stream.encode())
+    with Camera(str(path), loop=True) as camera:
+        seen = [camera.newest(index, 5.0) for index in (-1, 3, 7)]
+    assert [each.index >= least for each, least in zip(seen, (0, 4, 8), strict=True)] == [True] * 3
+    assert all(each.image.shape == (48, 64, 3) for each in seen)
+    path.write_bytes(b"no clip")
+    with pytest.raises(CameraError, match="clip.avi"):
+        Camera(str(path))

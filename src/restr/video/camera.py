@@ -95,11 +95,11 @@ def _webcam(which: str, platform: str) -> CameraPlace:
     label = f"its webcam {which}" if which else "its webcam"
     if driver == "v4l2":
         which = which or "0"
-        return CameraPlace(file=f"/dev/video{which}" if which.isdigit() else which, format=driver, live=True, label=label)
-    if driver == "avfoundation":  # it refuses its own default rate with many cameras
         return CameraPlace(
-            file=which or "default", format=driver, options={"framerate": "30"}, live=True, label=label
+            file=f"/dev/video{which}" if which.isdigit() else which, format=driver, live=True, label=label
         )
+    if driver == "avfoundation":  # it refuses its own default rate with many cameras
+        return CameraPlace(file=which or "default", format=driver, options={"framerate": "30"}, live=True, label=label)
     return CameraPlace(file=f"video={which or _first_of_windows()}", format=driver, live=True, label=label)
 
 
@@ -119,9 +119,7 @@ class Camera:
     A clip plays at its own speed. A live source that breaks off is opened again until it works.
     """
 
-    def __init__(
-        self, source: str, *, loop: bool = False, read: Callable[..., Iterator[Frame]] | None = None
-    ) -> None:
+    def __init__(self, source: str, *, loop: bool = False, read: Callable[..., Iterator[Frame]] | None = None) -> None:
         """Waits for the first picture. loop: begin a clip again at its end. read: in place of ``clip.read_frames``.
 
         Raises ``CameraError`` if no picture comes.
@@ -138,7 +136,9 @@ class Camera:
             self._news.wait_for(lambda: self._picture is not None or self.failure is not None, _FIRST_S)
         if self._picture is None:
             self.close()
-            raise CameraError(self.failure or f"{self.label} gave no picture in {_FIRST_S:g} seconds; is it switched on?")
+            raise CameraError(
+                self.failure or f"{self.label} gave no picture in {_FIRST_S:g} seconds; is it switched on?"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -200,7 +200,9 @@ class Camera:
                 self._news.notify_all()
 
     def _ended(self) -> str:
-        return f"{self.label} has stopped sending" if self.place.live else f"{self.label} is at its end; --loop repeats it"
+        return (
+            f"{self.label} has stopped sending" if self.place.live else f"{self.label} is at its end; --loop repeats it"
+        )
 
     def _fail(self, reason: str) -> None:
         with self._news:

@@ -1,30 +1,22 @@
-"""A live stream: its messages, what it drops, and what it refuses."""
+"""A live stream: its messages, what it drops, and what it says when something is wrong."""
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import time
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
+from live_viewer import PHOTO, TEXT, ask, problem, stream, unpacked
 from restr import Segmenter
 from restr.server.live import stream as stream_module
 from restr.server.live.camera import LiveStart
-from restr.server.live.streams import LIVE_MESSAGE_BYTES
 from restr.video.camera import CameraPicture
-from served import PREFIX, listening, photograph, serving, wait_until
-
-PHOTO = photograph(kind="JPEG", size=(120, 90))
-TEXT = "the left circle"
-ADDRESS = "ws://127.0.0.1/v1/live"
+from served import photograph, serving, wait_until
 
 
 class StillCamera:
@@ -44,35 +36,6 @@ class StillCamera:
                 return CameraPicture(self.image, index, time.monotonic())
             time.sleep(0.002)
         return None
-
-
-def unpacked(message: bytes) -> tuple[dict[str, Any], bytes, bytes]:
-    """(document, mask, picture) of an answer, as docs/live.md describes it."""
-    start = 4 + int.from_bytes(message[:4], "little")
-    document = json.loads(message[4:start])
-    middle = start + document["mask"]
-    assert middle + document["picture"] == len(message)
-    return document, message[start:middle], message[middle:]
-
-
-@contextmanager
-def stream(client, *, hello: bool = True, headers: dict[str, str] | None = None, **first: Any):
-    """A viewer's end of a stream that has been greeted."""
-    with client.websocket_connect(ADDRESS, headers=headers or {}) as socket:
-        socket.send_json(first)
-        if hello:
-            socket.greeting = socket.receive_json()["hello"]
-        yield socket
-
-
-def ask(socket, data: bytes = PHOTO) -> tuple[dict[str, Any], bytes, bytes]:
-    socket.send_bytes(data)
-    return unpacked(socket.receive_bytes())
-
-
-def problem(socket) -> str:
-    """The name of the problem that is the next message."""
-    return socket.receive_json()["problem"]["type"].removeprefix(PREFIX)
 
 
 def started(client, **start: Any) -> None:
@@ -203,17 +166,6 @@ def test_a_wrong_message_is_told_and_the_stream_goes_on(live, message, name):
         assert ask(socket)[0]["text"] == TEXT
 
 
-def test_no_more_streams_than_allowed(live):
-    with stream(live), stream(live), stream(live):
-        with stream(live, hello=False) as socket:
-            assert problem(socket) == "too-many-streams"
-            with pytest.raises(WebSocketDisconnect) as closed:
-                socket.receive_json()
-            assert closed.value.code == 1013
-    with stream(live) as socket:
-        assert socket.greeting
-
-
 def test_an_idle_stream_is_closed(live, monkeypatch):
     monkeypatch.setattr(stream_module, "IDLE_S", 0.1)
     with stream(live) as socket:
@@ -222,82 +174,11 @@ def test_an_idle_stream_is_closed(live, monkeypatch):
             socket.receive_json()
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"origin": "http://evil.example"}, 403),
-        ({"origin": "null"}, 403),
-        ({"origin": "http://127.0.0.1:9999"}, 403),
-        ({"host": "rebound.example"}, 421),
-        ({"origin": "http://127.0.0.1", "x-filler": "x" * 20_000}, 431),
-        ({"origin": "http://127.0.0.1"}, None),
-    ],
-)
-def test_other_sites_pages_may_not_look(live, headers, status):
-    if status is None:
-        with stream(live, headers=headers) as socket:
-            assert socket.greeting
-        return
-    with pytest.raises(WebSocketDenialResponse) as refused, stream(live, headers=headers):
-        pass
-    assert refused.value.status_code == status
-    assert refused.value.headers["content-security-policy"]
-
-
-def test_a_key_comes_in_the_first_message_or_in_a_header(folder, tmp_path):
-    keys = tmp_path / "keys"
-    keys.write_text(hashlib.sha256(b"open sesame").hexdigest())
-    with serving(folder, live=1, api_keys=keys) as client:
-        for first in ({}, {"key": "wrong"}):
-            with stream(client, hello=False, **first) as socket:
-                assert problem(socket) == "not-authorized"
-        with stream(client, key="open sesame") as socket:
-            assert socket.greeting
-        with stream(client, headers={"authorization": "Bearer open sesame"}) as socket:
-            assert socket.greeting
-
-
-def test_pictures_count_as_requests(folder):
-    with serving(folder, live=1, rate_limit=2) as client, stream(client) as socket:
-        ask(socket)
-        ask(socket)
-        socket.send_bytes(PHOTO)
-        said = socket.receive_json()
-        assert said["problem"]["status"] == 429 and said["retry_after"] >= 1
-
-
 def test_a_viewer_that_leaves_frees_its_place_and_its_work(live):
     admitted = live.app.state.service.admission
     with stream(live, text=TEXT) as socket:
         socket.send_bytes(PHOTO)
     wait_until(lambda: live.app.state.live.open == 0 and admitted.requests == 0)
-
-
-def test_without_the_setting_there_is_no_page_and_no_stream(client):
-    assert client.get("/live").status_code == 404
-    with pytest.raises((WebSocketDenialResponse, WebSocketDisconnect)), client.websocket_connect(ADDRESS):
-        pass
-
-
-def test_a_real_connection_outlives_the_time_for_headers_and_has_a_size_limit(folder):
-    sync = pytest.importorskip("websockets.sync.client")
-    from websockets.exceptions import ConnectionClosed
-
-    with listening(folder, live=1, body_s=0.3) as (_, address):
-        where = address.replace("http", "ws") + "/v1/live"
-        with sync.connect(where, origin=address, compression=None) as socket:
-            socket.send(json.dumps({"text": TEXT}))
-            assert "hello" in json.loads(socket.recv())
-            time.sleep(0.5)
-            socket.send(PHOTO)
-            assert unpacked(socket.recv())[0]["text"] == TEXT
-            socket.send(bytes(LIVE_MESSAGE_BYTES + 1))
-            with pytest.raises(ConnectionClosed) as closed:
-                socket.recv()
-            assert closed.value.rcvd.code == 1009
-        with sync.connect(where) as socket, pytest.raises(ConnectionClosed):  # says nothing
-            while socket.recv(timeout=10):
-                pass
 
 
 def test_smoothing_weighs_the_pictures_before_until_the_scene_or_the_words_change(live, folder):

@@ -15,6 +15,8 @@ from tyro.conf import arg
 
 from restr.cli.options import DeviceOptions, ModelOptions, RuntimeOptions, ThreadOptions, parse_options
 from restr.errors import ConfigError
+from restr.fields import share
+from restr.inference.tracking.smoothing import TrackSettings
 from restr.server.settings import ServerSettings
 
 _NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpcore", "websockets")
@@ -69,10 +71,18 @@ class LiveOptions(ThreadOptions, RuntimeOptions, DeviceOptions, ModelOptions):
     open: bool = False
     """Also open the page in this machine's browser."""
 
-    def settings(self) -> ServerSettings:
-        """The server's settings. Raises ``ConfigError``."""
+    def __post_init__(self) -> None:
         if self.streams < 1:
             raise ConfigError(f"streams is {self.streams}; at least one page must be able to look: --streams 1")
+        if self.threshold is not None:
+            share("threshold", self.threshold)
+        if self.presence is not None and not 0 <= self.presence <= 1:
+            raise ConfigError(f"presence is {self.presence}; it must be from 0, which always draws a mask, to 1")
+        TrackSettings(smooth=self.smooth)
+        self.settings()
+
+    def settings(self) -> ServerSettings:
+        """The server's settings. Raises ``ConfigError``."""
         return ServerSettings(
             host=self.host,
             port=self.port,

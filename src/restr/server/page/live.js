@@ -170,7 +170,7 @@ async function step() {
     socket.say({ next: true });
     return;
   }
-  if (source !== "own" || !$("video").videoWidth) return;
+  if (source !== "own" || !camera.shown) return;
   const asked = (waiting = { since: 0, bitmap: null });
   const { bitmap, blob, since } = await camera.take();
   if (waiting !== asked) {

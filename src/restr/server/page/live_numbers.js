@@ -5,6 +5,9 @@ const WINDOW = 3000; // milliseconds over which the rate is counted,
 const LEAST = 5; // or as many pictures, if they take longer
 const QUIET = 3000; // milliseconds between two things said to a screen reader
 
+const LAST = 15; // pictures of which the median times are shown
+
+const median = (times) => `${Math.round([...times].sort((a, b) => a - b)[times.length >> 1])} ms`;
 const percent = (share) => `${Math.round(100 * share)}%`;
 
 function set(id, text) {
@@ -17,7 +20,7 @@ export class LiveNumbers {
   }
 
   restart() {
-    Object.assign(this, { times: [], delays: [], asked: 0, drawn: 0, seen: 0, late: 0, said: "", saidAt: 0 });
+    Object.assign(this, { times: [], delays: [], work: [], asked: 0, drawn: 0, seen: 0, late: 0, said: "", saidAt: 0 });
     this.base = null; // the server's counts when this camera began
   }
 
@@ -50,7 +53,8 @@ export class LiveNumbers {
     this.drawn++;
     this.times = this.times.filter((time, i, all) => now - time < WINDOW || i >= all.length - LEAST);
     this.times.push(now);
-    this.delays = [...this.delays.slice(-14), delay];
+    this.delays = [...this.delays.slice(1 - LAST), delay];
+    if (facts.compute_ms !== undefined) this.work = [...this.work.slice(1 - LAST), facts.compute_ms];
     const { counts } = facts;
     this.base ??= { computed: counts.computed - 1, dropped: counts.dropped };
     const computed = counts.computed - this.base.computed;
@@ -61,8 +65,8 @@ export class LiveNumbers {
     this.#counts();
     const span = this.times.length > 1 ? now - this.times[0] : 0;
     set("rate", span ? ((1000 * (this.times.length - 1)) / span).toFixed(1) : "–");
-    set("delay", `${Math.round([...this.delays].sort((a, b) => a - b)[this.delays.length >> 1])} ms`);
-    set("compute", facts.compute_ms === undefined ? "–" : `${Math.round(facts.compute_ms)} ms`);
+    set("delay", median(this.delays));
+    set("compute", facts.compute_ms === undefined ? "–" : median(this.work));
     this.#found(facts, now);
   }
 
