@@ -16,6 +16,9 @@ from restr.errors import ConfigError, VideoError
 
 try:
     import av
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.error import InvalidDataError
 except ImportError as error:
     raise ConfigError("PyAV is not installed, which reads videos; run: pip install 'restr[video]'") from error
 
@@ -90,22 +93,21 @@ def read_frames(
             raise VideoError(f"{name} has no frame{wanted} that can be read; {_advice(container)}")
 
 
-def open_video(
-    source: str, *, format: str | None = None, options: Mapping[str, str] | None = None
-) -> av.container.InputContainer:
+def open_video(source: str, *, format: str | None = None, options: Mapping[str, str] | None = None) -> InputContainer:
     """Open what PyAV can read. Raises ``VideoError`` if it cannot, or if there is no picture in it."""
     try:
         container = av.open(source, format=format, options=dict(options or {}))
     except FileNotFoundError as error:
         raise VideoError(f"there is no file {source}; check the path") from error
-    except av.error.InvalidDataError as error:
+    except InvalidDataError as error:
         raise VideoError(f"{source} is no video, is damaged, or was cut short: its beginning cannot be read") from error
     except (OSError, ValueError) as error:  # FFmpeg's errors are among them
         reason = getattr(error, "strerror", None) or error
         raise VideoError(f"{source} cannot be opened: {reason}; check the path and who may read it") from error
     if not container.streams.video:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing that can be read"
         container.close()
-        raise VideoError(f"{source} has no pictures, only {_kinds(container)}; pass a video")
+        raise VideoError(f"{source} has no pictures, only {kinds}; pass a video")
     return container
 
 
@@ -128,7 +130,7 @@ def describe_clip(source: str | os.PathLike[str]) -> ClipInfo:
         )
 
 
-def start_of(container: av.container.InputContainer) -> Fraction:
+def start_of(container: InputContainer) -> Fraction:
     """The time that counts as 0: when the first picture or sound begins, in seconds on the file's clock."""
     streams = [*container.streams.video, *container.streams.audio]
     starts = [each.start_time * each.time_base for each in streams if each.start_time is not None and each.time_base]
@@ -136,7 +138,7 @@ def start_of(container: av.container.InputContainer) -> Fraction:
 
 
 def _decoded(
-    container: av.container.InputContainer, name: str, start: float | None, *, fast: bool
+    container: InputContainer, name: str, start: float | None, *, fast: bool
 ) -> Iterator[tuple[np.ndarray, float]]:
     """(image, time) from ``start`` on."""
     origin = start_of(container)
@@ -150,7 +152,7 @@ def _decoded(
     yield from _shown(container, _pictures(container, name, origin, fast=fast), start)
 
 
-def _seek(container: av.container.InputContainer, origin: Fraction, start: float) -> bool:
+def _seek(container: InputContainer, origin: Fraction, start: float) -> bool:
     """Go to the last key frame before ``start``, if the file can."""
     try:
         container.seek(int((origin + Fraction(start)) * _MICROSECONDS), backward=True)
@@ -160,8 +162,8 @@ def _seek(container: av.container.InputContainer, origin: Fraction, start: float
 
 
 def _pictures(
-    container: av.container.InputContainer, name: str, origin: Fraction, *, fast: bool
-) -> Iterator[tuple[av.VideoFrame, float]]:
+    container: InputContainer, name: str, origin: Fraction, *, fast: bool
+) -> Iterator[tuple[VideoFrame, float]]:
     """The frames with their times; a frame without a time follows the one before it."""
     stream = container.streams.video[0]
     if fast:
@@ -172,16 +174,16 @@ def _pictures(
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:
+            except InvalidDataError:
                 damaged += 1
                 continue
             for frame in frames:
-                known = frame.pts is not None and frame.time_base is not None
-                time = float(frame.pts * frame.time_base - origin) if known else last + gap
+                tick = frame.time_base
+                time = last + gap if frame.pts is None or tick is None else float(frame.pts * tick - origin)
                 if time > last:  # a second picture for one moment is never seen
                     yield frame, time
                     last = time
-    except av.error.InvalidDataError:
+    except InvalidDataError:
         damaged += 1
     except OSError as error:
         raise VideoError(f"{name} cannot be read any further: {error.strerror or error}") from error
@@ -190,7 +192,7 @@ def _pictures(
 
 
 def _shown(
-    container: av.container.InputContainer, frames: Iterable[tuple[av.VideoFrame, float]], start: float | None
+    container: InputContainer, frames: Iterable[tuple[VideoFrame, float]], start: float | None
 ) -> Iterator[tuple[np.ndarray, float]]:
     """The pictures from ``start`` on, as players show them."""
     stream = container.streams.video[0]
@@ -205,7 +207,7 @@ def _shown(
         yield np.ascontiguousarray(_upright(image, _display_matrix(frame))), time
 
 
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     """How the picture is to be turned and mirrored: the signs of x' = a x + c y, y' = b x + d y."""
     found = frame.side_data.get("DISPLAYMATRIX")
     if found is None:
@@ -222,7 +224,7 @@ def _upright(image: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray
     return image.transpose(1, 0, 2)[::b, ::c]
 
 
-def _duration(container: av.container.InputContainer) -> float:
+def _duration(container: InputContainer) -> float:
     if container.duration:
         return container.duration / _MICROSECONDS
     stream = container.streams.video[0]
@@ -233,10 +235,6 @@ def _until(end: float | None) -> str:
     return "its end" if end is None else f"{end:g} s"
 
 
-def _advice(container: av.container.InputContainer) -> str:
+def _advice(container: InputContainer) -> str:
     duration = _duration(container)
     return f"it is {duration:.3g} s long" if duration else "it is empty or damaged"
-
-
-def _kinds(container: av.container.InputContainer) -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing that can be read"

@@ -46,13 +46,16 @@ class CutDetector:
 
     def __init__(self) -> None:
         self._last: tuple[tuple[int, ...], np.ndarray] | None = None
+        self.difference = 1.0
+        """Of the last two frames, from 0 to 1."""
 
     def begins_scene(self, image: np.ndarray) -> bool:
         """Whether this frame, uint8 (H W 3), begins a new scene; so does the first one."""
         small = Image.fromarray(image).resize((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=2.0)
         copy = np.asarray(small, np.float32) / 255
         last, self._last = self._last, (image.shape, copy)
-        return last is None or last[0] != image.shape or float(np.abs(copy - last[1]).mean()) > CUT
+        self.difference = 1.0 if last is None or last[0] != image.shape else float(np.abs(copy - last[1]).mean())
+        return self.difference > CUT
 
 
 class Smoother:

@@ -14,7 +14,8 @@ import numpy as np
 from restr.errors import ConfigError
 from restr.inference.result import Result
 from restr.inference.sources import ImageSource, image_name, read_image
-from restr.inference.tracking.smoothing import CutDetector, Smoother, TrackSettings, blend
+from restr.inference.tracking.between import Interpolation
+from restr.inference.tracking.smoothing import CutDetector, Smoother, TrackSettings
 
 _logger = logging.getLogger("restr")
 _Segmenter = Any  # ``Segmenter``, whose module imports this one
@@ -74,8 +75,8 @@ def track_masks(
 ) -> Generator[Tracked, None, None]:
     """The results of every frame, uint8 (H W 3), of which only those that are being computed are held.
 
-    A frame between two computed ones of a scene has their masks' probabilities in between (linear in its place); behind
-    the last computed one of a scene, those of that one. before: the smoothed results of the first frame, to go on where
+    A frame between two computed ones of a scene is interpolated (``Interpolation``); behind the last computed one of a
+    scene, that one's results stay. before: the smoothed results of the first frame, to go on where
     another run stopped behind it: that frame is then neither computed nor yielded.
     """
     plan: deque[_Planned] = deque()
@@ -102,9 +103,9 @@ def track_masks(
             last, gap = list(smoother.last), len(waiting)
             new_scene = waiting[-1].new_scene
             results = smoother.add(each.results, gap=gap, new_scene=new_scene)
+            steps = Interpolation(last, results) if gap > 1 and not new_scene else None
             for place in range(1, gap):
-                between = last if new_scene else _between(last, results, place / gap)
-                yield Tracked(results=between, computed=False)
+                yield Tracked(results=last if steps is None else steps.at(place / gap), computed=False)
             yield Tracked(results=results, computed=True)
     for _ in plan:  # behind the last computed frame
         yield Tracked(results=smoother.last, computed=False)
@@ -135,10 +136,6 @@ def _until_computed(plan: deque[_Planned]) -> list[_Planned]:
         taken.append(plan.popleft())
         if taken[-1].computed:
             return taken
-
-
-def _between(last: Sequence[Result], following: Sequence[Result], share: float) -> list[Result]:
-    return [blend(before, after, share) for before, after in zip(last, following, strict=True)]
 
 
 def checked_texts(texts: str | Sequence[str]) -> list[str]:
