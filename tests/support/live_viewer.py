@@ -24,7 +24,7 @@ def unpacked(message: bytes) -> tuple[dict[str, Any], bytes, bytes]:
 
 
 @contextmanager
-def stream(client, *, hello: bool = True, headers: dict[str, str] | None = None, **first: Any) -> Iterator[Any]:
+def stream(client, *, hello: bool = True, headers: Any = None, **first: Any) -> Iterator[Any]:
     """A viewer's end of a stream that has been greeted."""
     with client.websocket_connect(ADDRESS, headers=headers or {}) as socket:
         socket.send_json(first)

@@ -13,7 +13,7 @@ import pytest
 
 from restr.errors import CameraError, ImageError, VideoError
 from restr.video import camera as camera_module
-from restr.video.camera import Camera, camera_place, camera_trouble
+from restr.video.camera import Camera, CameraPicture, camera_place, camera_trouble
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
 
@@ -26,7 +26,7 @@ class Shot(NamedTuple):
     index: int
 
 
-def reader(*parts: Any, every: float = 0.0):
+def reader(*parts: Any, every: float = 0.0) -> Any:
     """A reader that gives, each time it is called, the next of ``parts``: so many pictures, then an error or the end."""
     calls = iter(parts)
 
@@ -40,6 +40,13 @@ def reader(*parts: Any, every: float = 0.0):
             raise error
 
     return read
+
+
+def newest(camera: Camera, after: int, seconds: float) -> CameraPicture:
+    """The newest picture, which must be there."""
+    found = camera.newest(after, seconds)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -111,9 +118,9 @@ def test_permission_is_given_differently_by_each_system():
 
 def test_only_the_newest_picture_is_kept():
     with Camera("/dev/video0", read=reader((None, None), every=0.005)) as camera:
-        first = camera.newest(-1, 1.0)
+        first = newest(camera, -1, 1.0)
         time.sleep(0.2)
-        second = camera.newest(first.index, 1.0)
+        second = newest(camera, first.index, 1.0)
         assert second.index > first.index + 5  # those between are gone
         assert time.monotonic() - second.taken < 0.1
         assert camera.newest(10**9, 0.01) is None
@@ -127,7 +134,7 @@ def test_a_clip_plays_at_its_own_speed_and_ends(tmp_path):
         while camera.failure is None:
             time.sleep(0.01)
         assert 0.2 <= time.monotonic() - started < 1.0  # six pictures, 0.04 s from one to the next
-        assert "--loop" in camera.failure and camera.newest(4, 0.0).index == 5
+        assert "--loop" in camera.failure and newest(camera, 4, 0.0).index == 5
         assert camera.newest(5, 5.0) is None  # at once
 
 
@@ -135,7 +142,7 @@ def test_a_clip_begins_again(tmp_path):
     clip = tmp_path / "clip.mp4"
     clip.touch()
     with Camera(str(clip), loop=True, read=reader((2, None), (None, None))) as camera:
-        assert camera.newest(4, 2.0).index > 4
+        assert newest(camera, 4, 2.0).index > 4
         assert camera.failure is None
 
 
@@ -156,7 +163,7 @@ def test_a_camera_that_breaks_off_is_opened_again(monkeypatch):
         until = time.monotonic() + 5
         while camera.failure is not None and time.monotonic() < until:
             time.sleep(0.02)
-        assert camera.newest(2, 1.0).index > 2
+        assert newest(camera, 2, 1.0).index > 2
         assert camera.failure is None
 
 
@@ -177,7 +184,7 @@ def test_a_real_clip_plays_and_begins_again(tmp_path):
             container.mux(stream.encode(frame.reformat(format="yuvj420p")))
         container.mux(stream.encode())
     with Camera(str(path), loop=True) as camera:
-        seen = [camera.newest(index, 5.0) for index in (-1, 3, 7)]
+        seen = [newest(camera, index, 5.0) for index in (-1, 3, 7)]
     assert [each.index >= least for each, least in zip(seen, (0, 4, 8), strict=True)] == [True] * 3
     assert all(each.image.shape == (48, 64, 3) for each in seen)
     path.write_bytes(b"no clip")

@@ -185,7 +185,7 @@ class Camera:
 
     def _play(self) -> None:
         """Read the source once, from its start to its end."""
-        began = first = None
+        began, first = None, 0.0
         for frame in self._read(self.place.file, format=self.place.format, options=dict(self.place.options)):
             if began is None:
                 began, first = time.monotonic(), frame.time

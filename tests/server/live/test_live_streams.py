@@ -97,7 +97,7 @@ def test_a_real_connection_outlives_the_time_for_headers_and_has_a_size_limit(fo
             socket.send(bytes(LIVE_MESSAGE_BYTES + 1))
             with pytest.raises(ConnectionClosed) as closed:
                 socket.recv()
-            assert closed.value.rcvd.code == 1009
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
         with sync.connect(where) as socket, pytest.raises(ConnectionClosed):  # says nothing
             while socket.recv(timeout=10):
                 pass

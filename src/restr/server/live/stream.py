@@ -68,9 +68,8 @@ class LiveStream:
     def __init__(self, socket: WebSocket, streams: LiveStreams) -> None:
         self.socket, self.streams, self.service = socket, streams, streams.service
         start = streams.start
-        self.choice = LiveRequest(
-            text=start.text, threshold=start.threshold, presence=start.presence, smooth=start.smooth
-        )
+        begin = {"text": start.text, "threshold": start.threshold, "presence": start.presence, "smooth": start.smooth}
+        self.choice = LiveRequest.model_validate(begin)
         self.received = self.computed = self.dropped = 0
         self._wanted: _Wanted | None = None  # the slot: the newest alone
         self._news, self._gone = asyncio.Event(), asyncio.Event()
@@ -277,7 +276,7 @@ class LiveStream:
 
 def _question(choice: LiveRequest) -> Question:
     try:
-        return Question(text=choice.text, threshold=choice.threshold, presence=choice.presence)  # type: ignore[call-arg]
+        return Question.model_validate(choice.model_dump(include={"text", "threshold", "presence"}))
     except ValidationError as error:
         raise invalid(error, "the settings") from error
 
