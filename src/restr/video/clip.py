@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,9 @@ except ImportError as error:
     raise ConfigError("PyAV is not installed, which reads videos; run: pip install 'restr[video]'") from error
 
 _logger = logging.getLogger("restr")
+# Seconds before the start at which reading begins: an index goes by the times of decoding, and so may lead too far.
+_EARLIER = (0.0, 1.0, 10.0)
+_PROBE = 12  # frames by which mixed up times are noticed
 _UNSPECIFIED = 2  # FFmpeg's number of a colour space that is not noted
 _MICROSECONDS = 1_000_000  # seconds times this: the unit in which a container seeks
 
@@ -82,8 +85,10 @@ def read_frames(
         raise ConfigError(f"the end is {end:g} s and the start {start:g} s; the end must come later")
     name = os.fspath(source)
     with open_video(name, format=format, options=options) as container:
+        if format is None:  # several frames at once: quick, but a camera's would come late
+            container.streams.video[0].thread_type = "AUTO"
         count = 0
-        for image, time in _decoded(container, name, start, fast=format is None):
+        for image, time in _decoded(container, name, start, probed=format is None):
             if end is not None and time >= end:
                 break
             yield Frame(image, time, count)
@@ -138,51 +143,72 @@ def start_of(container: InputContainer) -> Fraction:
 
 
 def _decoded(
-    container: InputContainer, name: str, start: float | None, *, fast: bool
+    container: InputContainer, name: str, start: float | None, *, probed: bool
 ) -> Iterator[tuple[np.ndarray, float]]:
     """(image, time) from ``start`` on."""
     origin = start_of(container)
-    if start and _seek(container, origin, start):
-        frames = _pictures(container, name, origin, fast=fast)
+    for earlier in _EARLIER if start else ():
+        if not _seek(container, origin, max(0.0, start - earlier)):
+            break
+        frames = _pictures(container, name, origin, probed)
         first = next(frames, None)
         if first is not None and first[1] <= start:
             yield from _shown(container, chain([first], frames), start)
             return
-        container.seek(0)  # an index that is wrong: read all that comes before, too
-    yield from _shown(container, _pictures(container, name, origin, fast=fast), start)
+    if start:
+        container.seek(0)
+    yield from _shown(container, _pictures(container, name, origin, probed), start)
 
 
-def _seek(container: InputContainer, origin: Fraction, start: float) -> bool:
-    """Go to the last key frame before ``start``, if the file can."""
+def _seek(container: InputContainer, origin: Fraction, time: float) -> bool:
+    """Go to a key frame at or before a time, if the file can."""
     try:
-        container.seek(int((origin + Fraction(start)) * _MICROSECONDS), backward=True)
+        container.seek(int((origin + Fraction(time)) * _MICROSECONDS), backward=True)
     except (OSError, ValueError):
         return False
     return True
 
 
 def _pictures(
-    container: InputContainer, name: str, origin: Fraction, *, fast: bool
+    container: InputContainer, name: str, origin: Fraction, probed: bool
 ) -> Iterator[tuple[VideoFrame, float]]:
     """The frames with their times; a frame without a time follows the one before it."""
     stream = container.streams.video[0]
-    if fast:
-        stream.thread_type = "AUTO"  # several frames at once: quick, but a camera's would come late
+    frames = _decoded_packets(container, name)
+    probe = list(islice(frames, _PROBE)) if probed else []
+    shift = _delay(probe)
     gap = 1 / float(stream.average_rate or stream.guessed_rate or 25)
-    last, damaged = -gap, 0
+    last = -gap
+    for frame in chain(probe, frames):
+        stamp = frame.pts if shift is None else None if frame.dts is None else frame.dts - shift
+        tick = frame.time_base
+        time = last + gap if stamp is None or tick is None else float(stamp * tick - origin)
+        if time > last:  # a second picture for one moment is never seen
+            yield frame, time
+            last = time
+
+
+def _delay(probe: Sequence[VideoFrame]) -> int | None:
+    """None if the first frames' times grow, as they should.
+
+    Some programs write the times of decoding as those of showing: then the frames, which come in the right order, have mixed
+    up times. The times of decoding are right but for a delay, which is returned.
+    """
+    times = [frame.pts for frame in probe if frame.pts is not None]
+    if all(before < after for before, after in pairwise(times)):
+        return None
+    first = probe[0]
+    return first.dts - first.pts if first.dts is not None and first.pts is not None else 0
+
+
+def _decoded_packets(container: InputContainer, name: str) -> Iterator[VideoFrame]:
+    damaged = 0
     try:
-        for packet in container.demux(stream):
+        for packet in container.demux(container.streams.video[0]):
             try:
-                frames = packet.decode()
+                yield from packet.decode()
             except InvalidDataError:
                 damaged += 1
-                continue
-            for frame in frames:
-                tick = frame.time_base
-                time = last + gap if frame.pts is None or tick is None else float(frame.pts * tick - origin)
-                if time > last:  # a second picture for one moment is never seen
-                    yield frame, time
-                    last = time
     except InvalidDataError:
         damaged += 1
     except OSError as error:

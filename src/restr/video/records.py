@@ -46,6 +46,8 @@ class MaskRecords:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder / "lock")
             self._files: list[BinaryIO] = [open(path, "ab") for path in self.paths]
+        except OutputError:
+            raise
         except OSError as error:
             raise OutputError(
                 f"{folder} takes no files ({error.strerror}); choose another folder with --out"

@@ -8,21 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restr import Segmenter, build_model, presets
+from restr import Segmenter
 from restr.errors import ConfigError, ImageError
 from restr.inference.tracking.smoothing import Smoother, TrackSettings
 from restr.inference.tracking.track import track_masks
-from restr.text.vocabulary import Vocabulary
-from small_clips import square_at
+from small_clips import red_segmenter, square_at
 
-WORDS = ("the", "left", "right", "red", "blue")
 OPTIONS = {"threshold": None, "presence": None}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def segmenter() -> Segmenter:
-    vocabulary = Vocabulary(WORDS)
-    return Segmenter(build_model(presets.restr_tiny(vocab=len(vocabulary)), seed=0), vocabulary, device="cpu")
+    return red_segmenter()
 
 
 def frames(count: int) -> list[np.ndarray]:
@@ -30,10 +27,10 @@ def frames(count: int) -> list[np.ndarray]:
 
 
 def test_every_frame_alone_is_what_the_segmenter_gives(segmenter) -> None:
-    found = list(segmenter.track(iter(frames(5)), ["the red", "left"], workers=1))
+    found = list(segmenter.track(iter(frames(5)), ["the red", "the sky"], workers=1))
     assert [len(each) for each in found] == [2] * 5
     for image, results in zip(frames(5), found, strict=True):
-        for result, alone in zip(results, segmenter(image, ["the red", "left"]), strict=True):
+        for result, alone in zip(results, segmenter(image, ["the red", "the sky"]), strict=True):
             assert np.allclose(result.prob, alone.prob, atol=1e-6) and result.text == alone.text
             assert np.array_equal(result.image, image)
 
