@@ -22,7 +22,8 @@ let paused = false;
 let waiting = null; // of the answer to come: {since, bitmap}
 let typing = 0;
 let connecting = 0; // the timer of the next try
-let wait = 0; // milliseconds that the server asked to wait
+let notBefore = 0; // performance.now() until which nothing is asked: the server said so, or waits for other words
+let idle = false; // whether the server closed the connection because nothing was asked
 let known = false; // whether the fields hold what the server began with
 
 const opacity = () => Number($("opacity").value);
@@ -51,6 +52,8 @@ function connect() {
   clearTimeout(connecting);
   socket?.close();
   waiting = null;
+  notBefore = 0;
+  idle = false;
   socket = new LiveSocket({ hello, answer, problem, closed });
 }
 
@@ -88,26 +91,33 @@ function problem(error) {
     askForKey();
     return;
   }
-  if (error.type.endsWith(":stream-idle")) return; // as a hidden page is; it opens again when it is looked at
-  const wrong = error.type.endsWith(":invalid-request");
-  note(wrong ? error.detail.replace(/^text: /, "") : "", wrong);
-  if (!wrong) alarm(error.title, error.detail, connect);
-  wait = 1000 * error.retryAfter;
-  if (wait) again(wait);
+  if (error.type.endsWith(":stream-idle")) {
+    idle = true; // paused, hidden, or without a camera: it is opened again when there is something to ask
+    return;
+  }
+  if (error.type.endsWith(":invalid-request")) {
+    note(error.detail.replace(/^text: /, ""), true);
+    notBefore = Infinity; // other words may do
+    return;
+  }
+  alarm(error.title, error.detail, connect);
+  const wait = 1000 * (error.retryAfter || 1);
+  notBefore = performance.now() + wait;
+  again(wait);
 }
 
 /** Ask again after a while, over a new connection if the old one has been closed. */
 function again(milliseconds) {
   clearTimeout(connecting);
-  connecting = setTimeout(() => (socket?.open ? step() : connect()), milliseconds);
+  connecting = setTimeout(() => (socket?.open ? step() : connect()), milliseconds + 20);
 }
 
 function closed(which) {
   if (which !== socket) return;
   socket = null;
   waiting = null;
-  if (document.hidden || $("lock").open) return;
-  if (!$("alert").hidden) return again(Math.max(AGAIN, wait)); // the reason is told already
+  if (idle || document.hidden || $("lock").open) return;
+  if (!$("alert").hidden) return again(Math.max(AGAIN, notBefore - performance.now())); // the reason is told already
   if (which.greeted) alarm("The connection was lost.", "Opening it again.", connect);
   else alarm("The server cannot be reached.", "Is restr live still running?", connect);
   again(AGAIN);
@@ -164,7 +174,9 @@ async function openOwn() {
 /** Ask for the next answer, unless one is still to come. */
 async function step() {
   if (source === "own") numbers.camera(camera.shown);
-  if (waiting || paused || document.hidden || !socket?.greeted) return;
+  if (waiting || paused || document.hidden || performance.now() < notBefore) return;
+  if (idle && !socket) connect();
+  if (!socket?.greeted) return;
   if (source === "machine") {
     waiting = { since: performance.now(), bitmap: null };
     socket.say({ next: true });
@@ -184,14 +196,14 @@ async function step() {
 
 async function answer({ document: facts, mask, picture }) {
   const asked = waiting;
-  if (!asked || (!picture && !asked.bitmap)) return;
+  if (!asked || Boolean(picture) !== (source === "machine") || !(picture ?? asked.bitmap)) return; // of another camera
   const [bitmap, stencil] = await Promise.all([
     picture ? createImageBitmap(picture) : asked.bitmap,
     mask && createImageBitmap(mask),
   ]);
   if (waiting !== asked) return;
   waiting = null;
-  $("begin").hidden = true;
+  $("begin").hidden = $("alert").hidden = true;
   $("frame").hidden = false;
   view.show(bitmap, stencil, opacity());
   fit();
@@ -232,6 +244,8 @@ function send() {
   clearTimeout(typing);
   numbers.words();
   socket?.say(settings());
+  notBefore = 0;
+  step();
 }
 
 $("text").addEventListener("input", () => {
@@ -253,8 +267,7 @@ $("pause").addEventListener("click", () => {
   paused = !paused;
   $("pause").setAttribute("aria-pressed", String(paused));
   $("pause").textContent = paused ? "Go on" : "Pause";
-  if (socket?.open) step();
-  else connect();
+  step();
 });
 for (const radio of document.querySelectorAll("[name=camera]")) radio.addEventListener("change", () => use(radio.value));
 $("begin-own").addEventListener("click", () => use("own"));
