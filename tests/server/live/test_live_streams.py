@@ -101,3 +101,17 @@ def test_a_real_connection_outlives_the_time_for_headers_and_has_a_size_limit(fo
         with sync.connect(where) as socket, pytest.raises(ConnectionClosed):  # says nothing
             while socket.recv(timeout=10):
                 pass
+
+
+def test_a_server_that_ends_says_goodbye(folder):
+    sync = pytest.importorskip("websockets.sync.client")
+    from websockets.exceptions import ConnectionClosed
+
+    with listening(folder, live=1) as (server, address):
+        with sync.connect(address.replace("http", "ws") + "/v1/live") as socket:
+            socket.send("{}")
+            assert "hello" in json.loads(socket.recv())
+            server.should_exit = True
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv(timeout=20)
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1012
