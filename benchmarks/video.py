@@ -128,13 +128,13 @@ def measure(clip: Path, text: str, frames: int | None, sheet: Path | None) -> No
          f"{np.mean(each.likeness):.3f}"]
         for each in flickers
     ]  # fmt: skip
-    print(markdown_table(["smooth", "mask changes", "calm", "IoU with unsmoothed"], rows))
+    print("\n".join(markdown_table(["smooth", "mask changes", "calm", "IoU with unsmoothed"], rows)))
     print(
         f"\nThe picture changes by {np.mean(picture_changes):.2%}, calm {np.mean(np.array(picture_changes)[calm]):.2%}.\n"
     )
     ways = list(carried[0].likeness)
     table = [[f"{each.every}", *(f"{np.mean(each.likeness[way]):.3f}" for way in ways)] for each in carried]
-    print(markdown_table(["every", *ways], table))
+    print("\n".join(markdown_table(["every", *ways], table)))
     if sheet is not None:
         save_sheet(tiles, sheet)
 

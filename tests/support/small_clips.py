@@ -51,6 +51,20 @@ def square_at(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     return image
 
 
+def mix_up_times(path: Path, clip: Path) -> Path:
+    """The clip with the times of decoding as those of showing, as some programs write it."""
+    with av.open(str(clip)) as source, av.open(str(path), "w") as out:
+        copy = out.add_stream_from_template(source.streams.video[0])
+        first: int | None = None
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                first = packet.dts if first is None else first
+                packet.pts = packet.dts = packet.dts - first
+                packet.stream = copy
+                out.mux(packet)
+    return path
+
+
 def write_clip(
     path: Path,
     milliseconds: Sequence[int] = tuple(range(0, 1200, 100)),

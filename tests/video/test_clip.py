@@ -13,7 +13,7 @@ import pytest
 
 from restr.errors import ConfigError, VideoError
 from restr.video.clip import describe_clip, read_frames
-from small_clips import UNEVEN, square_at, write_clip
+from small_clips import UNEVEN, mix_up_times, square_at, times_of, write_clip
 
 
 def corner_of(image: np.ndarray) -> tuple[int, int]:
@@ -74,6 +74,17 @@ def test_a_clip_says_what_it_is(tmp_path) -> None:
     info = describe_clip(write_clip(tmp_path / "a.mp4"))
     assert (info.width, info.height, info.frames) == (64, 48, 12)
     assert info.rate == pytest.approx(10, rel=0.01) and info.duration == pytest.approx(1.2, abs=0.11)
+
+
+def test_mixed_up_times_are_put_in_order(tmp_path) -> None:
+    path = mix_up_times(tmp_path / "b.mp4", write_clip(tmp_path / "a.mp4"))
+    times = times_of(path)
+    assert times != sorted(times)  # as PyAV reads them
+    frames = list(read_frames(path))
+    assert len(frames) == 12
+    assert [frame.time for frame in frames] == pytest.approx([number / 10 for number in range(12)], abs=0.011)
+    for frame in frames:
+        assert np.abs(frame.image.astype(int) - square_at(frame.index)).mean() < 4
 
 
 def test_frames_are_decoded_as_they_are_asked_for(tmp_path) -> None:

@@ -55,9 +55,9 @@ def test_of_a_part_the_sound_is_that_part(tmp_path) -> None:
 
 
 def test_sound_that_an_mp4_cannot_hold_is_left_out_and_said(tmp_path) -> None:
-    clip = write_clip(tmp_path / "a.mkv", sound="wmav2")
+    clip = write_clip(tmp_path / "a.mkv", sound="tta")
     (note,) = copy(clip, tmp_path / "b.mp4")
-    assert "wmav2" in note and "silent" in note
+    assert "tta" in note and "silent" in note
     assert sound_of(tmp_path / "b.mp4") == [] and len(times_of(tmp_path / "b.mp4")) == 12
 
 
@@ -74,5 +74,5 @@ def test_without_h264_the_next_best_is_taken_and_said(tmp_path, monkeypatch) -> 
 
 def test_a_place_that_takes_no_file_is_named(tmp_path) -> None:
     clip = write_clip(tmp_path / "a.mp4")
-    with pytest.raises(OutputError, match="none/b.mp4 cannot be written"):
-        Mp4Writer(tmp_path / "none" / "b.mp4", describe_clip(clip))
+    with pytest.raises(OutputError, match=r"none.b.mp4 cannot be written \(No such file"):
+        copy(clip, tmp_path / "none" / "b.mp4")

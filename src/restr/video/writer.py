@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -61,12 +61,8 @@ class Mp4Writer:
         self._zero: float | None = None if start else 0.0  # the clip's time at which the file begins
         self._end = end
         self._last = -1
-        try:
-            self._out = av.open(os.fspath(path), "w", format="mp4", options={"movflags": "+faststart"})
-        except OSError as error:
-            raise OutputError(
-                f"{path} cannot be written ({error.strerror}); choose another folder with --out"
-            ) from error
+        self._path = path
+        self._out = av.open(os.fspath(path), "w", format="mp4", options={"movflags": "+faststart"})
         self._video: VideoStream | None = None
         self._source = open_video(os.fspath(sound)) if sound is not None else None
         self._sound: Iterator[tuple[float, Packet]] = iter(())
@@ -81,9 +77,10 @@ class Mp4Writer:
         try:
             if kind is None and self._video is not None:
                 self._copy_sound(math.inf)
-                self._out.mux(self._video.encode(None))
+                self._mux(self._video.encode(None))
         finally:
-            self._out.close()
+            with self._saying():
+                self._out.close()
             if self._source is not None:
                 self._source.close()
 
@@ -98,7 +95,22 @@ class Mp4Writer:
         self._last = max(self._last + 1, round(Fraction(time - self._zero) / self._tick))
         frame.pts, frame.time_base = self._last, self._tick
         self._copy_sound(time)
-        self._out.mux(self._video.encode(frame))
+        self._mux(self._video.encode(frame))
+
+    def _mux(self, packets: Packet | list[Packet]) -> None:
+        with self._saying():
+            self._out.mux(packets)
+
+    @contextmanager
+    def _saying(self) -> Iterator[None]:
+        """Let the errors of the file system say which file it is."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(
+                f"{self._path} cannot be written ({reason}); make space, or choose another folder"
+            ) from error
 
     def _begin(self, height: int, width: int) -> None:
         """Open the streams; all are known before the first packet is written."""
@@ -140,7 +152,7 @@ class Mp4Writer:
     def _copy_sound(self, until: float) -> None:
         """Write the sound up to a time of the clip, so that sound and pictures lie together in the file."""
         while self._waiting is not None and self._waiting[0] <= until:
-            self._out.mux(self._waiting[1])
+            self._mux(self._waiting[1])
             self._waiting = next(self._sound, None)
 
 
