@@ -85,6 +85,7 @@ def test_a_damaged_video_does_not_stop_the_next(tmp_path, capsys) -> None:
     ("arguments", "words", "code"),
     [
         (["b.png", TEXT, "--every", "2"], "--every is for videos, and none of the images is one", 2),
+        (["a.mp4", TEXT, "--each"], "--each is for pictures", 2),
         (["a.mp4", TEXT, "--end", "later"], "--end is 'later'; it must be seconds", 2),
         (["a.mp4", TEXT, "--smooth", "1"], "smooth is 1.0; it must be from 0", 1),
         (["a.mp4", TEXT, "--save", "cutout"], "cannot save 'cutout' of a video; choose from overlay, rle, mask", 1),

@@ -42,9 +42,12 @@ def is_video(image: str) -> bool:
 
 
 def check_video_options(options: PredictOptions, has_video: bool) -> None:
-    """Raises ``UsageError`` for an option that would do nothing, as no video is among the images."""
+    """Raises ``UsageError`` for an option that would do nothing with these images, and for a wrong time."""
     if has_video:
-        seconds(options.start, "start"), seconds(options.end, "end")
+        for name in ("start", "end"):
+            seconds(getattr(options, name), name)
+        if options.each:
+            raise UsageError("--each is for pictures; leave it out for a video")
         return
     given = {"every": options.every != 1, "smooth": bool(options.smooth), "start": options.start, "end": options.end}
     for name, value in given.items():
