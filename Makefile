@@ -17,7 +17,7 @@ DEMO_TEXT ?= the woman in the orange suit
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -qq
 
-.PHONY: help demo test test-slow lint format architecture showcase clean
+.PHONY: help demo test test-slow lint format architecture showcase docs docs-serve clean
 
 help:
 	@echo 'make demo          install into $(VENV) and segment an example photograph'
@@ -26,6 +26,7 @@ help:
 	@echo 'make lint          ruff and pyright'
 	@echo 'make format        let ruff format the code'
 	@echo 'make architecture  write floors and glossary of docs/architecture.md and line numbers of docs/equations.md anew'
+	@echo 'make docs          build the documentation site into site/ and check its links (make docs-serve: and show it)'
 	@echo 'make showcase      draw docs/images/results.jpg with the bundled model'
 
 demo: $(VENV)/.restr
@@ -51,6 +52,12 @@ architecture: $(VENV)/.restr-dev
 	$(BIN)/python tests/support/architecture_page.py
 	$(BIN)/python tests/support/equations_page.py
 
+docs: $(VENV)/.restr-docs
+	$(BIN)/python tools/docs/build.py
+
+docs-serve: $(VENV)/.restr-docs
+	$(BIN)/python tools/docs/build.py --serve
+
 showcase: $(VENV)/.restr-dev
 	$(BIN)/python recipes/restr_small/showcase.py
 
@@ -71,5 +78,10 @@ $(VENV)/.restr-dev: $(VENV)/.torch pyproject.toml
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.restr
 
+$(VENV)/.restr-docs: $(VENV)/.restr-dev
+	@echo 'installing the tools of the documentation site ...'
+	@$(PIP) -e '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) out dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out dist build site .pytest_cache .ruff_cache .hypothesis
