@@ -68,9 +68,10 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 
 def with_mathml(text: str) -> str:
     """``$...$`` and ``$$...$$`` as MathML, which browsers show without a script or a font of its own."""
-    from latex2mathml.converter import convert  # here, as the tests run without the extra "docs"
 
     def formula(found: re.Match[str]) -> str:
+        from latex2mathml.converter import convert  # here, as the tests run without the extra "docs"
+
         if found[1]:
             return f'<div class="formula">{convert(found[1].strip(), display="block")}</div>'
         return f'<span class="formula">{convert(found[2])}</span>'
