@@ -15,14 +15,17 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from restr.cli.main import main
 from restr.inference.segmenter import Segmenter
 from scripts import ROOT, load_script
-from served import listening
+from served import listening, model_in
+from small_exports import shallow_config
 
 staging = load_script("tools/docs/staging.py")
 
@@ -88,7 +91,12 @@ def follow(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Reader
     (folder / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(folder)
     real = Segmenter.from_pretrained
-    monkeypatch.setattr(Segmenter, "from_pretrained", lambda path=None, **options: real(path or model, **options))
+
+    def chosen(path: Path | str | None = None, **options: Any) -> Segmenter:
+        bundled = path is None or Path(path).name == BUNDLED.name  # restr eval names its folder
+        return real(model if bundled else path, **options)
+
+    monkeypatch.setattr(Segmenter, "from_pretrained", chosen)
     with listening(model) as (_, address):
         reader = Reader({ADDRESS: address} | ({} if model.name == BUNDLED.name else FEWER))
         for page in PAGES:
@@ -104,13 +112,16 @@ def follow(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Reader
     return reader
 
 
-def test_the_tutorial_can_be_followed(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tutorial_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(PAGES) == 4
-    follow(tmp_path, folder, monkeypatch)
+    config = shallow_config()
+    small = replace(config, preprocess=replace(config.preprocess, size=64))
+    (tmp_path / "reader").mkdir()
+    follow(tmp_path / "reader", model_in(tmp_path / "model", small), monkeypatch)
 
 
 @pytest.mark.slow
 def test_the_tutorial_with_the_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     follow(tmp_path, ROOT / BUNDLED, monkeypatch)
-    after = json.loads((tmp_path / "runs/zindles/report/metrics.json").read_text())
-    assert after["overall"]["miou"] > 0.5
+    gain = json.loads((tmp_path / "runs/zindles/gain.json").read_text())
+    assert gain["oiou"] > 0.1
