@@ -25,7 +25,8 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 shape_checks.install()
-pytest_plugins = ["sharded", "served", "fake_runtimes"]  # fixtures of tests of shards, of the server, and of runtimes
+# Fixtures of tests of shards, of the server, of runtimes, and of Ray clusters.
+pytest_plugins = ["sharded", "served", "fake_runtimes", "ray_nodes"]
 
 
 @pytest.fixture(autouse=True)

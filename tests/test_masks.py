@@ -10,6 +10,7 @@ from restr.errors import DataError
 from restr.masks import (
     box_of,
     box_xywh,
+    label_regions,
     outlines,
     polygons_of,
     rle_decode,
@@ -114,3 +115,24 @@ def test_run_lengths_of_a_part_are_those_of_the_whole() -> None:
         around[20 + top : 20 + top + tall, 20 + left : 20 + left + wide] = part
         whole = around[20 : 20 + height, 20 : 20 + width]
         assert rle_within(part, left, top, (int(height), int(width))) == rle_encode(whole)
+
+
+@pytest.mark.parametrize("mask", MASKS, ids=range(len(MASKS)))
+def test_regions_are_scipys_and_have_one_outer_outline_each(mask):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    labels, areas, boxes = label_regions(mask)
+    theirs, count = ndimage.label(mask)  # joins across edges, too
+    np.testing.assert_array_equal(labels > 0, mask)
+    assert len(areas) == len(boxes) == count == len(set(zip(labels[mask].tolist(), theirs[mask].tolist(), strict=True)))
+    assert sum(signed_area(outline) > 0 for outline in outlines(mask)) == count
+    assert (np.diff(areas) <= 0).all(), "the largest first"
+    for number, (area, box) in enumerate(zip(areas, boxes, strict=True), 1):
+        assert np.count_nonzero(labels == number) == area and box_of(labels == number) == tuple(box)
+
+
+def test_a_snake_is_one_region_and_its_gaps_are_one_hole():
+    snake = np.zeros((41, 60), bool)
+    snake[::2] = True
+    snake[1::4, -1] = snake[3::4, 0] = True
+    assert label_regions(snake)[0].max() == 1
+    assert label_regions(~snake)[0].max() == 20, "rows of the background, apart across corners"

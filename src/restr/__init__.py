@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from restr.model.restr import ReSTR
     from restr.training.loop.trainer import Trainer
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 __all__ = [
     "Client",
     "ModelConfig",

@@ -41,8 +41,16 @@ class UnreachableError(DatasetError):
     """The storage of a dataset cannot be reached; its files may be sound."""
 
 
+class MissingFileError(UnreachableError):
+    """A storage that can be reached has no such file."""
+
+
 class OutputError(RestrError, OSError):
     """A file cannot be written: no permission, no space, or no folder where it should go."""
+
+
+class WorkerError(RestrError):
+    """The worker processes of a long run cannot be started, or end before they do anything."""
 
 
 class DivergedError(RestrError):

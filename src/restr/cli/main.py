@@ -12,6 +12,7 @@ from restr.errors import RestrError
 
 VERBS = {
     "predict": ("restr.cli.verbs.predict", "segment what a sentence names in photographs"),
+    "bulk": ("restr.cli.verbs.bulk", "segment what sentences name in millions of pictures"),
     "train": ("restr.cli.verbs.train", "train a model"),
     "finetune": ("restr.cli.verbs.finetune", "train a model further on your own data"),
     "eval": ("restr.cli.verbs.measuring.eval", "measure a model on a dataset"),
@@ -28,6 +29,7 @@ VERBS = {
         "make a model folder of a checkpoint of the released program",
     ),
     "serve": ("restr.cli.verbs.serve", "serve models over HTTP, with a page for people"),
+    "completion": ("restr.cli.verbs.completion", "print a script that completes these words in a shell"),
 }
 _CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; options on the command line override it."
 _HINT = 'to segment a photograph: restr predict photo.jpg "the left dog"'

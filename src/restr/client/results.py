@@ -62,6 +62,12 @@ class RemoteResult:
         """bool (H W); needs the form "rle", which is the default."""
         return masks.rle_decode(self.document["rle"])
 
+    @property
+    def instances(self) -> list[RemoteResult]:
+        """The mask's separate regions, the largest first, with score, box and mask; needs the form "instances"."""
+        shared = {name: self.document[name] for name in ("text", "found", "presence")}
+        return [RemoteResult(document=shared | each) for each in self.document["instances"]]
+
     def picture(self, form: str) -> bytes:
         """The PNG file of a picture form that was asked for, such as "mask" or "overlay"."""
         return base64.b64decode(self.document[form])

@@ -43,6 +43,9 @@ class OutputForm:
     alias: str = ""
     """Another name that is accepted for files."""
 
+    alone: bool = True
+    """Whether each instance of a mask can have such a file of its own; else the whole result has one."""
+
 
 OUTPUT_FORMS: dict[str, OutputForm] = {
     "mask": OutputForm(
@@ -64,7 +67,9 @@ OUTPUT_FORMS: dict[str, OutputForm] = {
         answer=lambda result: result.cutout(),
     ),
     "heatmap": OutputForm(help="PNG, the probability in colour over the image.", file=lambda result: result.heatmap()),
-    "attention": OutputForm(help="PNG, where each word looked.", file=lambda result: result.attention_strip()),
+    "attention": OutputForm(
+        help="PNG, where each word looked.", file=lambda result: result.attention_strip(), alone=False
+    ),
     "rle": OutputForm(
         help="COCO's compressed run lengths.",
         file=lambda result: result.rle,
@@ -78,7 +83,18 @@ OUTPUT_FORMS: dict[str, OutputForm] = {
         type=list[list[float]],
         alias="polygon",
     ),
-    "coco": OutputForm(help="A COCO document.", file=lambda result: coco_document([(result.name, coco_part(result))])),
+    "instances": OutputForm(
+        help="The mask's separate regions, each with score, box, area and run lengths.",
+        file=lambda result: {"size": list(result.mask.shape), **result.instances().to_dict()},
+        answer=lambda result: [instance.to_dict() for instance in result.instances()],
+        type=list[dict[str, Any]],
+        alone=False,
+    ),
+    "coco": OutputForm(
+        help="A COCO document.",
+        file=lambda result: coco_document([(result.name, coco_part(result))]),
+        alone=False,
+    ),
 }
 FILE_FORMS = tuple(name for name, form in OUTPUT_FORMS.items() if form.file)
 PICTURE_ANSWERS = tuple(name for name, form in OUTPUT_FORMS.items() if form.answer and form.type is str)
@@ -101,7 +117,30 @@ def check_file_forms(names: Sequence[str]) -> None:
 
 def file_content(result: Any, name: str) -> bytes:
     """The content of a result's file: PNG, or a line of JSON."""
-    made = _FILES[name](result)
+    return _encoded(_FILES[name](result))
+
+
+def instance_contents(result: Any, names: Sequence[str]) -> dict[str, bytes]:
+    """The files that a result's instances have beside its own: {"1.mask": PNG, "2.mask": PNG, ...}.
+
+    In the place of a COCO file with one annotation there is one with an annotation for each instance.
+    """
+    found = result.instances()
+    alone = [name for name in names if _form(name).alone]
+    files = {}
+    for number, instance in enumerate(found if alone else [], 1):
+        only = result.only(instance)
+        files |= {f"{number}.{name}": file_content(only, name) for name in alone}
+    if "coco" in names and found:
+        files["coco"] = _encoded(coco_document([(result.name, coco_part(result, each)) for each in found]))
+    return files
+
+
+def _form(name: str) -> OutputForm:
+    return next(form for known, form in OUTPUT_FORMS.items() if name in (known, form.alias))
+
+
+def _encoded(made: Any) -> bytes:
     return png_bytes(made) if hasattr(made, "save") else json.dumps(made).encode() + b"\n"
 
 
@@ -120,14 +159,15 @@ def png_bytes(picture: Image.Image, *, fast: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def coco_part(result: Any) -> dict[str, Any]:
-    """What ``coco_document`` needs of a ``Result``: small, where the result holds the image."""
+def coco_part(result: Any, instance: Any = None) -> dict[str, Any]:
+    """What ``coco_document`` needs of a ``Result``, or of one of its instances: small, where the result holds the image."""
+    marked = result if instance is None else instance
     return {
         "size": [int(side) for side in result.mask.shape],
-        "segmentation": result.rle,
-        "area": result.area,
-        "bbox": masks.box_xywh(result.box) if result.box else [0, 0, 0, 0],
-        "score": round(result.score, 4),
+        "segmentation": marked.rle,
+        "area": marked.area,
+        "bbox": masks.box_xywh(marked.box) if marked.box else [0, 0, 0, 0],
+        "score": round(marked.score, 4),
         "text": result.text,
     }
 

@@ -53,6 +53,25 @@ def load_runnable(
     return _load_model(folder, threads)
 
 
+def resolve_runtime(path: str | PathLike[str] | None, *, device: str, backend: str, precision: str) -> tuple[str, str]:
+    """(backend, precision) that "auto" means here and now, by name: with them a long run stays in one runtime.
+
+    An export's stay as they are, since it has only one. Raises ``WeightsError`` and ``ConfigError``.
+    """
+    folder = model_folder(path)
+    if (folder / FACTS).is_file():
+        return backend, precision
+    if backend == "auto":
+        backend = default_backend()
+    if backend == "auto" or backend in PACKAGES:
+        facts, in_bf16 = _kept_here(folder, device=device, backend=backend, precision=precision)
+        if facts is not None:
+            return facts.target, facts.precision
+        precision = "bf16" if in_bf16 else precision
+    named = "torch" if backend in ("auto", "own") else backend
+    return named, "fp32" if precision == "auto" and named == "torch" else precision
+
+
 def default_backend() -> str:
     """What "auto" means for a model folder: ``$RESTR_BACKEND`` if it is set. Raises ``ConfigError`` for an unknown one."""
     chosen = os.environ.get(BACKEND_VARIABLE) or "auto"
@@ -76,18 +95,10 @@ def runs_on_processor(device: str) -> bool:
 
 def _open_fastest(folder: Path, *, device: str, backend: str, precision: str, threads: int) -> Backend | None:
     """The kept export of a model that is the fastest runtime here, or PyTorch in bfloat16 if that is; None for PyTorch in
-    fp32, and if nothing is kept.
-
-    A checkpoint of a run is always PyTorch's in fp32: it changes while the run goes on.
-    """
-    if is_checkpoint(folder) or precision not in ("auto", "fp32", "int8") or not runs_on_processor(device):
-        return None
+    fp32, and if nothing is kept."""
     try:
-        weights = folder_hash(folder)
-        choice = find_choice(weights)
-        facts = find_fastest(weights, choice, backend=backend, precision=precision)
+        facts, in_bf16 = _kept_here(folder, device=device, backend=backend, precision=precision)
         if facts is None:
-            in_bf16 = backend == precision == "auto" and choice is not None and choice.is_bf16
             return _in_bf16(folder, threads) if in_bf16 else None
         runtime = open_exported(facts, device="cpu", threads=threads)
     except (OSError, RestrError) as error:  # a file of the model is missing, which loading it will say better
@@ -97,6 +108,19 @@ def _open_fastest(folder: Path, *, device: str, backend: str, precision: str, th
         "%s runs in %s %s, the fastest here: restr doctor shows the table", folder, runtime.name, runtime.precision
     )
     return FastBackend(runtime, folder)
+
+
+def _kept_here(folder: Path, *, device: str, backend: str, precision: str) -> tuple[ExportManifest | None, bool]:
+    """(the kept export that is the fastest runtime here, or None for PyTorch; whether PyTorch is to take bfloat16).
+
+    A checkpoint of a run is always PyTorch's in fp32: it changes while the run goes on.
+    """
+    if is_checkpoint(folder) or precision not in ("auto", "fp32", "int8") or not runs_on_processor(device):
+        return None, False
+    weights = folder_hash(folder)
+    choice = find_choice(weights)
+    facts = find_fastest(weights, choice, backend=backend, precision=precision)
+    return facts, facts is None and backend == precision == "auto" and choice is not None and choice.is_bf16
 
 
 def _in_bf16(folder: Path, threads: int) -> Backend:

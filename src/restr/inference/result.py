@@ -6,7 +6,7 @@ import math
 import numbers
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from restr.errors import ConfigError
 from restr.fields import share
 from restr.inference import render
 from restr.inference.explanation import WordAttention
-from restr.inference.forms import check_file_forms, file_content, png_bytes
+from restr.inference.forms import check_file_forms, file_content, instance_contents, png_bytes
+from restr.inference.instances import LEAST_REGION, MaskInstance, MaskInstances, find_instances
 from restr.inference.naming import file_stem, write_new
 
 
@@ -76,9 +77,11 @@ class Result:
 
         Without a calibration of the model it is the mean probability inside the mask.
         """
-        if not self.area:
-            return 0.0
-        certainty = float(self.prob[self.mask].mean(dtype=np.float64))
+        return self._score(self.prob[self.mask]) if self.area else 0.0
+
+    def _score(self, inside: np.ndarray) -> float:
+        """The score of a mask, or of a part of it, from the probabilities of its pixels, (n)."""
+        certainty = float(inside.mean(dtype=np.float64))
         if self.scoring == ScoreConfig():
             return certainty
         logit = self.scoring.bias + self.scoring.certainty * _logit(certainty)
@@ -105,6 +108,25 @@ class Result:
     def polygons(self) -> list[list[float]]:
         """The mask's outer outlines as COCO polygons [x0, y0, x1, y1, ...], the largest first; holes are filled."""
         return masks.polygons_of(self.mask)
+
+    def instances(self, *, least_share: float = LEAST_REGION) -> MaskInstances:
+        """The separate regions of the mask, the largest first: a list, for "the people", "all the dogs".
+
+        Pixels belong together across edges, not corners. Things that touch in the mask are one instance, and a thing that
+        something in front cuts in two is two. A region of less than ``least_share`` of the mask's pixels is a speck, not an
+        instance: it stays in ``mask``, and the list's ``specks`` counts it. An instance's score is made like ``score``, of
+        the probabilities inside it; the calibration was fitted to whole masks. Raises ``ConfigError`` for a share outside
+        [0, 1].
+        """
+        if not 0 <= least_share <= 1:
+            raise ConfigError(f"least_share is {least_share!r}; it must be a share of the mask's pixels, from 0 to 1")
+        return find_instances(
+            self.mask, least_share, lambda box, part: self._score(self.prob[box[1] : box[3], box[0] : box[2]][part])
+        )
+
+    def only(self, instance: MaskInstance) -> Result:
+        """The same result with nothing but one of its ``instances``: the probability is 0 outside it."""
+        return replace(self, prob=np.where(instance.mask, self.prob, np.float32(0)))
 
     def overlay(self, *, caption: bool = True) -> Image.Image:
         """The found thing in colour with a contour, the rest dimmed, the text underneath."""
@@ -154,19 +176,28 @@ class Result:
         } | ({"attention": self.attention.to_dict()} if self.attention else {})
 
     def save(
-        self, folder: str | os.PathLike[str], kinds: Sequence[str] = ("overlay", "mask"), *, name: str | None = None
+        self,
+        folder: str | os.PathLike[str],
+        kinds: Sequence[str] = ("overlay", "mask"),
+        *,
+        name: str | None = None,
+        each: bool = False,
     ) -> dict[str, Path]:
         """Write the result in the forms ``kinds`` (see ``restr.inference.forms``) and return the path of each.
 
         Files are called ``<name>-<words of the text>.<kind>.png`` (or ``.json``). A file of another result is never
-        overwritten: the name gets a number instead. Saving the same result again gives the same files.
+        overwritten: the name gets a number instead. Saving the same result again gives the same files. each: also a
+        file for each of its ``instances``, ``<name>-<words of the text>.<number>.<kind>.png``.
         """
-        return write_new(Path(folder), file_stem(str(name or self.name), self.text), self.file_contents(kinds))
+        return write_new(
+            Path(folder), file_stem(str(name or self.name), self.text), self.file_contents(kinds, each=each)
+        )
 
-    def file_contents(self, kinds: Sequence[str] = ("overlay", "mask")) -> dict[str, bytes]:
-        """The content of each file that ``save`` writes, by kind."""
+    def file_contents(self, kinds: Sequence[str] = ("overlay", "mask"), *, each: bool = False) -> dict[str, bytes]:
+        """The content of each file that ``save`` writes, by kind; of an instance by number and kind, as "1.mask"."""
         check_file_forms(kinds)
-        return {kind: file_content(self, kind) for kind in kinds}
+        whole = {kind: file_content(self, kind) for kind in kinds}
+        return whole | (instance_contents(self, kinds) if each else {})
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.overlay())

@@ -35,6 +35,7 @@ print(json.dumps([code, sorted(sys.modules), "libtorch" in maps]))
         "a.jpg,the left dog",
         "a.jpg,b c.jpg,the left dog,--out,x,--model,m/n,--save,mask",
         "a.jpg,the dog,--json",
+        "a.jpg,the people,--each,--json,--save,mask",
         "a.jpg,the dog,--json,--out,some folder",
         "a.jpg,the dog,--model,hf:me/mine",
         "a.jpg",

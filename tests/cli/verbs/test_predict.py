@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from PIL import Image
 
 from restr import build_model, presets
 from restr.cli.main import main
+from restr.masks import rle_decode
 from restr.model.weights import save_pretrained
 from restr.text.vocabulary import Vocabulary
 
@@ -108,3 +110,23 @@ def test_ctrl_c_ends_at_once_without_half_written_files(root) -> None:
     for path in (root / "stopped").iterdir():
         assert path.name.endswith(".png") and not path.name.startswith(".")
         Image.open(path).load()
+
+
+def test_each_region_is_saved_listed_and_annotated(root, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(root)
+    words = ["predict", "b", "the left dog", "--model", "model", "--threshold", "0.49", "--out", "each", "--each"]
+    assert main([*words, "--json", "--save", "mask,coco"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    counts = [len(line["instances"]) for line in lines]
+    assert max(counts) > 1, "this model's masks fall apart"
+    annotations = json.loads((root / "each" / "results.coco.json").read_text())["annotations"]
+    assert len(annotations) == sum(max(1, count) for count in counts)
+    for line, count in zip(lines, counts, strict=True):
+        assert sum(each["area"] for each in line["instances"]) + line["specks"]["area"] == line["area"]
+        assert set(line["files"]) == {"mask", *(f"{number}.mask" for number in range(1, count + 1))}
+        for number, each in enumerate(line["instances"], 1):
+            picture = np.asarray(Image.open(line["files"][f"{number}.mask"]))
+            np.testing.assert_array_equal(picture > 0, rle_decode(each["rle"]))
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert said.count("\n  2: score ") == sum(count > 1 for count in counts)

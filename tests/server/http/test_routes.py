@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from restr import masks
+from restr.client.results import RemoteResult
 from restr.inference.segmenter import Segmenter
 from served import PREFIX, assert_problem, base64_of, photograph
 
 PHOTO = photograph()
 TEXTS = ["the left circle", "red square"]
-ALL = ["rle", "polygons", "mask", "prob", "overlay", "cutout"]
+ALL = ["rle", "polygons", "instances", "mask", "prob", "overlay", "cutout"]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,9 @@ def test_an_image_is_kept_asked_about_and_forgotten(client, truth, way):
         prob = np.asarray(opened(found["prob"]), np.float32) / 255
         np.testing.assert_allclose(prob, result.prob, atol=0.003)
         assert opened(found["cutout"]).mode == "RGBA" and opened(found["overlay"]).mode == "RGB"
+        regions = RemoteResult(document=found).instances
+        assert regions and all(mask[each.mask].all() for each in regions)
+        assert [each.box for each in regions] == [masks.box_of(each.mask) for each in regions]
         assert found["polygons"] and found["words"]["words"] == list(result.attention.words)
     assert client.delete(f"/v1/images/{name}").status_code == 204
     assert_problem(client.delete(f"/v1/images/{name}"), "unknown-image", 404)

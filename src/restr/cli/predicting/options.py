@@ -55,6 +55,10 @@ class PredictOptions(RuntimeOptions, DeviceOptions, ModelOptions):
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff, tyro.conf.arg(help_behavior_hint="")] = False
     """Print a line of JSON for each result, and nothing else, to standard output."""
 
+    each: Annotated[bool, tyro.conf.FlagCreatePairsOff, tyro.conf.arg(help_behavior_hint="")] = False
+    """Also save and print each separate region of the mask, the largest first: for "the people". Regions that touch
+    are one."""
+
     threshold: Annotated[
         float | None, tyro.conf.arg(metavar="P", help_behavior_hint="(default: the model's own, 0.5)")
     ] = None
@@ -70,6 +74,7 @@ class PredictOptions(RuntimeOptions, DeviceOptions, ModelOptions):
     """Pictures in work at once, which share the cores; 1 takes one picture after the other."""
 
 
+_FLAGS = ("--json", "--each")
 # options that are read without tyro, whose import and use take a tenth of a second
 _PLAIN: dict[str, Callable[[str], Any]] = {"--model": Path, "--out": Path, "--save": str}
 
@@ -80,9 +85,9 @@ def plain_options(arguments: Sequence[str]) -> PredictOptions | None:
     rest = iter(arguments[count:])
     found: dict[str, Any] = {}
     for option in rest:
-        value = True if option == "--json" else next(rest, "-")
+        value = True if option in _FLAGS else next(rest, "-")
         name = option.removeprefix("--")
-        if option not in ("--json", *_PLAIN) or name in found or (isinstance(value, str) and value.startswith("-")):
+        if option not in (*_FLAGS, *_PLAIN) or name in found or (isinstance(value, str) and value.startswith("-")):
             return None
         found[name] = _PLAIN[option](value) if isinstance(value, str) else value
     return PredictOptions(words=tuple(arguments[:count]), **found) if count else None

@@ -19,6 +19,7 @@ from restr.pictures.embedded import abbreviate
 
 if TYPE_CHECKING:
     from restr.cli.predicting.options import PredictOptions
+    from restr.inference.instances import MaskInstances
     from restr.inference.result import Result
 
 _T = TypeVar("_T")
@@ -43,8 +44,8 @@ class _Packed:
     """For people."""
     json: dict[str, Any]
     """For ``--json``."""
-    coco: dict[str, Any]
-    """The part of a COCO document."""
+    coco: list[dict[str, Any]]
+    """The parts of a COCO document."""
 
 
 def predict_jobs(options: PredictOptions) -> int:
@@ -142,12 +143,15 @@ def _source(job: PredictJob) -> str | bytes | ImageError:
 
 def _pack(result: Result, kinds: Sequence[str], options: PredictOptions) -> _Packed:
     """All that takes time, in a worker's thread."""
+    found = result.instances() if options.each else None
+    facts = result.to_dict() | (found.to_dict() if found is not None else {}) if options.json else {}
+    own = [kind for kind in kinds if kind != "coco"]  # COCO is one file for the whole run
     return _Packed(
         text=result.text,
-        files=result.file_contents([kind for kind in kinds if kind != "coco"]),  # COCO is one file for the whole run
-        line="" if options.json else _finding(result),
-        json=result.to_dict() if options.json else {},
-        coco=coco_part(result) if "coco" in kinds else {},
+        files=result.file_contents(own, each=options.each),
+        line="" if options.json else "\n  ".join([_finding(result), *_regions(result, found)]),
+        json=facts,
+        coco=[coco_part(result, instance) for instance in found or [None]] if "coco" in kinds else [],
     )
 
 
@@ -169,7 +173,7 @@ def _write(
     for result in packed:
         files = write_new(folder, file_stem(name, result.text), result.files) if result.files else {}
         if "coco" in kinds:
-            report.results.append((image, result.coco))
+            report.results.extend((image, part) for part in result.coco)
         paths = {kind: str(path) for kind, path in files.items()}
         if options.json:
             lines.append(json_text({"image": image, **result.json, "files": paths}))
@@ -190,6 +194,15 @@ def _finding(result: Result) -> str:
     else:
         found = f"not found (highest probability of a pixel {result.prob.max():.2f}, threshold {result.threshold:g})"
     return f"{result.text!r} {found}"
+
+
+def _regions(result: Result, found: MaskInstances | None) -> Iterator[str]:
+    """A line for each instance, and one for what is in none of them."""
+    for number, instance in enumerate(found or [], 1):
+        share = instance.area / result.mask.size
+        yield f"{number}: score {instance.score:.2f}, {share:.1%} of the picture, box {instance.box}"
+    if found and found.specks.count:
+        yield f"left out: {found.specks}, too small to count"
 
 
 def _stdin() -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from restr.data.entries.identity import stamp_of
-from restr.errors import DatasetError, UnreachableError
+from restr.errors import DatasetError, MissingFileError, UnreachableError
 from restr.formats.shards.address import ENDINGS, expand_braces, file_name_of, is_remote, redact
 
 _logger = logging.getLogger("restr")
@@ -71,7 +71,7 @@ def shards_of(pattern: str, root: Path) -> list[Shard]:
     if len({Path(file_name_of(url)).suffix for url in urls}) > 1:
         raise DatasetError(f"{redact(pattern)} means .tar and .parquet files; name one kind")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(_look_up, urls))
+        return list(pool.map(look_up, urls))
 
 
 def read_range(shard: Shard, start: int, stop: int) -> bytes:
@@ -79,7 +79,7 @@ def read_range(shard: Shard, start: int, stop: int) -> bytes:
     remote one."""
     what = f"{shard.display_name}, bytes {start:,} to {stop:,}"
     if is_remote(shard.url):
-        return _with_retries(lambda: _fetch(shard, start, stop), shard.url, what)
+        return with_retries(lambda: _fetch(shard, start, stop), shard.url, what)
     try:
         with open(shard.url, "rb", buffering=0) as file:
             file.seek(start)
@@ -157,12 +157,12 @@ def _files_of(url: str, root: Path) -> list[str]:
         return [url]
 
     def listed() -> list[str]:
-        system, path = _system(url)
+        system, path = system_of(url)
         patterns = [f"{path.rstrip('/')}/*{ending}" for ending in ENDINGS] if address.endswith("/") else [path]
         found = next(filter(None, (system.glob(pattern) for pattern in patterns)), [])
         return sorted(str(system.unstrip_protocol(each)) for each in found)
 
-    found = _with_retries(listed, url, redact(url))
+    found = with_retries(listed, url, redact(url))
     if not found:
         raise DatasetError(
             f"there is no shard {redact(url)}; not every address can be listed: name a range, {{000..012}}"
@@ -170,7 +170,8 @@ def _files_of(url: str, root: Path) -> list[str]:
     return found
 
 
-def _look_up(url: str) -> Shard:
+def look_up(url: str) -> Shard:
+    """A file of any kind by its path or address, with its size. Raises ``DatasetError``."""
     if not is_remote(url):
         try:
             facts = Path(url).stat()
@@ -179,10 +180,10 @@ def _look_up(url: str) -> Shard:
         return Shard(url, facts.st_size, stamp_of(facts))
 
     def info() -> dict[str, Any]:
-        system, path = _system(url)
+        system, path = system_of(url)
         return system.info(path)
 
-    facts = _with_retries(info, url, redact(url))
+    facts = with_retries(info, url, redact(url))
     if not isinstance(facts.get("size"), int):
         raise DatasetError(
             f"the size of {redact(url)} is not told; expected a server that sends Content-Length: serve it by "
@@ -192,7 +193,7 @@ def _look_up(url: str) -> Shard:
 
 
 def _fetch(shard: Shard, start: int, stop: int) -> bytes:
-    system, path = _system(shard.url)
+    system, path = system_of(shard.url)
     content = system.cat_file(path, start=start, end=stop)
     if len(content) > stop - start:
         raise UnreachableError(
@@ -208,7 +209,7 @@ def _fetch(shard: Shard, start: int, stop: int) -> bytes:
     return content
 
 
-def _system(url: str) -> tuple[Any, str]:
+def system_of(url: str) -> tuple[Any, str]:
     """The file system of an address and the path there; fsspec keeps one for each process and kind."""
     try:
         from fsspec.core import url_to_fs
@@ -222,8 +223,11 @@ def _system(url: str) -> tuple[Any, str]:
         raise DatasetError(f"{redact(url)} is not an address that fsspec knows ({error})") from error
 
 
-def _with_retries(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
-    """The result of ``act``, retried after a pause if the network may be the cause. Raises ``UnreachableError``."""
+def with_retries(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
+    """The result of ``act``, retried after a pause if the network may be the cause.
+
+    Raises ``UnreachableError``, of a missing file ``MissingFileError``.
+    """
     for number in range(1, TRIES + 1):
         try:
             return act()
@@ -235,7 +239,7 @@ def _with_retries(act: Callable[[], _Answer], url: str, what: str) -> _Answer:
             text = "there is no such file" if missing else _without_secrets(reason, url)
             if final or number == TRIES:
                 tries = "" if final else f" after {TRIES} tries"
-                raise UnreachableError(
+                raise (MissingFileError if missing else UnreachableError)(
                     f"{what} cannot be read{tries} ({text}); check address, network and credentials, then run it again "
                     "(training: with --resume)"
                 ) from None  # the cause shows the whole address
@@ -253,8 +257,9 @@ def _without_secrets(error: BaseException, url: str) -> str:
 def _reason(error: Exception) -> tuple[BaseException, bool]:
     """The actual error, and whether retrying is useless. fsspec reports every failure over HTTP as a missing file."""
     cause = error.__cause__
-    if isinstance(error, FileNotFoundError) and cause is not None and not isinstance(cause, FileNotFoundError):
-        error = cause if isinstance(cause, Exception) else error
+    truly = isinstance(cause, (FileNotFoundError, KeyError)) or type(cause).__module__.startswith("botocore")
+    if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and not truly:
+        error = cause
     status = getattr(error, "status", None)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in (408, 429)
     return error, refused or isinstance(error, (FileNotFoundError, PermissionError, NotImplementedError))

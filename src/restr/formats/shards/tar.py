@@ -160,11 +160,25 @@ def _digest(file: IO[bytes], part: _Bytes) -> bytes:
 
 def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
     """The samples of a shard, in its order."""
-    key, members = "", {}
+    for key, members, _ in tar_samples(shard, file):
+        yield from _group(shard, file, key, members)
+
+
+def tar_samples(
+    shard: Shard, file: IO[bytes], start: int = 0, stop: int | None = None
+) -> Iterator[tuple[str, dict[str, tuple[int, int]], int]]:
+    """Key, members and end of each sample. Members: ending (jpg, json) -> first byte, and the one after the last.
+
+    start, stop: only the samples between these bytes, each 0 or the end of a sample. Raises ``DatasetError``.
+    """
+    key, members, end = "", {}, start
     try:
+        file.seek(start)
         with tarfile.open(fileobj=file, mode="r:") as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps all members in memory
+                if stop is not None and member.offset >= stop:
+                    break
                 if not member.isfile() or member.issparse():
                     if member.isdir():
                         continue
@@ -175,13 +189,17 @@ def _samples(shard: Shard, file: IO[bytes]) -> Iterator[_Group]:
                 base, _, ending = path.name.partition(".")
                 here = str(path.with_name(base)) if base else path.name
                 if here != key:
-                    yield from _group(shard, file, key, members)
+                    if members:
+                        yield key, members, member.offset
                     key, members = here, {}
                 if ending.lower() in members:
                     raise DatasetError(f"{shard.display_name}: {key}.{ending} is there twice; keys must be unique")
                 members[ending.lower()] = (member.offset_data, member.offset_data + member.size)
-            yield from _group(shard, file, key, members)
-            end = archive.offset  # type: ignore[attr-defined]
+            end = archive.offset if stop is None else stop  # type: ignore[attr-defined]
+            if members:
+                yield key, members, end
+        if stop is not None:
+            return
         # tarfile takes a damaged header, or a file that stops between two members, for the end
         file.seek(end)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):

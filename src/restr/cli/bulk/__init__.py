@@ -1,0 +1,1 @@
+"""``restr bulk``: its options, its progress, and the summary that it prints."""
