@@ -192,7 +192,7 @@ def test_everything_that_restr_offers_exists() -> None:
 
 def tracked_texts() -> Iterator[tuple[Path, str]]:
     """Every text that ships, but for data files."""
-    folders = ("src", "tests", "recipes", "benchmarks", "docs", "examples", "deploy", ".ci")
+    folders = ("src", "tests", "recipes", "benchmarks", "docs", "examples", "deploy", "tools", ".ci")
     paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*"))]
     paths += [ROOT / name for name in ("Makefile", "README.md", "pyproject.toml", "CHANGELOG.md", "NOTICE")]
     for path in paths:
