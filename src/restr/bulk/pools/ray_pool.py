@@ -150,7 +150,7 @@ class _RayRun(Generic[_Task, _Report]):
         except self.ray.exceptions.RayTaskError as error:  # what cannot be sent: a report, or the maker of workers
             kind, value = ("error" if place.ready else "unmade"), _in_short(error)
         except self.ray.exceptions.RayError as error:
-            return self.bury(place, _in_short(error))
+            return self.bury(place, _cause_of_death(error))
         place.awaited = None
         if kind == "unmade":
             raise unmade(value)
@@ -243,6 +243,16 @@ def _connect(ray: Any, address: str) -> None:
 
     if hasattr(worker, "print_to_stdstream"):
         worker.print_to_stdstream = lambda data, *_, **__: _logger.debug("Ray: %s", "\n".join(data["lines"]))
+
+
+def _cause_of_death(error: BaseException) -> str:
+    """Why an actor ended, in a few words; Ray says it in the middle of a page."""
+    text = str(error)
+    if "OUT_OF_MEMORY" in text or "low on memory" in text:
+        return "want of memory"
+    if "node has died" in text:
+        return "a lost machine"
+    return "the end of its process, perhaps for want of memory"
 
 
 def _in_short(error: BaseException) -> str:
