@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import bulk
-from worker_memory import Memory
+from scripts import load_script
+
+bulk = load_script("benchmarks/bulk.py")
+Memory = bulk.Memory
 
 
-def memory_of(*sizes: int) -> Memory:
+def memory_of(*sizes: int) -> bulk.Memory:
     return Memory({1: [(float(at), size) for at, size in enumerate(sizes)]})
 
 
