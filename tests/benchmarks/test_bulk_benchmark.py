@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ bulk = load_script("benchmarks/bulk.py")
 Memory = bulk.Memory
 
 
-def memory_of(*sizes: int) -> bulk.Memory:
+def memory_of(*sizes: int) -> Any:
     return Memory({1: [(float(at), size) for at, size in enumerate(sizes)]})
 
 
