@@ -20,7 +20,7 @@ CELL_S ?= 1800
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -qq
 
-.PHONY: help demo test test-slow lint format architecture showcase notebooks dist dist-pythons clean
+.PHONY: help demo test test-slow lint format architecture showcase docs docs-serve notebooks dist dist-pythons clean
 
 help:
 	@echo 'make demo          install into $(VENV) and segment an example photograph'
@@ -29,6 +29,7 @@ help:
 	@echo 'make lint          ruff and pyright'
 	@echo 'make format        let ruff format the code'
 	@echo 'make architecture  write floors and glossary of docs/architecture.md and line numbers of docs/equations.md anew'
+	@echo 'make docs          build the documentation site into site/ and check its links (make docs-serve: and show it)'
 	@echo 'make notebooks     execute examples/*.ipynb, a few minutes on two cores'
 	@echo 'make dist          build wheel and sdist into dist/ and try them where no repository is (make dist-pythons: on every Python)'
 	@echo 'make showcase      draw docs/images/results.jpg with the bundled model'
@@ -55,6 +56,12 @@ format: $(VENV)/.restr-dev
 architecture: $(VENV)/.restr-dev
 	$(BIN)/python tests/support/architecture_page.py
 	$(BIN)/python tests/support/equations_page.py
+
+docs: $(VENV)/.restr-docs
+	$(BIN)/python tools/docs/build.py
+
+docs-serve: $(VENV)/.restr-docs
+	$(BIN)/python tools/docs/build.py --serve
 
 notebooks: $(VENV)/.restr-notebooks
 	@mkdir -p out/notebooks
@@ -93,6 +100,11 @@ $(VENV)/.restr-dev: $(VENV)/.torch pyproject.toml
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.restr
 
+$(VENV)/.restr-docs: $(VENV)/.restr-dev
+	@echo 'installing the tools of the documentation site ...'
+	@$(PIP) -e '.[docs]'
+	@touch $@
+
 $(VENV)/.restr-notebooks: $(VENV)/.torch pyproject.toml
 	@echo 'installing restr and what notebooks need ...'
 	@$(PIP) -e '.[notebooks]'
@@ -104,4 +116,4 @@ $(VENV)/.restr-release: $(VENV)/.torch pyproject.toml
 	@touch $@ $(VENV)/.restr
 
 clean:
-	rm -rf $(VENV) out dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out dist build site .pytest_cache .ruff_cache .hypothesis

@@ -53,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "inspection": BASE | {"data", "formats", "report", "web_security"},
     "training": MODEL | {"losses", "metrics", "grammar", "data", "formats", "report"},
     "inference": MODEL | {"bounded", "report", "__init__"},
+    "video": MODEL | {"inference", "report"},
     "export": MODEL | {"inference"},
     "bulk": MODEL | {"inference", "formats", "report", "__init__"},
     "server": MODEL | {"bounded", "inference", "web_security", "__init__"},
@@ -72,6 +73,7 @@ ALLOWED: dict[str, set[str]] = {
         "bulk",
         "evaluation",
         "ablation",
+        "video",
         "export",
         "server",
         "__init__",
@@ -190,7 +192,7 @@ def test_everything_that_restr_offers_exists() -> None:
 
 def tracked_texts() -> Iterator[tuple[Path, str]]:
     """Every text that ships, but for data files."""
-    folders = ("src", "tests", "recipes", "benchmarks", "docs", "examples", "deploy", ".ci")
+    folders = ("src", "tests", "recipes", "benchmarks", "docs", "examples", "deploy", "tools", ".ci")
     paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*"))]
     paths += [ROOT / name for name in ("Makefile", "README.md", "pyproject.toml", "CHANGELOG.md", "NOTICE")]
     for path in paths:

@@ -13,7 +13,7 @@ import pytest
 import restr
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "recipes").glob("*/README.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "recipes").glob("*/README.md"))]
 BLOCK = re.compile(r"^```(?:python|py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PUBLIC = (ROOT / "docs" / "python.md").read_text(encoding="utf-8").partition("## What is public")[2]
 MODULES = set(re.findall(r"`(restr\.[a-z_.]+)`", PUBLIC))

@@ -19,10 +19,53 @@ from restr.model.build import build_model
 from restr.presets import restr_tiny
 from restr.text.vocabulary import Vocabulary
 from restr.training.config import TrainConfig
+from small_clips import write_clip
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "recipes").glob("*/README.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "recipes").glob("*/README.md")),
+    ROOT / "src/restr/assets/restr_small/MODEL_CARD.md",
+]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MARKED = re.compile(r"^(<!-- not run: .+? -->\n)?```(\w+)\n(?:.*?)^```$", re.MULTILINE | re.DOTALL)
+TUTORIAL = ROOT / "docs" / "tutorial"  # tests/docs/test_tutorial.py runs all of it, in order
+# Blocks in other languages that a test runs: (page, language) -> the test's file.
+RUN_ELSEWHERE = {
+    ("docs/server.md", "sh"): "tests/server/test_live.py",
+    ("docs/deployment.md", "protobuf"): "tests/export/test_export_run.py",
+    ("docs/tutorial/serve.md", "sh"): "tests/docs/test_tutorial.py",
+    ("recipes/everyday/README.md", "json"): "tests/formats/readers/test_everyday.py",
+}
+# Commands whose options are checked, and which no test of the pages runs: how they begin -> why not.
+NOT_RUN = {
+    "pip": "installs packages",
+    "git": "needs the address of a repository",
+    "cd": "changes nothing",
+    "cat": "comes before a pipe",
+    "make": "a target of the Makefile, run by people and by CI",
+    "python": "a script of a recipe or a benchmark: needs data, or takes minutes",
+    "torchrun": "needs several processes and data",
+    "serve": "starts a cluster",
+    "restr predict": "needs a model that an earlier command made",  # without --model it is run
+    "restr train": "trains for minutes or hours",
+    "restr finetune": "trains for minutes, on the reader's data",
+    "restr eval": "needs data that the reader has",
+    "restr score": "needs predictions of another program",
+    "restr compare": "needs two evaluations",
+    "restr robustness": "needs data that the reader has",
+    "restr data": "needs data that the reader has",
+    "restr runs": "needs runs of one's own",
+    "restr ablate": "trains for minutes or hours",
+    "restr export": "exports for a minute; tests/export does it with a small model",
+    "restr doctor": "measures this machine for minutes; tests/cli/verbs does it with stand-ins",
+    "restr convert-checkpoint": "needs a checkpoint of the released program",
+    "restr serve": "runs until it is stopped",
+    "restr bulk": "needs many pictures; its own tests run it",
+    "restr live": "needs a camera; its own tests run it",
+    "restr completion": "prints a script for the shell; its own tests run it",
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -57,6 +100,7 @@ def quick() -> Segmenter:
 def reader(quick: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the examples, where the reader types the commands; the bundled model is a quick one."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
+    write_clip(tmp_path / "clip.mp4", (0, 100, 200))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Segmenter, "from_pretrained", lambda path=None, **_: quick)
     piped = io.TextIOWrapper(io.BytesIO((ROOT / "examples" / "coffee.jpg").read_bytes()))
@@ -64,7 +108,11 @@ def reader(quick: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def runs_here(page: Path) -> bool:
+    return page.parent != TUTORIAL and bool(blocks(page, "python"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if runs_here(page)], ids=lambda page: page.name)
 def test_python_blocks_run(page: Path, reader: Path) -> None:
     names: dict[str, object] = {}
     for block in blocks(page, "python"):
@@ -81,7 +129,7 @@ def test_predict_commands_run(command: str, reader: Path, capsys: pytest.Capture
     if "--json" in command:
         assert all("score" in json.loads(line) for line in printed.splitlines())
     else:
-        assert list(reader.rglob("*.overlay.png"))
+        assert list(reader.rglob("*.overlay.*"))
 
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS)
@@ -111,6 +159,29 @@ def test_commands_exist(page: str, command: str, capsys: pytest.CaptureFixture[s
                 assert option in text
         else:
             assert words[0] in {"pip", "git", "cd", "cat", "serve"}  # test_ray_app.py reads the last
+
+
+def test_every_block_is_run_or_says_why_not() -> None:
+    """A block that nothing runs has a comment above it: ``<!-- not run: the reason -->``."""
+    silent, needless = [], []
+    for page in PAGES:
+        name = str(page.relative_to(ROOT))
+        for mark, language in MARKED.findall(page.read_text(encoding="utf-8")):
+            run = language in {"console", "python"} or (name, language) in RUN_ELSEWHERE
+            if run == bool(mark):
+                (needless if mark else silent).append(f"{name}: {language}")
+    assert silent == [], "put <!-- not run: the reason --> on the line above"
+    assert needless == [], "a test runs it"
+    for test in RUN_ELSEWHERE.values():
+        assert "```" in (ROOT / test).read_text(encoding="utf-8"), f"{test} reads no block"
+
+
+@pytest.mark.parametrize("command", sorted({command for _, command in COMMANDS} - set(PREDICT)))
+def test_every_command_is_run_or_has_a_reason(command: str) -> None:
+    for part in re.split(r"&&|\|", command):
+        words = shlex.split(part)
+        beginning = " ".join(words[:2]) if words[0] == "restr" else words[0]
+        assert beginning in NOT_RUN, f"run {beginning!r} in a test, or say in NOT_RUN why not"
 
 
 def options(words: list[str]) -> list[str]:
