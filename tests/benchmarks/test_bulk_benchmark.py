@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import bulk
-from worker_memory import Memory
+from scripts import load_script
+
+bulk = load_script("benchmarks/bulk.py")
+Memory = bulk.Memory
 
 
-def memory_of(*sizes: int) -> Memory:
+def memory_of(*sizes: int) -> Any:
     return Memory({1: [(float(at), size) for at, size in enumerate(sizes)]})
 
 

@@ -5,6 +5,7 @@ Skipped without Ray, which is in no developer's extra: pip install -e '.[ray,cli
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -22,8 +23,8 @@ from restr.inference.segmenter import Segmenter
 from restr.server.files.store import StoredFile
 from served import model_in, photograph, wait_until
 
-if find_spec("ray") is None:
-    pytest.skip("needs Ray: pip install -e '.[ray]'", allow_module_level=True)
+if any(find_spec(name) is None for name in ("ray", "grpc_reflection")):  # Ray alone lacks what Ray Serve needs
+    pytest.skip("needs Ray Serve: pip install -e '.[ray]'", allow_module_level=True)
 with warnings.catch_warnings(action="ignore"):  # Ray's own, of pydantic
     import ray
     from ray import serve
@@ -118,7 +119,9 @@ def node_of(name: str) -> set[str]:
 def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # Ray's processes must import restr, but none of the tests' helpers.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "src"))
+    before = os.environ.get("PYTHONPATH")
+    source = str(Path(__file__).parents[2] / "src")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [source, before])))
     folder = model_in(tmp_path)
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     other = nodes.add_node(num_cpus=2)

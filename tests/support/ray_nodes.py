@@ -13,15 +13,13 @@ import pytest
 
 
 def start_node(cluster: Any, **options: Any) -> Any:
-    """A further node of one processor."""
+    """A further node of one processor. Ray gives up if its helpers take 15 seconds to start, as on a busy machine."""
     return cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20, **options)
 
 
 def start_two_nodes() -> tuple[Any, Any]:
     """(cluster, its second node), one processor each; no program is connected to it."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    for name in ("raylet_start_wait_time_s", "gcs_server_request_timeout_seconds"):
-        os.environ.setdefault(f"RAY_{name}", "300")  # a busy machine needs more than Ray's own minute
     # Ray's processes must import restr, and what the tests run.
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     with warnings.catch_warnings(action="ignore"):
@@ -31,9 +29,9 @@ def start_two_nodes() -> tuple[Any, Any]:
     return cluster, start_node(cluster)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def two_nodes() -> Iterator[Any]:
-    """A cluster that the tests of a module share: they leave it as it was."""
+    """A cluster that all tests share: they leave it as it was."""
     if find_spec("ray") is None:
         pytest.skip("needs Ray: pip install -e '.[ray]'")
     before = os.environ.get("PYTHONPATH")

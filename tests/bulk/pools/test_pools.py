@@ -64,13 +64,12 @@ def test_tasks_are_read_as_they_are_needed(pool: Pool, tmp_path: Path) -> None:
     wait_until(lambda: not any(alive(process) for process in factory.made()), 30)
 
 
-def test_closing_ends_workers_in_the_middle_of_a_task(tmp_path: Path) -> None:
+def test_closing_ends_workers_in_the_middle_of_a_task(pool: Pool, tmp_path: Path) -> None:
     factory = ToyFactory(tmp_path)
-    with closing(
-        ProcessPool(2).run([ToyTask(0), *(ToyTask(number, "slow") for number in (1, 2, 3))], factory)
-    ) as found:
+    with closing(pool.run([ToyTask(0), *(ToyTask(number, "slow") for number in range(1, 99))], factory)) as found:
         next(found)
-    assert not any(alive(process) for process in factory.made())
+    wait_until(lambda: not any(alive(process) for process in factory.made()), 30)
+    assert factory.begun(98) == 0
 
 
 def test_no_tasks_no_processes(pool: Pool, tmp_path: Path) -> None:

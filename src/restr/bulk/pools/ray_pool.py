@@ -1,14 +1,15 @@
 """A pool of actors on a Ray cluster (extra ``ray``).
 
-Ray's actors are used, not Ray Data's ``map_batches``. There a task belongs to one actor for good: tried with Ray 2.60,
-a task that kills its actor ends the whole run, and one whose node is lost waits for room for that very actor, while the
-others have nothing left to do.
+Ray's actors are used, not Ray Data's ``map_batches``. There a task stays with its actor: with restarts it waits until that
+very actor finds room again, and without them (tried with Ray 2.60) a lost node ends the whole run, whatever
+``max_errored_blocks`` allows. It also reads all tasks before it begins.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 import warnings
 from collections import deque
@@ -26,6 +27,7 @@ _Report = TypeVar("_Report")
 
 _logger = logging.getLogger("restr.bulk")
 LOCAL = "local"  # as an address: a Ray of this machine alone, started for the run
+_LONGEST_KNOCK = 10.0  # seconds for a cluster's address to answer
 _PATIENCE = 30.0  # seconds without any worker until it is said that the cluster has no room
 
 
@@ -150,7 +152,7 @@ class _RayRun(Generic[_Task, _Report]):
         except self.ray.exceptions.RayTaskError as error:  # what cannot be sent: a report, or the maker of workers
             kind, value = ("error" if place.ready else "unmade"), _in_short(error)
         except self.ray.exceptions.RayError as error:
-            return self.bury(place, _in_short(error))
+            return self.bury(place, _cause_of_death(error))
         place.awaited = None
         if kind == "unmade":
             raise unmade(value)
@@ -230,7 +232,10 @@ def _connect(ray: Any, address: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
         quiet["include_dashboard"] = False
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
+        if host and port.isdecimal():  # Ray itself tries for minutes
+            socket.create_connection((host, int(port)), timeout=_LONGEST_KNOCK).close()
         with warnings.catch_warnings(action="ignore"):
             ray.init(address=address, **quiet)
     except Exception as error:  # Ray raises of everything, Exception itself too
@@ -243,6 +248,16 @@ def _connect(ray: Any, address: str) -> None:
 
     if hasattr(worker, "print_to_stdstream"):
         worker.print_to_stdstream = lambda data, *_, **__: _logger.debug("Ray: %s", "\n".join(data["lines"]))
+
+
+def _cause_of_death(error: BaseException) -> str:
+    """Why an actor ended, in a few words; Ray says it in the middle of a page."""
+    text = str(error)
+    if "OUT_OF_MEMORY" in text or "low on memory" in text:
+        return "want of memory"
+    if "node has died" in text:
+        return "a lost machine"
+    return "the end of its process, perhaps for want of memory"
 
 
 def _in_short(error: BaseException) -> str:
