@@ -19,6 +19,7 @@ from restr.model.build import build_model
 from restr.presets import restr_tiny
 from restr.text.vocabulary import Vocabulary
 from restr.training.config import TrainConfig
+from small_clips import write_clip
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "recipes").glob("*/README.md"))]
@@ -57,6 +58,7 @@ def quick() -> Segmenter:
 def reader(quick: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the examples, where the reader types the commands; the bundled model is a quick one."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
+    write_clip(tmp_path / "clip.mp4", (0, 100, 200))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Segmenter, "from_pretrained", lambda path=None, **_: quick)
     piped = io.TextIOWrapper(io.BytesIO((ROOT / "examples" / "coffee.jpg").read_bytes()))
@@ -81,7 +83,7 @@ def test_predict_commands_run(command: str, reader: Path, capsys: pytest.Capture
     if "--json" in command:
         assert all("score" in json.loads(line) for line in printed.splitlines())
     else:
-        assert list(reader.rglob("*.overlay.png"))
+        assert list(reader.rglob("*.overlay.*"))
 
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS)

@@ -21,6 +21,14 @@ class ImageTooLargeError(ImageError):
     """An image has more pixels than the limit."""
 
 
+class CameraError(RestrError):
+    """A camera, clip or stream gives no pictures: not there, in use, or not allowed."""
+
+
+class VideoError(RestrError, ValueError):
+    """A video or a camera cannot be read, or a video cannot be written."""
+
+
 class TextError(RestrError, ValueError):
     """An expression is empty or not text."""
 

@@ -33,15 +33,23 @@ def locked(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator:
-    """The browser."""
+def launch() -> Iterator[Callable]:
+    """A function that starts the browser with further arguments."""
     api = pytest.importorskip("playwright.sync_api")
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no Chromium at {CHROMIUM}; apt-get install chromium")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *FAKE_CAMERA])
-        yield browser
-        browser.close()
+        yield lambda *arguments: playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", *FAKE_CAMERA, *arguments]
+        )
+
+
+@pytest.fixture(scope="session")
+def chromium(launch: Callable) -> Iterator:
+    """The browser."""
+    browser = launch()
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

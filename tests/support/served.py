@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from restr.config import ModelConfig
 from restr.model.weights import save_pretrained
 from restr.server.app import create_app
-from restr.server.http.connection import HeaderTimeoutProtocol
+from restr.server.processes.one import uvicorn_config
 from restr.server.settings import ServerSettings
 from server_process import ServerProcess
 from small_exports import WORDS, shallow_model
@@ -75,10 +75,7 @@ def serving(folder: Path, **settings: Any) -> Iterator[TestClient]:
 def listening(folder: Path, **settings: Any) -> Iterator[tuple[uvicorn.Server, str]]:
     """A server on a free port of this machine, in a thread: itself and its address."""
     chosen = ServerSettings(**{"models": (f"tiny={folder}",), "device": "cpu", "log": "off", "port": 0} | settings)
-    config = uvicorn.Config(
-        create_app(chosen), host="127.0.0.1", port=0, http=HeaderTimeoutProtocol.within(chosen.body_s), ws="none",
-        log_config=None, access_log=False, h11_max_incomplete_event_size=2**14,
-    )  # fmt: skip
+    config = uvicorn_config(create_app(chosen), chosen)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

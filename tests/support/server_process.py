@@ -1,4 +1,4 @@
-"""`restr serve` in a process of its own, for tests and benchmarks that ask it from outside."""
+"""`restr serve` or `restr live` in a process of its own, for tests and benchmarks that ask it from outside."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _READY_S = 120.0
 class ServerProcess:
     """The real server on a free port, with the bundled model unless the options name another; ready inside ``with``."""
 
-    def __init__(self, *options: str, threads: int | None = None) -> None:
-        """threads: of OpenMP, if not its default."""
-        command = [sys.executable, "-m", "restr", "serve", "--port", "0", *options]
+    def __init__(self, *options: str, threads: int | None = None, verb: str = "serve") -> None:
+        """threads: of OpenMP, if not its default. verb: that of restr, serve or live."""
+        command = [sys.executable, "-m", "restr", verb, "--port", "0", *options]
         environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment

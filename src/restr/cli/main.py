@@ -29,6 +29,7 @@ VERBS = {
         "make a model folder of a checkpoint of the released program",
     ),
     "serve": ("restr.cli.verbs.serve", "serve models over HTTP, with a page for people"),
+    "live": ("restr.cli.verbs.live", "show what a sentence names in front of a camera"),
     "completion": ("restr.cli.verbs.completion", "print a script that completes these words in a shell"),
 }
 _CONFIG_HELP = "--config FILE takes options from a JSON, TOML or YAML file; options on the command line override it."

@@ -29,7 +29,7 @@ def overlay(image: np.ndarray, mask: np.ndarray, caption: str | None, score: flo
     drawn = highlight_mask(_resized(image), mask)
     if caption is None:
         return drawn
-    return _with_caption(drawn, caption, f"{score:.0%}" if mask.any() else "not found")
+    return with_caption(drawn, caption, f"{score:.0%}" if mask.any() else "not found")
 
 
 def heatmap(image: np.ndarray, prob: np.ndarray, caption: str | None) -> Image.Image:
@@ -37,7 +37,7 @@ def heatmap(image: np.ndarray, prob: np.ndarray, caption: str | None) -> Image.I
     picture = _resized(image)
     scaled = np.asarray(Image.fromarray(prob).resize(picture.size, Image.Resampling.BILINEAR))
     drawn = _heated(picture, scaled, 0.55, 0.25)
-    return drawn if caption is None else _with_caption(drawn, caption, "0 to 1", scale=True)
+    return drawn if caption is None else with_caption(drawn, caption, "0 to 1", scale=True)
 
 
 def cutout(image: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int] | None) -> Image.Image:
@@ -113,7 +113,7 @@ def _heat(values: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(values, stops, _HEAT[:, channel]) for channel in range(3)], axis=-1)
 
 
-def _with_caption(picture: Image.Image, text: str, note: str, *, scale: bool = False) -> Image.Image:
+def with_caption(picture: Image.Image, text: str, note: str, *, scale: bool = False) -> Image.Image:
     """The picture above a dark strip: a dot and the text at the left, the note at the right. scale: the heat map's colours
     before the note, instead of the dot."""
     width, height = picture.size

@@ -56,6 +56,9 @@ class Result:
     scoring: ScoreConfig = ScoreConfig()
     """How the score is computed."""
 
+    known_score: float | None = None
+    """The score, where it is not computed from ``prob``: of a mask that was made of several frames of a video."""
+
     @property
     def present(self) -> bool:
         """Whether the image shows what ``text`` names: False if the presence is below its threshold."""
@@ -77,7 +80,9 @@ class Result:
 
         Without a calibration of the model it is the mean probability inside the mask.
         """
-        return self._score(self.prob[self.mask]) if self.area else 0.0
+        if not self.area:
+            return 0.0
+        return self._score(self.prob[self.mask]) if self.known_score is None else self.known_score
 
     def _score(self, inside: np.ndarray) -> float:
         """The score of a mask, or of a part of it, from the probabilities of its pixels, (n)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
 from copy import copy
 from dataclasses import fields, replace
@@ -14,13 +13,14 @@ from restr.errors import ConfigError, ImageError
 from restr.fields import as_int
 from restr.inference.backends.base import Backend
 from restr.inference.cache import FeatureCache
-from restr.inference.encoded import EncodedImage, read_and_encode
-from restr.inference.explanation import WordAttention, explanations
+from restr.inference.encoded import EncodedImage, read_and_encode, segment_encoded
 from restr.inference.loading import load_runnable
 from restr.inference.many.run import ManyResult, predict_many, split_cores
 from restr.inference.result import Result, thresholds
 from restr.inference.sources import ImageSource
-from restr.preprocess import Framing, sigmoid
+from restr.inference.tracking.smoothing import TrackSettings
+from restr.inference.tracking.track import checked_texts, track
+from restr.preprocess import Framing
 from restr.text.tokenizer import Sentence, Tokenizer
 from restr.text.vocabulary import Vocabulary
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     import torch
 
     from restr.model.restr import ReSTR
-
-_logger = logging.getLogger("restr")
 
 KEPT_FEATURES = 2**26  # bytes; a photograph at 480 pixels takes up to eight million
 Texts = list[str] | tuple[str, ...]
@@ -221,6 +219,28 @@ class Segmenter:
         options = {"threshold": threshold, "presence": presence, "attention": attention}
         return predict_many(self, items, options, split, window=window, on_error=on_error, then=then)
 
+    def track(
+        self,
+        frames: Iterable[ImageSource],
+        texts: str | Texts,
+        *,
+        every: int = 1,
+        smooth: float = 0.0,
+        threshold: float | None = None,
+        presence: float | None = None,
+        workers: int = 0,
+    ) -> Generator[list[Result], None, None]:
+        """Segment what ``texts`` name in each frame of a video; yields each frame's results, one for each text.
+
+        every: only every n-th frame is computed, and the first of each scene; between two of them probabilities are
+        interpolated. smooth: the weight of the past in a moving average, from 0 (none) to below 1; see ``Smoother``. The
+        rest is as in ``predict_many``; frames are read as needed, on two cores about five times ``every`` ahead. Things
+        have no identity: each frame is asked anew. Raises ``ConfigError``, ``ImageError`` and ``TextError``.
+        """
+        settings = TrackSettings(every=every, smooth=smooth)
+        options = {"threshold": threshold, "presence": presence}
+        return track(self, frames, checked_texts(texts), settings, options, workers)
+
     def encode(self, image: ImageSource) -> EncodedImage:
         """Run the image encoder, for ``predict_encoded``."""
         return self.encode_several([image])[0]
@@ -252,39 +272,4 @@ class Segmenter:
         self.backend.enter()
         limits = thresholds(self.config, threshold, presence)
         parts = (sentences[start : start + TEXTS_AT_ONCE] for start in range(0, len(sentences), TEXTS_AT_ONCE))
-        return [result for part in parts for result in self._predict_batch(image, part, limits, attention)]
-
-    def _predict_batch(
-        self, image: EncodedImage, sentences: list[Sentence], limits: tuple[float, float], attention: bool
-    ) -> list[Result]:
-        framing, size = self.framing, (image.pixels.shape[0], image.pixels.shape[1])
-        words = [sentence.words for sentence in sentences]
-        ids = self.tokenizer.rows(words)
-        explained: Sequence[WordAttention | None] = [None] * len(sentences)
-        if attention:
-            watched = self.backend.segment_with_attention(image.features, ids)
-            output = watched.segmentation
-            explained = explanations(watched, words, ids, size, framing)
-        else:
-            output = self.backend.segment(image.features, ids)
-        presences = [None] * len(sentences) if output.presence is None else sigmoid(output.presence).tolist()
-        results = []
-        for (text, _), row, prob, presence, why in zip(
-            sentences, ids, sigmoid(output.logits), presences, explained, strict=True
-        ):
-            if not (row > self.config.language.unknown_row).any():
-                _logger.warning("the model knows none of the words of %r; the mask is a guess", text)
-            results.append(
-                Result(
-                    image=image.pixels,
-                    text=text,
-                    prob=framing.restore(prob[0], size),
-                    threshold=limits[0],
-                    name=image.name,
-                    attention=why,
-                    presence=presence,
-                    least_presence=limits[1],
-                    scoring=self.config.score,
-                )
-            )
-        return results
+        return [result for part in parts for result in segment_encoded(self, image, part, limits, attention)]

@@ -21,6 +21,9 @@ from restr.server.http import openapi
 from restr.server.http.gate import RequestGate
 from restr.server.http.routes import API, OPERATIONS
 from restr.server.jobs.service import Service
+from restr.server.live.camera import LiveStart
+from restr.server.live.routes import LIVE
+from restr.server.live.streams import LiveStreams
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem, problem_of_status
 from restr.server.settings import IMAGES_FOLDER, METRICS_FOLDER, ServerSettings
@@ -29,7 +32,11 @@ _TIDY_S = 5.0  # seconds until an image that has expired, or was forgotten throu
 
 
 def create_app(
-    settings: ServerSettings | None = None, *, shared: Path | None = None, files: FileStore | None = None
+    settings: ServerSettings | None = None,
+    *,
+    shared: Path | None = None,
+    files: FileStore | None = None,
+    start: LiveStart | None = None,
 ) -> FastAPI:
     """The ASGI application. It works with ``app.state.service``. Raises ``ConfigError``.
 
@@ -38,6 +45,7 @@ def create_app(
     shared: the folder that several workers share (``several.supervise``), for metrics and the files of kept images.
     files: another place for those files. With either, the application takes no connection before its models are loaded:
     the other workers answer meanwhile.
+    start: what the page for live pictures begins with, if ``settings.live`` has one.
     """
     settings = settings or ServerSettings()
     metrics = Metrics(None if shared is None else shared / METRICS_FOLDER)
@@ -53,6 +61,10 @@ def create_app(
     app.add_middleware(app.state.gate.before)  # type: ignore[arg-type]
     app.include_router(API)
     app.include_router(OPERATIONS)
+    if settings.live:
+        gate = app.state.gate
+        app.state.live = LiveStreams(settings, app.state.service, metrics, gate.keys, gate.rate, start or LiveStart())
+        app.include_router(LIVE)
     return app
 
 

@@ -43,6 +43,10 @@ class Metrics:
         )  # fmt: skip
         self.kept = self._gauge("restr_kept_images", "Encoded images that are kept.")
         self.kept_bytes = self._gauge("restr_kept_bytes", "Memory of the encoded images.")
+        self.live_streams = self._gauge("restr_live_streams", "Live streams that are open.")
+        self.live_pictures = Counter(
+            "restr_live_pictures", "Live pictures by how they ended.", ("end",), registry=self.registry
+        )
         self.loads = Counter("restr_model_loads", "Loads of a model's files.", ("model", "end"), registry=self.registry)
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:

@@ -26,6 +26,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "unknown-model": (404, "No model has this name"),
     "method-not-allowed": (405, "This path does not take this method"),
     "too-slow": (408, "The request took too long to arrive"),
+    "stream-idle": (408, "The viewer of a live stream was silent"),
     "body-too-large": (413, "The body is too large"),
     "image-too-large": (413, "The image has too many pixels"),
     "too-much-at-once": (413, "The masks asked for are too many for an image of this size"),
@@ -45,6 +46,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "starting": (503, "The models are still loading"),
     "draining": (503, "The server is going down"),
     "overloaded": (503, "There is no room for more"),
+    "too-many-streams": (503, "There are as many live streams as are taken"),
+    "camera-failed": (503, "The machine's camera gives no picture"),
     "model-failed": (503, "The model could not be loaded"),
     "deadline-exceeded": (504, "The answer was not ready in time"),
 }

@@ -127,11 +127,14 @@ class ServerSettings:
     kept_s: float = 1800.0
     """Seconds that an encoded image is kept after its last use."""
 
+    live: int = 0
+    """Live streams that may be open at once, for the page /live; 0 for none."""
+
     log: Literal["text", "json", "off"] = "text"
     """A line on standard error for each request: method, route, status, duration; never its content."""
 
     def __post_init__(self) -> None:
-        for name in ("threads", "rate_limit", "port", "batch_images"):
+        for name in ("threads", "rate_limit", "port", "batch_images", "live"):
             at_least(self, name, 0)
         if self.port > _HIGHEST_PORT:
             raise ConfigError(f"port is {self.port}; choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one")

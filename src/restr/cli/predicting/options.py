@@ -20,18 +20,20 @@ def _save_help() -> str:
     from restr.inference.forms import FILE_FORMS
 
     return (
-        f"What to write, with commas: {', '.join(FILE_FORMS)}. "
+        f"What to write, with commas: {', '.join(FILE_FORMS)}; of a video overlay (mp4), rle (lines of JSON), mask (a folder "
+        "of PNGs), overlay and rle by default. "
         "With --json nothing is written unless --out or --save is given."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(RuntimeOptions, DeviceOptions, ModelOptions):
-    """Segment what a sentence names in photographs.
+    """Segment what a sentence names in photographs and videos.
 
     The last word is the sentence, unless --text is given. An image may be a file, a folder, a glob, a pipe, a data:
     URI, "-" (an image's bytes on standard input), or a .jsonl file with a line {"image": ..., "text": ...} each. An
-    image that fails is reported at the end, with exit code 1, and never stops the rest.
+    image that fails is reported at the end, with exit code 1, and never stops the rest. A video (extra video) becomes an
+    annotated mp4 and a file of masks; if it is interrupted, the same command resumes it.
 
     Example: restr predict beach.jpg "the dog on the left"
     """
@@ -72,6 +74,18 @@ class PredictOptions(RuntimeOptions, DeviceOptions, ModelOptions):
 
     workers: Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint="(default: one for each core)")] = 0
     """Pictures in work at once, which share the cores; 1 takes one picture after the other."""
+
+    every: Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint="(default: 1)")] = 1
+    """Videos: compute every n-th frame; between two of them the mask is interpolated."""
+
+    smooth: Annotated[float, tyro.conf.arg(metavar="S", help_behavior_hint="(default: 0)")] = 0.0
+    """Videos: the weight of the past in a moving average, from 0 to below 1: 0.6 flickers less and lags a little."""
+
+    start: Annotated[str | None, tyro.conf.arg(metavar="TIME", help_behavior_hint="(default: the beginning)")] = None
+    """Videos: where to begin, in seconds or as 1:30."""
+
+    end: Annotated[str | None, tyro.conf.arg(metavar="TIME", help_behavior_hint="(default: the end)")] = None
+    """Videos: where to stop, in seconds or as 1:30."""
 
 
 _FLAGS = ("--json", "--each")

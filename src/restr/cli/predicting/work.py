@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from restr.cli.jobs import STDIN, PredictJob, list_jobs, split_arguments
+from restr.cli.predicting.kinds import check_video_options, is_video
 from restr.cli.preparing import is_watched, prepare_once
 from restr.cli.streams import json_text, say
 from restr.errors import ImageError, RestrError, UsageError
@@ -52,10 +53,18 @@ def predict_jobs(options: PredictOptions) -> int:
     """Do what the options ask for; returns the exit code. Raises ``RestrError`` if none of it can be done."""
     try:
         images, texts = split_arguments(options.words, options.text)
+        jobs = list(list_jobs(images, texts))
+        clips = [job for job in jobs if job.error is None and is_video(job.image)]
+        check_video_options(options, bool(clips))
     except UsageError as error:
         print(f"restr predict: {error}", file=sys.stderr)
         return 2
-    code = _predict(options, list(list_jobs(images, texts)))
+    pictures = [job for job in jobs if job not in clips] if clips else jobs
+    code = _predict(options, pictures) if pictures or not clips else 0
+    if clips:
+        from restr.cli.predicting.video import predict_clips
+
+        code = max(code, predict_clips(options, clips))
     if code == 0:  # the masks come first, then what makes the next ones faster
         sys.stdout.flush()
         prepare_once(options.model, device=options.device, backend=options.backend, precision=options.precision)

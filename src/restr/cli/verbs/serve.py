@@ -15,7 +15,7 @@ _NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpc
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status, 1 if a model does not load. Raises ``RestrError``."""
     settings = parse_options(ServerSettings, "restr serve", arguments)
-    for name in _NEEDED:
+    for name in (*_NEEDED, *(("websockets",) if settings.live else ())):
         if find_spec(name) is None:
             raise ConfigError(f"{name} is not installed; pip install 'restr[serve]'")
     from restr.cli.preparing import prepare_once

@@ -45,6 +45,10 @@ class HeaderTimeoutProtocol(H11Protocol):
         if self.cycle is not before:
             self._stop_waiting()
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._stop_waiting()
+        super().handle_websocket_upgrade(event)
+
     def send_400_response(self, msg: str) -> None:
         error = sys.exc_info()[1]
         if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:

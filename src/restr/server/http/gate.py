@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from restr.server.http.security import HEADERS, ApiKeys, RateLimit, check_host, check_site
+from restr.server.http.security import HEADERS, ApiKeys, RateLimit, check_host, check_origin, check_site
 from restr.server.metrics import Metrics
 from restr.server.problems import Problem
 from restr.server.settings import ServerSettings
@@ -39,9 +39,10 @@ class RequestGate:
         return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        streamed = scope["type"] == "websocket"
         started, status = time.monotonic(), 0
 
         async def out(message: Message) -> None:
@@ -49,6 +50,8 @@ class RequestGate:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", []), *_HEADERS]
+            elif message["type"] == "websocket.accept":
+                status = 101
             await send(message)
 
         self.open += 1
@@ -61,14 +64,17 @@ class RequestGate:
             # a traceback would keep the body alive until the garbage collector runs
             problem = found.with_traceback(None)
         except Exception:
-            _logger.exception("%s %s failed", scope["method"], _route(scope))
+            _logger.exception("%s %s failed", _method(scope), _route(scope))
             problem = Problem("internal-error", "something went wrong here, not in your request; the log says more")
         finally:
             self.open -= 1
             self.metrics.open.set(self.open)
         if problem is not None:
             self.metrics.problems.labels(problem.name).inc()
-            if not status:
+            if not status and streamed:
+                status = problem.status
+                await _refuse_upgrade(send, problem)
+            elif not status:
                 await answer(out, problem)
         self._record(scope, status, time.monotonic() - started)
 
@@ -79,12 +85,17 @@ class RequestGate:
             )
         headers = {name.lower(): value for name, value in scope["headers"]}
         check_host(headers, self.hosts)
-        check_site(scope["method"], headers)
+        if scope["type"] == "websocket":
+            check_origin(headers)
+        else:
+            check_site(scope["method"], headers)
         path = scope["path"]
         if path.startswith("/health/"):
             return
         if self.open > self.settings.connections:
             raise Problem("overloaded", f"{self.open} requests are open; ask again in a second", retry_after=1)
+        if scope["type"] == "websocket":
+            return  # a browser cannot send a key with it: the stream's first message has it
         if path.startswith("/v1/") or path == "/metrics":
             key = self.keys.check(headers)
             if path != "/metrics":
@@ -92,14 +103,29 @@ class RequestGate:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = _route(scope)
-        method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER"
+        method = _method(scope)
         self.metrics.requests.labels(route, method, str(status)).inc()
-        self.metrics.seconds.labels(route).observe(seconds)
+        if scope["type"] == "http":  # a live stream takes as long as somebody looks
+            self.metrics.seconds.labels(route).observe(seconds)
         if self.settings.log == "off" or not _requests_logger.isEnabledFor(logging.INFO):
             return
         fields: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
         line = json.dumps(fields) if self.settings.log == "json" else " ".join(str(value) for value in fields.values())
         _requests_logger.info("%s", line)
+
+
+async def _refuse_upgrade(send: Send, problem: Problem) -> None:
+    """Answer the request for a websocket by a problem."""
+    headers = [*problem.raw_headers(), *_HEADERS]
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": problem.body()})
+
+
+def _method(scope: Scope) -> str:
+    """A label of metrics."""
+    if scope["type"] == "websocket":
+        return "WEBSOCKET"
+    return scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER"
 
 
 async def answer(send: Send, problem: Problem) -> None:

@@ -112,6 +112,20 @@ def check_host(headers: dict[bytes, bytes], allowed: Sequence[str]) -> None:
         )
 
 
+def check_origin(headers: dict[bytes, bytes]) -> None:
+    """Refuse a websocket that another site's page opens: browsers let any page try. Raises ``Problem``.
+
+    A program sends no Origin. A proxy has to pass on the Host header that the browser sent.
+    """
+    origin = headers.get(b"origin")
+    if origin is not None and origin.partition(b"://")[2].lower() != headers.get(b"host", b"").lower():
+        raise Problem(
+            "cross-site",
+            f"the page that asks comes from {quoted(origin.decode('latin-1'))}, not from this server; open this server's "
+            "own page",
+        )
+
+
 def check_site(method: str, headers: dict[bytes, bytes]) -> None:
     """Refuse requests that another site's page makes a browser send. Raises ``Problem``."""
     if method not in ("GET", "HEAD", "OPTIONS") and headers.get(b"sec-fetch-site", b"") in (

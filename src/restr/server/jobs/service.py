@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from restr.errors import TextError
 from restr.inference.result import Result
 from restr.server.files.store import FileStore, StoredFile
@@ -50,6 +52,11 @@ class QuestionResults:
     def results(self) -> list[Result]:
         """One per expression, in their order."""
         return self.segment.value
+
+    @property
+    def work_ms(self) -> float:
+        """Milliseconds of the model's work."""
+        return (self.encode.work_ms if self.encode else 0.0) + self.segment.work_ms
 
     def document(self) -> dict[str, Any]:
         """A ``schemas.Answer`` document; drawing pictures takes a while."""
@@ -161,6 +168,19 @@ class Service:
         header = await self.helpers.run(deadline, self._header, data)
         with self.admission.enter(header.pixels * len(texts)):
             encode = await self._encode(deadline, model, data, header)
+            segment = await self._segment(deadline, model, encode.value, texts, question)
+        image = {"id": None, **_size(encode.value)}
+        return QuestionResults(model=model.name, image=image, question=question, encode=encode, segment=segment)
+
+    async def ask_pixels(
+        self, deadline: Deadline, pixels: np.ndarray, model_name: str | None, question: Question
+    ) -> QuestionResults:
+        """Segment a decoded picture, uint8 (H W 3), as a live stream has it."""
+        model = self.model(model_name)
+        texts = self._texts(model, question)
+        with self.admission.enter(pixels.shape[0] * pixels.shape[1] * len(texts)):
+            job = EncodeJob(pixels=pixels, deadline=deadline.time)
+            encode = await deadline.wait(model.engine.submit(job))
             segment = await self._segment(deadline, model, encode.value, texts, question)
         image = {"id": None, **_size(encode.value)}
         return QuestionResults(model=model.name, image=image, question=question, encode=encode, segment=segment)

@@ -32,6 +32,8 @@ export function setKey(key) {
   sessionStorage.setItem(KEY, key);
 }
 
+export const getKey = () => sessionStorage.getItem(KEY) ?? "";
+
 function authorization() {
   const key = sessionStorage.getItem(KEY);
   return key ? { Authorization: `Bearer ${key}` } : {};

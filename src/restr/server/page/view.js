@@ -43,7 +43,7 @@ function painted(field, table, width, height) {
 }
 
 /** A line around what is opaque in a stencil, `thickness` pixels outside of it. */
-function rim(stencil, thickness) {
+export function rim(stencil, thickness) {
   const canvas = new OffscreenCanvas(stencil.width, stencil.height);
   const context = canvas.getContext("2d");
   for (let i = 0; i < 16; i++) {

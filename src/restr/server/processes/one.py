@@ -11,10 +11,13 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from restr.server.app import create_app
 from restr.server.http.connection import HeaderTimeoutProtocol
 from restr.server.http.gate import HEADER_BYTES
+from restr.server.live.camera import LiveStart
+from restr.server.live.streams import LIVE_MESSAGE_BYTES
 from restr.server.settings import ServerSettings
 
 DRAIN_EXTRA = 5  # seconds beside the deadline in which a stopping server may send its last answers
@@ -26,14 +29,15 @@ def serve_one(
     listening: socket.socket | None = None,
     shared: Path | None = None,
     ready: Callable[[], None] = lambda: None,
+    start: LiveStart | None = None,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status: 0, or 1 if a model does not load. Raises ``RestrError``.
 
     For one of several workers: listening, the socket of all workers; shared, the folder of all workers; ready, called once
-    the models are loaded and connections are taken.
+    the models are loaded and connections are taken. start: what the page for live pictures begins with.
     """
     log_requests()
-    app = create_app(settings, shared=shared)
+    app = create_app(settings, shared=shared, start=start)
     service = app.state.service
 
     class Server(uvicorn.Server):
@@ -52,12 +56,21 @@ def serve_one(
         async def on_tick(self, counter: int) -> bool:
             return await super().on_tick(counter) or service.failure is not None
 
-    config = uvicorn.Config(
+    config = uvicorn_config(app, settings)
+    Server(config).run(sockets=None if listening is None else [listening])
+    return 1 if service.failure is not None else 0
+
+
+def uvicorn_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
+    """How uvicorn serves the application, with the limits that are its own to keep."""
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         http=HeaderTimeoutProtocol.within(settings.body_s),
-        ws="none",
+        ws="websockets-sansio" if settings.live else "none",
+        ws_max_size=LIVE_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # pictures are compressed already
         log_config=None,
         access_log=False,
         server_header=False,
@@ -65,8 +78,6 @@ def serve_one(
         h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_graceful_shutdown=int(settings.deadline_s + DRAIN_EXTRA),
     )
-    Server(config).run(sockets=None if listening is None else [listening])
-    return 1 if service.failure is not None else 0
 
 
 def log_requests() -> None:
@@ -74,3 +85,4 @@ def log_requests() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     logging.getLogger("restr").setLevel(logging.ERROR)  # the segmenter's warnings quote expressions
     logging.getLogger("restr.server").setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "WebSocket" not in str(record.msg))  # names clients

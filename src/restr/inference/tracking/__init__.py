@@ -1,0 +1,1 @@
+"""One expression through the frames of a video: which frames are computed, and how masks are smoothed."""

@@ -1,0 +1,1 @@
+"""Videos and cameras: reading, drawing, writing (extra ``video``)."""
