@@ -123,10 +123,10 @@ def label_regions(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     labels[padded[:, :width] > 0] = np.repeat(place[region].astype(np.int32) + 1, ends - starts)
     boxes = np.tile(np.array([width, height, 0, 0]), (len(lowest), 1))
     rows, left = np.divmod(starts, wide)
-    np.minimum.at(boxes, (place[region], 0), left)
-    np.minimum.at(boxes, (place[region], 1), rows)
-    np.maximum.at(boxes, (place[region], 2), left + ends - starts)
-    np.maximum.at(boxes, (place[region], 3), rows + 1)
+    np.minimum.at(boxes[:, 0], place[region], left)
+    np.minimum.at(boxes[:, 1], place[region], rows)
+    np.maximum.at(boxes[:, 2], place[region], left + ends - starts)
+    np.maximum.at(boxes[:, 3], place[region], rows + 1)
     return labels, areas[order], boxes
 
 

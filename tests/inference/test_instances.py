@@ -70,6 +70,7 @@ def test_a_result_with_one_instance_only():
     np.testing.assert_array_equal(alone.mask, small.mask)
     assert alone.cutout().size == (10, 20) and alone.text == found.text
     assert len(alone.instances()) == 1
+    assert people(known_score=0.3).only(small).score == pytest.approx(0.6), "a video's score is of the whole mask"
 
 
 def test_nothing_found_has_no_instance(tmp_path):

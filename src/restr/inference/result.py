@@ -131,7 +131,7 @@ class Result:
 
     def only(self, instance: MaskInstance) -> Result:
         """The same result with nothing but one of its ``instances``: the probability is 0 outside it."""
-        return replace(self, prob=np.where(instance.mask, self.prob, np.float32(0)))
+        return replace(self, prob=np.where(instance.mask, self.prob, np.float32(0)), known_score=None)
 
     def overlay(self, *, caption: bool = True) -> Image.Image:
         """The found thing in colour with a contour, the rest dimmed, the text underneath."""
