@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from restr import Segmenter, presets
@@ -96,7 +97,7 @@ def write_clip(
             frame.pts, frame.time_base = time, Fraction(1, 1000)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-        if audio is not None:
+        if isinstance(audio, AudioStream):
             for tone in _tone(milliseconds[-1] / 1000):
                 out.mux(audio.encode(tone))
             out.mux(audio.encode(None))
@@ -106,7 +107,7 @@ def write_clip(
 def times_of(path: Path) -> list[float]:
     """The times of a video's frames in seconds, as PyAV alone reads them."""
     with av.open(str(path)) as clip:
-        return [float(frame.pts * frame.time_base) for frame in clip.decode(video=0)]
+        return [frame.time for frame in clip.decode(video=0) if frame.time is not None]
 
 
 def sound_of(path: Path) -> list[tuple[float, bytes]]:
@@ -114,8 +115,11 @@ def sound_of(path: Path) -> list[tuple[float, bytes]]:
     with av.open(str(path)) as clip:
         if not clip.streams.audio:
             return []
-        packets = (packet for packet in clip.demux(audio=0) if packet.pts is not None and packet.size)
-        return [(float(packet.pts * packet.time_base), bytes(packet)) for packet in packets]
+        return [
+            (float(packet.pts * packet.time_base), bytes(packet))
+            for packet in clip.demux(audio=0)
+            if packet.pts is not None and packet.size
+        ]
 
 
 def _tone(seconds: float) -> Iterator[av.AudioFrame]:

@@ -54,7 +54,9 @@ def make_plan(
     facts |= {"texts": list(found.get("texts", ()))} | settings
     known = _read(parts, facts)
     if known is not None and known:  # the pictures of a list are not in the file, but all are here
-        return BulkPlan(facts, _numbered((BulkPiece(*each[:5], tuple(each[5]), each[6]) for each in known), seen))
+        return BulkPlan(
+            facts, _numbered((BulkPiece._make([*each[:5], tuple(each[5]), each[6]]) for each in known), seen)
+        )
     plan = BulkPlan(facts, _numbered(source.cut(rows_per_part), seen))
     if not plan.shards:
         raise DataError("the input has no row; is it empty?")

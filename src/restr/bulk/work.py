@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from restr.bulk.memory import share_freed_memory
 from restr.bulk.parts import BulkTally, PartFolder
 from restr.bulk.rows import BulkRecord, BulkRow, BulkShard, answer_of, error_text, plain_text
 from restr.bulk.sources.base import BulkSource
@@ -112,6 +113,7 @@ class BulkWork:
 
     def __call__(self) -> ShardWorker:
         """A worker with the model loaded. Raises ``WeightsError`` and ``ConfigError``."""
+        share_freed_memory(self.model.worker_threads)
         return ShardWorker(self, self.model.open())
 
 

@@ -147,7 +147,9 @@ def _decoded(
 ) -> Iterator[tuple[np.ndarray, float]]:
     """(image, time) from ``start`` on."""
     origin = start_of(container)
-    for earlier in _EARLIER if start else ():
+    for earlier in _EARLIER:
+        if not start:
+            break
         if not _seek(container, origin, max(0.0, start - earlier)):
             break
         frames = _pictures(container, name, origin, probed)

@@ -30,10 +30,10 @@ def test_probabilities_presence_and_score_are_exponential_averages(gap: int) -> 
     prob = given[0].prob.astype(np.float64)
     presence, score = given[0].presence, given[0].score
     for now, smoothed in zip(given[1:], found[1:], strict=True):
+        assert presence is not None and now.presence is not None
         prob = weight * prob + (1 - weight) * now.prob
-        presence, score = (
-            weight * before + (1 - weight) * after for before, after in ((presence, now.presence), (score, now.score))
-        )
+        presence = weight * presence + (1 - weight) * now.presence
+        score = weight * score + (1 - weight) * now.score
         assert np.allclose(smoothed.prob, prob, atol=1e-6) and smoothed.prob.dtype == np.float32
         assert smoothed.presence == pytest.approx(presence) and smoothed.score == pytest.approx(score)
         assert smoothed.image is now.image and np.array_equal(smoothed.mask, smoothed.prob >= 0.5)
