@@ -33,7 +33,7 @@ MARKED = re.compile(r"^(<!-- not run: .+? -->\n)?```(\w+)\n(?:.*?)^```$", re.MUL
 TUTORIAL = ROOT / "docs" / "tutorial"  # tests/docs/test_tutorial.py runs all of it, in order
 # Blocks in other languages that a test runs: (page, language) -> the test's file.
 RUN_ELSEWHERE = {
-    ("docs/server.md", "sh"): "tests/server/test_live.py",
+    ("docs/server.md", "sh"): "tests/server/test_real_server.py",
     ("docs/deployment.md", "protobuf"): "tests/export/test_export_run.py",
     ("docs/tutorial/serve.md", "sh"): "tests/docs/test_tutorial.py",
     ("recipes/everyday/README.md", "json"): "tests/formats/readers/test_everyday.py",
