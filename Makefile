@@ -38,8 +38,9 @@ demo: $(VENV)/.restr
 	@$(BIN)/restr predict '$(DEMO_IMAGE)' '$(DEMO_TEXT)' --out out/demo
 	@echo 'That is the picture and its mask. Try your own:  $(BIN)/restr predict photo.jpg "the dog on the left"'
 
+# A process for each core, with a thread each: two processes of two threads would wait for each other.
 test: $(VENV)/.restr-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/.restr-dev
 	$(BIN)/python -m pytest -m 'slow or not slow'

@@ -1,4 +1,4 @@
-"""The environment of every test: seeded random numbers, two threads, and the same examples from hypothesis in every CI run."""
+"""The environment of every test: seeded random numbers, few threads, and the same examples from hypothesis in every CI run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 import shape_checks
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # the cores are shared by the workers
 os.environ["RESTR_BACKEND"] = "torch"  # the user's cache decides nothing here; child processes inherit it
 # No test reads or fills the user's cache; child processes inherit this.
 _cache = tempfile.TemporaryDirectory(prefix="restr-tests-")

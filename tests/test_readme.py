@@ -84,7 +84,7 @@ def commands() -> Iterator[tuple[str, str]]:
 COMMANDS = sorted(set(commands()))
 PREDICT = [
     command
-    for command in sorted({command for _, command in COMMANDS})
+    for command in sorted({command for page, command in COMMANDS if not (TUTORIAL / page).exists()})
     if "restr predict" in command and "--model" not in command
 ]
 

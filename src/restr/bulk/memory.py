@@ -1,4 +1,4 @@
-"""Memory of a worker that goes on for days."""
+"""Memory of a worker that runs for days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clip and sentences -> an annotated mp4, masks as lines or pictures; an interrupted run goes on where it stopped."""
+"""A clip and sentences -> an annotated mp4, masks as lines or pictures; an interrupted run resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def predict_clip(segmenter: Segmenter, request: ClipRequest, folder: Path, say: 
     """Segment a clip and write its forms into ``folder``, each complete or not at all.
 
     The masks grow in a folder beside them, whose name is the clip's with the request's key and ``.partial``; a run that
-    was interrupted goes on with it, to the same bytes. Frames are never held: memory does not depend on the length.
+    was interrupted resumes from it, to the same bytes. Frames are never held: memory does not depend on the length.
     Raises ``VideoError``, ``ConfigError``, ``TextError`` and ``OutputError``.
     """
     info = describe_clip(request.clip)

@@ -1,4 +1,4 @@
-"""What is known of a video's masks while they are made: a file of lines for each sentence, and where to go on."""
+"""What is known of a video's masks while they are made: a file of lines for each sentence, and where to resume."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Place:
 
 
 class MaskRecords:
-    """The masks of a clip, as files in a folder that an interrupted run leaves behind and the next one goes on with.
+    """The masks of a clip, as files in a folder that an interrupted run leaves behind and the next one resumes from.
 
     A line is ``Result.to_dict`` of a frame, with ``frame``, ``time`` and whether it was ``computed``. One process at a time
     may have the folder.
@@ -95,7 +95,7 @@ class MaskRecords:
         return rows
 
     def keep(self, *, finished: bool = False) -> None:
-        """Let a later run go on behind the last computed frame or, if all are there, with what follows."""
+        """Let a later run resume behind the last computed frame or, if all are there, with what follows."""
         if not self._place.results:
             return
         for file in self._files:

@@ -42,7 +42,7 @@ class ClipRequest:
     workers: int = 0
     """As in ``Segmenter.predict_many``."""
     model: str = ""
-    """What names the model: a run goes on only with the same one."""
+    """What names the model: a run resumes only with the same one."""
 
     def __post_init__(self) -> None:
         for kind in self.kinds:

@@ -73,7 +73,7 @@ class Schedule(Generic[_Task, _Report]):
         return TaskOutcome(task=attempt.task, error=error, attempts=attempt.deaths)
 
     def died_early(self, why: str) -> None:
-        """A worker ended while it was made. If that repeats, go on with fewer; raises ``WorkerError`` if none is left."""
+        """A worker ended while it was made. If that repeats, continue with fewer; raises ``WorkerError`` if none is left."""
         self._early_deaths += 1
         if self._early_deaths < HOPELESS:
             _logger.warning("a worker ended while it loaded (%s); another takes its place", why)
@@ -84,7 +84,7 @@ class Schedule(Generic[_Task, _Report]):
                 f"a worker ended {HOPELESS} times while it loaded, the last time by {why}; see above why, "
                 "or whether there is enough memory"
             )
-        _logger.warning("workers end while they load (%s); going on with %d", why, self.places)
+        _logger.warning("workers end while they load (%s); continuing with %d", why, self.places)
 
 
 def unmade(why: object) -> WorkerError:

@@ -76,7 +76,7 @@ def track_masks(
     """The results of every frame, uint8 (H W 3), of which only those that are being computed are held.
 
     A frame between two computed ones of a scene is interpolated (``Interpolation``); behind the last computed one of a
-    scene, that one's results stay. before: the smoothed results of the first frame, to go on where
+    scene, that one's results stay. before: the smoothed results of the first frame, to resume where
     another run stopped behind it: that frame is then neither computed nor yielded.
     """
     plan: deque[_Planned] = deque()

@@ -266,7 +266,7 @@ for (const name of SLIDERS) {
 $("pause").addEventListener("click", () => {
   paused = !paused;
   $("pause").setAttribute("aria-pressed", String(paused));
-  $("pause").textContent = paused ? "Go on" : "Pause";
+  $("pause").textContent = paused ? "Resume" : "Pause";
   step();
 });
 for (const radio of document.querySelectorAll("[name=camera]")) radio.addEventListener("change", () => use(radio.value));
