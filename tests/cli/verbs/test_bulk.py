@@ -40,7 +40,7 @@ def test_pictures_with_texts(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     asked = words("*.png", "--text", "left", "--text", "red", "--out", "out", "--presence", "0")
     assert main(asked) == 0
     printed = capsys.readouterr()
-    assert "8 rows in 1 parts" in printed.out and "errors 0" in printed.out and "torch fp32 on cpu" in printed.out
+    assert "8 rows in 1 part\n" in printed.out and "errors 0" in printed.out and "torch fp32 on cpu" in printed.out
     assert "predicting, 8 of 8 rows" in printed.err
     assert main(asked) == 0
     assert "nothing was left to do" in capsys.readouterr().out

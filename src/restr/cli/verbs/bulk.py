@@ -92,7 +92,8 @@ def _lines(summary: BulkSummary, place: str) -> list[str]:
 
     tally = summary.tally
     not_found = tally.rows - tally.found - tally.failed
-    lines = [f"{place}: {tally.rows:,} rows in {summary.parts - len(summary.failed_parts):,} parts"]
+    written = summary.parts - len(summary.failed_parts)
+    lines = [f"{place}: {tally.rows:,} rows in {written:,} {'part' if written == 1 else 'parts'}"]
     lines.append(f"  found {tally.found:,}, not found {not_found:,}, errors {tally.failed:,}")
     for kind, count in sorted(tally.errors.items(), key=lambda each: -each[1]):
         example = tally.examples[kind]
