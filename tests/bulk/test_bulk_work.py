@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from bulk_runs import json_lines, make_model, png
+from counted_pictures import encoded_counts
 from restr.bulk.parts import PartFolder
 from restr.bulk.rows import BulkPiece, BulkShard
 from restr.bulk.sources.opening import open_source
@@ -105,16 +106,9 @@ def test_rows_are_those_of_a_segmenter(work: BulkWork, model: str) -> None:
 
 
 def test_a_picture_is_encoded_once_for_its_rows(work: BulkWork, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = []
-    encode = TorchBackend.encode_image
-
-    def counted(self: TorchBackend, image: np.ndarray) -> Any:
-        sizes.append(len(image))
-        return encode(self, image)
-
-    monkeypatch.setattr(TorchBackend, "encode_image", counted)
+    counts = encoded_counts(monkeypatch, "encode_image")
     rows_of(work)
-    assert sizes == [1] * 3  # 0.png comes again later: its features are still in memory
+    assert counts == [1] * 3  # 0.png comes again later: its features are still in memory
 
 
 @pytest.mark.parametrize("changed", [{"threads": 1}, {"threads": 3}])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from counted_pictures import encoded_counts
 from restr import Segmenter, build_model, presets
 from restr.errors import ConfigError, ImageError
 from restr.inference.backends.torch_backend import TorchBackend
@@ -39,20 +40,13 @@ def test_results_are_in_order_and_pictures_of_one_size_are_encoded_together(
 ) -> None:
     given = items(10)
     expected = [[result.prob for result in segmenter(image, texts)] for image, texts in given]
-    sizes = []
-    encode = TorchBackend.encode_images
-
-    def counted(self: TorchBackend, images: np.ndarray) -> Any:
-        sizes.append(len(images))
-        return encode(self, images)
-
-    monkeypatch.setattr(TorchBackend, "encode_images", counted)
+    counts = encoded_counts(monkeypatch, "encode_images")
     found = predict_batched(segmenter, iter(given), batch=6, helpers=2, then=lambda some: [each.prob for each in some])
     for number, each in enumerate(found):
         assert each.index == number and each.error is None and len(each.made) == len(expected[number])
         for prob, alone in zip(each.made, expected[number], strict=True):
             assert np.allclose(prob, alone, atol=1e-5)
-    assert number == 9 and sizes == [4, 2, 3, 1]
+    assert number == 9 and counts == [4, 2, 3, 1]
 
 
 def test_a_bad_picture_fails_alone(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:

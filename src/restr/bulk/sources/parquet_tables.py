@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from restr.bulk.rows import BulkPiece, BulkRecord
-from restr.bulk.sources.base import Counted, FileSource
-from restr.bulk.sources.columns import BulkColumns
+from restr.bulk.sources.base import Counted
+from restr.bulk.sources.tables import ColumnTable
 from restr.errors import DatasetError
 from restr.formats.shards.storage import Shard, ShardFile
 
@@ -19,24 +19,10 @@ _COUNTED = 4096  # rows, of small columns
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParquetTable(FileSource):
+class ParquetTable(ColumnTable):
     """Parquet files of one schema."""
 
     kind = "parquet"
-
-    columns: BulkColumns
-    """The columns, all found."""
-
-    bases: tuple[str, ...]
-    """For each file the folder or address to which pictures' names are relative."""
-
-    def facts(self) -> dict[str, Any]:
-        """As ``BulkSource.facts``, with the columns."""
-        return super().facts() | {"columns": [self.columns.image, self.columns.text, self.columns.id]}
-
-    def base_of(self, piece: BulkPiece) -> str:
-        """As ``BulkSource.base_of``."""
-        return self.bases[piece.file]
 
     def count(self, number: int) -> Iterator[Counted]:
         """As ``FileSource.count``; reads the columns of expressions and of pictures' names, but no picture."""

@@ -12,8 +12,8 @@ from itertools import takewhile
 from typing import Any, cast
 
 from restr.bulk.rows import BulkPiece, BulkRecord, error_text, texts_of
-from restr.bulk.sources.base import Counted, FileSource
-from restr.bulk.sources.columns import BulkColumns
+from restr.bulk.sources.base import Counted
+from restr.bulk.sources.tables import ColumnTable
 from restr.errors import DataError, DatasetError
 from restr.formats.shards.storage import AHEAD, Shard, ShardFile
 
@@ -25,22 +25,8 @@ _Read = tuple[int, _Values]  # where a record ends, and its values or what is wr
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextTable(FileSource):
+class TextTable(ColumnTable):
     """Files of lines, each of which is a record, or begins one."""
-
-    columns: BulkColumns
-    """The columns, all found."""
-
-    bases: tuple[str, ...]
-    """For each file the folder or address to which pictures' names are relative."""
-
-    def facts(self) -> dict[str, Any]:
-        """As ``BulkSource.facts``, with the columns."""
-        return super().facts() | {"columns": [self.columns.image, self.columns.text, self.columns.id]}
-
-    def base_of(self, piece: BulkPiece) -> str:
-        """As ``BulkSource.base_of``."""
-        return self.bases[piece.file]
 
     def count(self, number: int) -> Iterator[Counted]:
         """As ``FileSource.count``."""
