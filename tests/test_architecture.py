@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "masks": {"errors"},
     "web_security": set(),
     "pictures": {"errors"},
-    "report": {"errors"},
+    "report": {"errors", "masks"},
     "preprocess": {"errors", "fields"},
     "presets": {"errors", "config"},
     "text": {"errors", "files", "config"},

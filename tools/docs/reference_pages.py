@@ -6,18 +6,17 @@ fields from the source. A page of a verb holds what ``restr VERB --help`` prints
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import inspect
-import io
-import os
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 
+from restr.cli.completion.pages import printed_help
+
 PUBLIC_MODULES = re.compile(r"`(restr\.[a-z_.]+)`")
-_WIDE = "1000"  # columns: tyro then prints each paragraph on one line
+_WIDE = 1000  # columns: tyro then prints each paragraph on one line
 _BOX = re.compile(r"^│ (.*?) *│$")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|{}#$~])")
 
@@ -55,17 +54,7 @@ def _python_page(title: str, dotted: str, real: str, whole_module: bool) -> str:
 
 def help_of(main: Callable[[Sequence[str]], int | None], words: Sequence[str]) -> str:
     """What ``restr WORDS --help`` prints."""
-    printed, columns = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = _WIDE
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-            main([*words, "--help"])
-    finally:
-        os.environ.pop("COLUMNS")
-        if columns is not None:
-            os.environ["COLUMNS"] = columns
-    printed.seek(0)
-    return printed.read()
+    return printed_help(main, words, columns=_WIDE)
 
 
 def cli_pages(main: Callable[[Sequence[str]], int | None], program: str) -> dict[str, str]:

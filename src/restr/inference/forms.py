@@ -103,7 +103,7 @@ ANSWER_FORMS = (
     *(name for name, form in OUTPUT_FORMS.items() if form.answer and form.type is not str),
     *PICTURE_ANSWERS,
 )
-_FILES = {name: form.file for known, form in OUTPUT_FORMS.items() if form.file for name in (known, form.alias) if name}
+_SAVED = {name: form for known, form in OUTPUT_FORMS.items() if form.file for name in (known, form.alias) if name}
 
 
 def check_file_forms(names: Sequence[str]) -> None:
@@ -111,13 +111,15 @@ def check_file_forms(names: Sequence[str]) -> None:
     if isinstance(names, str):
         raise ConfigError(f"kinds is the string {names!r}; expected a list such as ['overlay', 'mask']")
     for name in names:
-        if name not in _FILES:
+        if name not in _SAVED:
             raise ConfigError(f"cannot save {name!r}; choose from {', '.join(FILE_FORMS)}")
 
 
 def file_content(result: Any, name: str) -> bytes:
     """The content of a result's file: PNG, or a line of JSON."""
-    return _encoded(_FILES[name](result))
+    make = _SAVED[name].file
+    assert make is not None  # by ``_SAVED``
+    return _encoded(make(result))
 
 
 def instance_contents(result: Any, names: Sequence[str]) -> dict[str, bytes]:
@@ -126,7 +128,7 @@ def instance_contents(result: Any, names: Sequence[str]) -> dict[str, bytes]:
     In the place of a COCO file with one annotation there is one with an annotation for each instance.
     """
     found = result.instances()
-    alone = [name for name in names if _form(name).alone]
+    alone = [name for name in names if _SAVED[name].alone]
     files = {}
     for number, instance in enumerate(found if alone else [], 1):
         only = result.only(instance)
@@ -134,10 +136,6 @@ def instance_contents(result: Any, names: Sequence[str]) -> dict[str, bytes]:
     if "coco" in names and found:
         files["coco"] = _encoded(coco_document([(result.name, coco_part(result, each)) for each in found]))
     return files
-
-
-def _form(name: str) -> OutputForm:
-    return next(form for known, form in OUTPUT_FORMS.items() if name in (known, form.alias))
 
 
 def _encoded(made: Any) -> bytes:

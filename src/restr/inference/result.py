@@ -125,6 +125,16 @@ class Result:
         """
         if not 0 <= least_share <= 1:
             raise ConfigError(f"least_share is {least_share!r}; it must be a share of the mask's pixels, from 0 to 1")
+        if least_share == LEAST_REGION:
+            return MaskInstances(self._instances, self._instances.specks)
+        return self._find_instances(least_share)
+
+    @cached_property
+    def _instances(self) -> MaskInstances:
+        """As ``instances`` finds them by default: printed, and drawn in each form."""
+        return self._find_instances(LEAST_REGION)
+
+    def _find_instances(self, least_share: float) -> MaskInstances:
         return find_instances(
             self.mask, least_share, lambda box, part: self._score(self.prob[box[1] : box[3], box[0] : box[2]][part])
         )

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from restr.masks import box_of
 from restr.report.text import QUIET
 
 ACCENT = (56, 214, 255)  # a mask alone
@@ -46,10 +47,14 @@ def highlight_quickly(picture: Image.Image, mask: np.ndarray) -> Image.Image:
     mask: bool (H W) of the picture's size.
     """
     shown = Image.blend(picture.convert("L").convert("RGB"), picture, 0.45).point(_DIMMED)
-    box = _box_around(mask, margin=round(max(picture.size) / 420 * 8) + 2)
-    if box is not None:
-        left, top, right, bottom = box
-        part = highlight_mask(picture.crop(box), mask[top:bottom, left:right], longest=max(picture.size))
+    found = box_of(mask)
+    if found is not None:
+        margin = round(max(picture.size) / 420 * 8) + 2
+        left, top = (max(0, side - margin) for side in found[:2])
+        right, bottom = (min(most, side + margin) for most, side in zip(picture.size, found[2:], strict=True))
+        part = highlight_mask(
+            picture.crop((left, top, right, bottom)), mask[top:bottom, left:right], longest=max(picture.size)
+        )
         shown.paste(part, (left, top))
     return shown
 
@@ -90,18 +95,6 @@ def draw_legend(pen: ImageDraw.ImageDraw, right: int, top: int) -> None:
         box = (right, top + 2, right + 14, top + 16)
         pen.rectangle(box, fill=colour if filled else None, outline=colour, width=3)
         right -= 20
-
-
-def _box_around(mask: np.ndarray, *, margin: int) -> tuple[int, int, int, int] | None:
-    """The box (x0, y0, x1, y1) around a mask, bool (H W), and so many pixels more within the picture; None if empty."""
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    if not columns.size:
-        return None
-    left, top = (max(0, int(places[0]) - margin) for places in (columns, rows))
-    right, bottom = (
-        min(side, int(places[-1]) + 1 + margin) for side, places in zip(mask.shape[::-1], (columns, rows), strict=True)
-    )
-    return left, top, right, bottom
 
 
 def _signed_distance(mask: np.ndarray, size: tuple[int, int], longest: int) -> np.ndarray:

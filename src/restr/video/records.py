@@ -83,8 +83,8 @@ class MaskRecords:
         """The smoothed results of the last of them; empty if there is none."""
         return self._place.results
 
-    def add(self, index: int, time: float, results: Sequence[Result], *, computed: bool) -> list[dict[str, Any]]:
-        """Write the lines of a frame; returns them."""
+    def add(self, index: int, time: float, results: Sequence[Result], *, computed: bool) -> None:
+        """Write the lines of a frame."""
         rows = [mask_row(index, time, result, computed=computed) for result in results]
         for file, row in zip(self._files, rows, strict=True):
             file.write(json.dumps(row).encode() + b"\n")
@@ -92,7 +92,6 @@ class MaskRecords:
         if computed:
             offsets = [file.tell() for file in self._files]
             self._place = _Place(index=index, time=time, offsets=offsets, results=list(results))
-        return rows
 
     def keep(self, *, finished: bool = False) -> None:
         """Let a later run resume behind the last computed frame or, if all are there, with what follows."""

@@ -75,7 +75,7 @@ class FileSource(BulkSource):
 
     def file_of(self, piece: BulkPiece) -> str:
         """As ``BulkSource.file_of``, without secrets."""
-        return self.display_names()[piece.file]
+        return redact(self.names[piece.file])
 
     @abstractmethod
     def count(self, number: int) -> Iterator[Counted]:

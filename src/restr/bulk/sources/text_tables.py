@@ -43,7 +43,7 @@ class TextTable(ColumnTable):
         read = self.read_table(piece.file, piece.start, piece.stop)
         for number, (_, values) in enumerate(takewhile(lambda each: each[0] <= piece.stop, read), piece.record):
             if isinstance(values, DataError):
-                problem = DataError(f"record {number + 1} of {self.display_names()[piece.file]}: {values}")
+                problem = DataError(f"record {number + 1} of {self.file_of(piece)}: {values}")
                 yield BulkRecord(None, self.texts or [None], error=error_text(problem))
             else:
                 yield self.columns.record(values, self.texts)

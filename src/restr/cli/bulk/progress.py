@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from restr.bulk.run import BulkProgress
+from restr.cli.preparing import is_watched
 
 EVERY = 30.0  # seconds between two lines
 
@@ -18,7 +19,7 @@ EVERY = 30.0  # seconds between two lines
 @contextmanager
 def bulk_progress(*, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[BulkProgress], None]]:
     """What a run calls with its progress; shows it on standard error."""
-    if not sys.stderr.isatty():
+    if not is_watched():
         yield _Lines(clock)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))

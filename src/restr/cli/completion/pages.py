@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 
 from restr.cli.main import main
 from restr.errors import RestrError
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_WIDE = 250  # columns, so that no name is wrapped
 _PATHS = ("PATH", "DIR", "FILE", "IMAGE")
 _SAID = re.compile(r" *\((?:default|required|repeatable)\b.*", re.DOTALL)
 
@@ -63,7 +64,7 @@ class HelpPage:
 
 def read_pages(words: Sequence[str] = ()) -> Iterator[HelpPage]:
     """The pages of restr and of each verb. Loads the verbs' options, but no torch."""
-    text = _shown([*words, "--help"])
+    text = _COLOUR.sub("", printed_help(main, words, columns=_WIDE))
     if re.search(r"^usage: .*VERB \.\.\.$", text, re.MULTILINE):
         listed = text.partition("\n\n  restr ")[0]  # examples follow
         verbs = dict(re.findall(r"^  ([a-z][\w-]*) +(\S.*)$", listed, re.MULTILINE))
@@ -77,26 +78,20 @@ def read_pages(words: Sequence[str] = ()) -> Iterator[HelpPage]:
         yield HelpPage(words=tuple(words), verbs={}, options=tuple(options), choices=choices[0] if choices else ())
 
 
-def _shown(words: Sequence[str]) -> str:
-    """What restr prints for these words."""
+def printed_help(command: Callable[[Sequence[str]], int | None], words: Sequence[str], *, columns: int) -> str:
+    """What a command prints for ``words --help`` on a page of so many columns."""
     page = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # the encoding decides how tyro draws its frames
-    with _wide(), redirect_stdout(page), suppress(SystemExit):
-        main(words)
-    page.seek(0)
-    return _COLOUR.sub("", page.read())
-
-
-@contextmanager
-def _wide() -> Iterator[None]:
-    """Pages so wide that no name is wrapped."""
     before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "250"
+    os.environ["COLUMNS"] = str(columns)
     try:
-        yield
+        with redirect_stdout(page), suppress(SystemExit):
+            command([*words, "--help"])
     finally:
         del os.environ["COLUMNS"]
         if before is not None:
             os.environ["COLUMNS"] = before
+    page.seek(0)
+    return page.read()
 
 
 def _rows(page: str) -> Iterator[str]:

@@ -41,6 +41,11 @@ def is_video(image: str) -> bool:
     return head.startswith(_BEGINNINGS) or head[:4] == b"RIFF" and head[8:12] == b"AVI "
 
 
+def split_forms(save: str) -> list[str]:
+    """The forms that --save names, each once."""
+    return list(dict.fromkeys(kind.strip() for kind in save.split(",") if kind.strip()))
+
+
 def check_video_options(options: PredictOptions, has_video: bool) -> None:
     """Raises ``UsageError`` for an option that would do nothing with these images, and for a wrong time."""
     if has_video:

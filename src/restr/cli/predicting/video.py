@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restr.cli.jobs import PredictJob
-from restr.cli.predicting.kinds import seconds
+from restr.cli.predicting.kinds import seconds, split_forms
 from restr.cli.preparing import is_watched
 from restr.cli.progress import progress_bar
 from restr.cli.streams import json_text, say
@@ -35,6 +35,7 @@ def predict_clips(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
     kinds = _video_kinds(options)
     settings = TrackSettings(every=options.every, smooth=options.smooth)
     start, end = seconds(options.start, "start"), seconds(options.end, "end")
+    model = f"{describe_model(model_folder(options.model)).hash} {options.backend} {options.precision}"
     requests = [
         ClipRequest(
             clip=Path(job.image),
@@ -46,7 +47,7 @@ def predict_clips(options: PredictOptions, jobs: Sequence[PredictJob]) -> int:
             threshold=options.threshold,
             presence=options.presence,
             workers=options.workers,
-            model=describe_model(model_folder(options.model)).hash + f" {options.backend} {options.precision}",
+            model=model,
         )
         for job in jobs
     ]
@@ -72,7 +73,7 @@ def _video_kinds(options: PredictOptions) -> tuple[str, ...]:
     """The forms to write."""
     if options.save is None:
         return ("overlay", "rle")
-    return tuple(dict.fromkeys(kind.strip() for kind in options.save.split(",") if kind.strip()))
+    return tuple(split_forms(options.save))
 
 
 def _print_rows(segmenter: Segmenter, request: ClipRequest) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from restr.cli.jobs import STDIN, PredictJob, list_jobs, split_arguments
-from restr.cli.predicting.kinds import check_video_options, is_video
+from restr.cli.predicting.kinds import check_video_options, is_video, split_forms
 from restr.cli.preparing import is_watched, prepare_once
 from restr.cli.streams import json_text, say
 from restr.errors import ImageError, RestrError, UsageError
@@ -53,13 +53,15 @@ def predict_jobs(options: PredictOptions) -> int:
     """Do what the options ask for; returns the exit code. Raises ``RestrError`` if none of it can be done."""
     try:
         images, texts = split_arguments(options.words, options.text)
-        jobs = list(list_jobs(images, texts))
-        clips = [job for job in jobs if job.error is None and is_video(job.image)]
+        jobs = list_jobs(images, texts)
+        pictures: list[PredictJob] = []
+        clips: list[PredictJob] = []
+        for job in jobs:
+            (clips if job.error is None and is_video(job.image) else pictures).append(job)
         check_video_options(options, bool(clips))
     except UsageError as error:
         print(f"restr predict: {error}", file=sys.stderr)
         return 2
-    pictures = [job for job in jobs if job not in clips] if clips else jobs
     code = _predict(options, pictures) if pictures or not clips else 0
     if clips:
         from restr.cli.predicting.video import predict_clips
@@ -136,7 +138,7 @@ def _progress(count: int) -> Iterator[Callable[[Iterable[_T]], Iterable[_T]]]:
 def _file_forms(options: PredictOptions) -> list[str]:
     """The forms to write."""
     if options.save is not None:
-        return list(dict.fromkeys(kind.strip() for kind in options.save.split(",") if kind.strip()))
+        return split_forms(options.save)
     return [] if options.json and options.out is None else ["overlay", "mask"]
 
 

@@ -151,8 +151,7 @@ class Service:
         with self.admission.enter(kept.encoded.pixels * len(texts)):
             encoded = kept.encoded
             if encoded.segmenter is not model.segmenter:  # the model was reloaded since
-                job = EncodeJob(pixels=encoded.image.pixels, deadline=deadline.time)
-                encode = await deadline.wait(model.engine.submit(job))
+                encode = await self._encode_pixels(deadline, model, encoded.image.pixels)
                 encoded = encode.value
                 self.images.memory.refresh(name, encoded)
             segment = await self._segment(deadline, model, encoded, texts, question)
@@ -169,8 +168,7 @@ class Service:
         with self.admission.enter(header.pixels * len(texts)):
             encode = await self._encode(deadline, model, data, header)
             segment = await self._segment(deadline, model, encode.value, texts, question)
-        image = {"id": None, **_size(encode.value)}
-        return QuestionResults(model=model.name, image=image, question=question, encode=encode, segment=segment)
+        return _unkept(model, question, encode, segment)
 
     async def ask_pixels(
         self, deadline: Deadline, pixels: np.ndarray, model_name: str | None, question: Question
@@ -179,11 +177,9 @@ class Service:
         model = self.model(model_name)
         texts = self._texts(model, question)
         with self.admission.enter(pixels.shape[0] * pixels.shape[1] * len(texts)):
-            job = EncodeJob(pixels=pixels, deadline=deadline.time)
-            encode = await deadline.wait(model.engine.submit(job))
+            encode = await self._encode_pixels(deadline, model, pixels)
             segment = await self._segment(deadline, model, encode.value, texts, question)
-        image = {"id": None, **_size(encode.value)}
-        return QuestionResults(model=model.name, image=image, question=question, encode=encode, segment=segment)
+        return _unkept(model, question, encode, segment)
 
     async def document(self, deadline: Deadline, outcome: QuestionResults) -> dict[str, Any]:
         """A ``schemas.Answer`` document, written by a helper thread."""
@@ -204,6 +200,9 @@ class Service:
 
     async def _encode(self, deadline: Deadline, model: ServedModel, data: bytes, header: decode.Header) -> JobResult:
         pixels = await self.helpers.run(deadline, decode.decode, data, header)
+        return await self._encode_pixels(deadline, model, pixels)
+
+    async def _encode_pixels(self, deadline: Deadline, model: ServedModel, pixels: np.ndarray) -> JobResult:
         return await deadline.wait(model.engine.submit(EncodeJob(pixels=pixels, deadline=deadline.time)))
 
     async def _segment(
@@ -237,6 +236,12 @@ class Service:
 
 def _unfit(field: str, message: str) -> Problem:
     return Problem("invalid-request", f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
+def _unkept(model: ServedModel, question: Question, encode: JobResult, segment: JobResult) -> QuestionResults:
+    """The results for a picture that is not kept, and so has no name."""
+    image = {"id": None, **_size(encode.value)}
+    return QuestionResults(model=model.name, image=image, question=question, encode=encode, segment=segment)
 
 
 def _size(encoded: BoundImage) -> dict[str, int]:
