@@ -190,6 +190,20 @@ def test_no_handler_of_dead_workers_runs_while_workers_start() -> None:
         signal.signal(signal.SIGCHLD, before)
 
 
+def test_torchs_handler_of_another_loader_is_not_put_back() -> None:
+    """It would raise a death in the middle of whatever this process does, also while the death is logged."""
+
+    def torchs(number: int, frame: object) -> None: ...
+
+    torchs.__module__ = "torch.utils.data._utils.signal_handling"
+    before = signal.signal(signal.SIGCHLD, torchs)
+    try:
+        assert list(BatchStream(Seeing(), range(1), workers=1)) == [True]
+        assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_an_error_of_a_worker_is_raised_as_it_was(tmp_path: Path) -> None:
     few = SampleBatches(Vanishing(*range(16)), Tokenizer(WORDS, 16), small_config(), size=4)
     settings = dataclasses.replace(SETTINGS, workers=1)

@@ -11,6 +11,7 @@ from typing import Self
 
 import torch
 from torch.utils.data import DataLoader
+from torch.utils.data._utils import signal_handling
 
 from restr.data.batch import Batch, Batches
 from restr.errors import DataError, RestrError
@@ -78,13 +79,14 @@ class BatchStream(Iterator[Batch]):
         )
         if threading.current_thread() is not threading.main_thread():
             return iter(loader)  # no other thread may set handlers, torch's neither
-        # torch's handler, which another loader may have left, raises a worker's death at any point of this process, also
-        # while new workers are started after it; ``next`` notices it by itself
+        # torch's handler, which this loader sets or another one has left, raises a worker's death at any point of this
+        # process, also while a death is dealt with; ``next`` notices it by itself. Anybody else's handler is put back.
         handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             return iter(loader)
         finally:
-            signal.signal(signal.SIGCHLD, handler)
+            is_torchs = getattr(handler, "__module__", "") == signal_handling.__name__
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL if is_torchs else handler)
 
 
 def _batch_or_error(batches: Batches, position: int) -> Batch | Exception:
