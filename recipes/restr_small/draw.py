@@ -19,7 +19,7 @@ from packed import ABSENT, CAPTION, GENERATED, ONE, PHOTOS_BOXES, PHOTOS_MORE, D
 
 from restr.errors import DataError
 
-BORROWED_SHARE = 0.12
+BORROWED_SHARE = 0.12  # unless told otherwise
 SHARES = (("absent", 0.14), ("generated", 0.22), ("caption", 0.02))  # what is left is "everyday"
 WHOLE_SHARE = 0.55
 POOLS = {ABSENT: "absent", CAPTION: "caption", GENERATED: "generated"}
@@ -47,7 +47,16 @@ class Draw:
     Photographs with more sentences are likelier. Raises ``DataError`` if there is nothing to train on.
     """
 
-    def __init__(self, data: Data, photos: int, each: int, seed: tuple[int, ...], shape: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        data: Data,
+        photos: int,
+        each: int,
+        seed: tuple[int, ...],
+        shape: tuple[int, int],
+        borrowed: float = BORROWED_SHARE,
+    ) -> None:
+        self.borrowed = borrowed
         self.table, self.photos, self.each, self.shape = data.table, photos, each, shape
         self.rng = np.random.default_rng(seed)
         self.pools = self._pools(len(data.there))
@@ -103,11 +112,11 @@ class Draw:
     def _sentence(self, photo: int, whole: bool, taken: np.ndarray) -> tuple[int, bool]:
         """A sentence, and whether it is borrowed."""
         lot = self.rng.random()
-        if lot < BORROWED_SHARE:
+        if lot < self.borrowed:
             row = self._borrowed(photo)
             if row is not None:
                 return row, True
-        wanted, limit = "everyday", BORROWED_SHARE
+        wanted, limit = "everyday", self.borrowed
         for kind, share in SHARES:
             limit += share
             if lot < limit:  # if none could be borrowed, this is the first kind: absent

@@ -5,7 +5,7 @@ python recipes/restr_small/held_out.py --data DATA --out runs/held_out.jpg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from restr.evaluation.evaluate import evaluate
 from restr.evaluation.reports.cases import draw_cases
 from restr.files import atomic_path
 from restr.formats.catalog import open_dataset
+
+GREY = 226
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,9 @@ class HeldOut:
     model: Path | None = None
     """A model folder (default: the bundled model)."""
 
+    masks_only: bool = False
+    """Draw grey instead of the photographs, which may not be published."""
+
     n: int = 48
     seed: int = 0
 
@@ -42,6 +47,8 @@ def main(settings: HeldOut) -> None:
     samples = SampleList([everyday[int(number)] for number in sorted(numbers)])
     segmenter = Segmenter.from_pretrained(settings.model, backend="own")
     result = evaluate(segmenter, samples, seed=settings.seed)
+    if settings.masks_only:
+        samples = SampleList([replace(sample, image=np.full_like(sample.image, GREY)) for sample in samples])
     title = f"{settings.n} random held-out sentences, by IoU"
     sheet = draw_cases({title: sorted(result.records, key=lambda record: -record.iou)}, samples)
     sheet.thumbnail((1600, 8000))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from network import Network, Rates, parameter_groups
-from objective import losses
+from objective import SCALES, losses
 from torch import Tensor, nn
 from views import Batch
 
@@ -22,12 +22,26 @@ lerp_ = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage] - one 
 
 
 class Learner:
-    """AdamW on a network, and the average of its weights. ``settings``: what a resumed run must have in common."""
+    """AdamW on a network, and the average of its weights. ``settings``: what a resumed run must have in common.
 
-    def __init__(self, network: Network, rates: Rates, device: torch.device, settings: dict[str, Any]) -> None:
+    bf16: compute in bfloat16 where autocast does. scales: weights of the loss terms.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        rates: Rates,
+        device: torch.device,
+        settings: dict[str, Any],
+        *,
+        bf16: bool = False,
+        scales: Mapping[str, float] = SCALES,
+    ) -> None:
         self.network, self.device, self.settings = network, device, settings
+        self.bf16, self.scales = bf16, scales
+        groups = parameter_groups(network, rates)
         self.learnt = [value for value in network.parameters() if value.requires_grad]
-        self.optimiser = torch.optim.AdamW(parameter_groups(network, rates), betas=(0.9, 0.98), fused=True)
+        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
         self.average = [value.detach().clone() for value in self.learnt]
         self.step = 0
         self.skipped, self.skipped_in_a_row = (torch.zeros((), device=device) for _ in range(2))
@@ -40,9 +54,9 @@ class Learner:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * factor
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             output, box = self.network(batch.image, batch.ids, each)
-        found = losses(output, box, batch)
+        found = losses(output, box, batch, self.scales)
         found["total"].backward()
         norm = nn.utils.clip_grad_norm_(self.learnt, LARGEST_NORM)
         unusable = (~torch.isfinite(norm)).float()

@@ -62,7 +62,7 @@ def load_start(model: ReSTR, path: Path) -> None:
 
 class Rates(NamedTuple):
     """Learning rates: of the parts that begin untrained, of the vision encoder's last block, of the pre-trained language
-    blocks; ``layer_decay``: factor from a vision block to the one before it."""
+    blocks; ``layer_decay``: factor from a vision block to the one before it. A part whose rate is 0 is frozen."""
 
     lr: float
     vision: float
@@ -72,7 +72,7 @@ class Rates(NamedTuple):
 
 
 def parameter_groups(network: Network, rates: Rates) -> list[dict[str, Any]]:
-    """Groups for the optimiser, each with its own rate as ``base``; only matrices decay."""
+    """Groups for the optimiser, each with its own rate as ``base``; only matrices decay. Freezes what has the rate 0."""
     depth = network.model.config.vision.blocks.depth
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for name, value in network.named_parameters():
@@ -85,6 +85,9 @@ def parameter_groups(network: Network, rates: Rates) -> list[dict[str, Any]]:
             lr = rates.vision * rates.layer_decay ** (depth - layer)
         elif name.startswith("model.language.") and "proj_out" not in name and "language.norm." not in name:
             lr = rates.language
+        if lr == 0:
+            value.requires_grad_(False)
+            continue
         groups[lr, rates.weight_decay if value.ndim == 2 else 0.0].append(value)
     return [{"params": some, "lr": lr, "base": lr, "weight_decay": decay} for (lr, decay), some in groups.items()]
 

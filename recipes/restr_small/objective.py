@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,10 +16,10 @@ SCALES = {"mask": 1.0, "dice": 1.0, "patch": 0.5, "presence": 0.3, "box": 1.0, "
 QUIET = 0.3  # weight of an absent referent's empty mask: the presence head knows better that there is none
 
 
-def losses(output: ReSTROutput, box: Tensor, batch: Batch) -> dict[str, Tensor]:
+def losses(output: ReSTROutput, box: Tensor, batch: Batch, scales: Mapping[str, float] = SCALES) -> dict[str, Tensor]:
     """Means over the sentences that count, and their weighted sum, "total"; Dice and box only where something is meant.
 
-    box (b*k 4): centre and sides, as shares of the view's sides.
+    box (b*k 4): centre and sides, as shares of the view's sides. scales: weights of the sum; what they do not name is left out of it.
     """
     if output.presence is None:
         raise ConfigError('this model has no presence head; train one whose config has presence.kind = "region"')
@@ -42,7 +44,7 @@ def losses(output: ReSTROutput, box: Tensor, batch: Batch) -> dict[str, Tensor]:
         "box": (far * present).sum() / there,
         "giou": ((1 - giou) * present).sum() / there,
     }
-    found["total"] = torch.stack([SCALES[name] * value for name, value in found.items()]).sum()
+    found["total"] = torch.stack([scale * found[name] for name, scale in scales.items()]).sum()
     return found
 
 

@@ -32,7 +32,7 @@ from restr.errors import DataError
 from restr.evaluation.robustness.rewording import mirror_sides
 from restr.files import atomic_path, write_atomically
 from restr.masks import rle_decode, rle_encode
-from restr.model.weights import dequantise, quantise, read_tensors, write_tensors
+from restr.model.weights import dequantise, load_pretrained, quantise, read_tensors, write_tensors
 from restr.nn.patches import resize_positions
 from restr.presets import restr_small
 from restr.text.tokenizer import Tokenizer
@@ -55,6 +55,9 @@ class Pack:
     parts: Path = Path("runs/parts")
     """Of fetch.py: vision.safetensors, minilm, and vocab.txt for the words' order."""
 
+    model: Path | None = None
+    """A model folder to train further: the start is its words and its weights, not those of ``parts``."""
+
     people: Path | None = None
     """Text as people type it (sentences of ReferIt, one per line), for the choice of words."""
 
@@ -75,27 +78,33 @@ def main(settings: Pack) -> None:
     settings.out.mkdir(parents=True, exist_ok=True)
     photographs = [p for name in settings.sets for p in read_set(settings.data / name)]
     sentences = read_sentences(settings.data / "expressions", settings.generated, photographs)
-    minilm = settings.parts / "minilm"
-    frequent = (settings.parts / "vocab.txt").read_text(encoding="utf-8").split()
-    people = settings.people.read_text(encoding="utf-8") if settings.people else ""
-    vocabulary = choose_words((s.text for s in sentences), frequent, minilm, settings.words, people)
-    vocabulary.save(settings.out / "vocab.txt")
+    vocabulary = write_start(settings, [s.text for s in sentences])
     print(f"{len(photographs)} photographs, {len(sentences)} sentences, {len(vocabulary)} rows of words")
-    write_start(settings.parts, vocabulary, settings.out / "start.safetensors")
     masks = write_sentences(photographs, sentences, vocabulary, settings.out)
     write_masks(photographs, masks, settings.out / "masks.json.gz")
     write_photographs([settings.data / p.where[0] / "images" / p.where[1] for p in photographs], settings)
 
 
-def write_start(parts: Path, vocabulary: Vocabulary, path: Path) -> None:
-    """The pre-trained tensors under the model's names, in int8."""
+def write_start(settings: Pack, texts: Sequence[str]) -> Vocabulary:
+    """Write ``vocab.txt`` and ``start.safetensors``: the pre-trained tensors under the model's names, in int8."""
+    parts, minilm, path = settings.parts, settings.parts / "minilm", settings.out / "start.safetensors"
+    if settings.model is not None:
+        model, vocabulary = load_pretrained(settings.model)
+        vocabulary.save(settings.out / "vocab.txt")
+        write_tensors(quantise(model.state_dict()), path)
+        return vocabulary
+    frequent = (parts / "vocab.txt").read_text(encoding="utf-8").split()
+    people = settings.people.read_text(encoding="utf-8") if settings.people else ""
+    vocabulary = choose_words(texts, frequent, minilm, settings.words, people)
+    vocabulary.save(settings.out / "vocab.txt")
     config = restr_small(vocab=len(vocabulary))
     state = {f"vision.{k}": v for k, v in dequantise(read_tensors(parts / "vision.safetensors")).items()}
     positions, side = state["vision.pos_embed"], config.vision.grid
     state["vision.pos_embed"] = torch.cat([positions[:, :1], resize_positions(positions[:, 1:], (side, side))], dim=1)
-    state |= {f"language.{k}": v for k, v in language_state(parts / "minilm", config.language).items()}
-    state["language.vectors.weight"] = word_rows(parts / "minilm", vocabulary)
+    state |= {f"language.{k}": v for k, v in language_state(minilm, config.language).items()}
+    state["language.vectors.weight"] = word_rows(minilm, vocabulary)
     write_tensors(quantise(state), path)
+    return vocabulary
 
 
 # Things that a photograph may show without a mask if its source annotates only a few kinds.

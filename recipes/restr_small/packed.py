@@ -133,7 +133,7 @@ def read_data(folder: Path, device: str, threads: int) -> Data:
         _all(pool.map(decode_photo, np.flatnonzero(there).tolist()))
         _all(pool.map(decode_mask, range(len(lengths))))
     on_device = torch.from_numpy(photos).to(device), torch.from_numpy(masks).to(device)
-    area = torch.cat([part.flatten(1).sum(1, dtype=torch.float32) for part in on_device[1].split(2048)])
+    area = torch.cat([part.flatten(1).sum(1, dtype=torch.float32) for part in on_device[1].split(256)])
     return Data(*on_device, area, there, table)
 
 

@@ -23,11 +23,12 @@ from typing import Any
 
 import torch
 from compiled import compile_blocks, enlarge_by_products_everywhere, same_drop_path
-from draw import Draw, Drawn, prefetched
+from draw import BORROWED_SHARE, Draw, Drawn, prefetched
 from journal import Clock, Log
 from learner import Learner
 from measure import bench, validate
 from network import Network, Rates, config_of, load_start, write_model
+from objective import SCALES
 from packed import Data, read_data
 from views import collate
 
@@ -54,6 +55,9 @@ SETTINGS = (
     "layer_decay",
     "weight_decay",
     "fine_from",
+    "borrowed",
+    "no_box",
+    "presence",
     "seed",
 )
 
@@ -69,11 +73,19 @@ def arguments(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument("--photos", type=int, default=64, help="photographs a step")
     parser.add_argument("--each", type=int, default=8, help="sentences a photograph")
     parser.add_argument("--lr", type=float, default=5e-4, help="of what begins untrained")
-    parser.add_argument("--vision-lr", type=float, default=1.2e-4, help="of the vision encoder's last block")
+    parser.add_argument(
+        "--vision-lr", type=float, default=1.2e-4, help="of the vision encoder's last block; 0 freezes it"
+    )
     parser.add_argument("--language-lr", type=float, default=5e-5, help="of the pre-trained language blocks")
     parser.add_argument(
         "--layer-decay", type=float, default=0.85, help="factor from a vision block to the one before it"
     )
+    parser.add_argument(
+        "--borrowed", type=float, default=BORROWED_SHARE, help="share of sentences of other photographs"
+    )
+    parser.add_argument("--no-box", action="store_true", help="leave out the box terms, for a start that is trained")
+    parser.add_argument("--presence", type=float, default=SCALES["presence"], help="weight of the presence term")
+    parser.add_argument("--bf16", action="store_true", help="bfloat16 on a CPU as well (on a GPU always)")
     parser.add_argument("--weight-decay", type=float, default=0.05)
     parser.add_argument(
         "--fine-from", type=float, default=0.75, help="share of the run from which masks are twice as fine"
@@ -99,12 +111,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     if args.threads:
         torch.set_num_threads(args.threads)
-    if args.device == "cpu":
-        keep_freed_memory()
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     data = read_data(args.data, args.device, min(16, os.cpu_count() or 1))
     print(f"data after {time.monotonic() - begin:.1f} s: {int(data.there.sum())} photographs, {len(data.masks)} masks")
+    if args.device == "cpu":
+        keep_freed_memory()  # not before: what decoding frees is in pieces, and would be kept twice over
     learner = begun(args)
     print(f"{sum(v.numel() for v in learner.learnt):,} parameters learn; {time.monotonic() - begin:.1f} s")
     return Run(args, data, learner).fit()
@@ -119,12 +131,15 @@ def begun(args: Namespace) -> Learner:
     load_start(network.model, args.data / "start.safetensors")
     network.to(args.device).train()
     enlarge_by_products_everywhere(network.model)
-    same_drop_path(network.model, config.vision.blocks.drop_path)
+    same_drop_path(network.model, config.vision.blocks.drop_path if args.vision_lr else 0.0)
     if args.compile:
         compile_blocks(network.model)
     rates = Rates(args.lr, args.vision_lr, args.language_lr, args.layer_decay, args.weight_decay)
     settings = {name: getattr(args, name) for name in SETTINGS} | {"vocab": vocab}
-    return Learner(network, rates, torch.device(args.device), settings)
+    dropped = ("box", "giou") if args.no_box else ()
+    scales = {name: scale for name, scale in SCALES.items() if name not in dropped} | {"presence": args.presence}
+    bf16 = args.bf16 or args.device == "cuda"
+    return Learner(network, rates, torch.device(args.device), settings, bf16=bf16, scales=scales)
 
 
 class Run:
@@ -141,7 +156,7 @@ class Run:
         torch.manual_seed(args.seed + learner.step)
         patch, grid = self.model.config.vision.patch, GRIDS[args.flavour]
         shape = grid[0] * patch, grid[1] * patch
-        self.draw = Draw(data, args.photos, args.each, (args.seed, learner.step), shape)
+        self.draw = Draw(data, args.photos, args.each, (args.seed, learner.step), shape, args.borrowed)
         self.clock = Clock(seconds)
         self.marks = [mark for mark in MARKS if mark >= self.done()]
 

@@ -19,7 +19,7 @@ import torch
 from packed_data import PIECES, make_folder, make_parts, minilm_state, module, recipe_modules
 from restr.cli.main import main as restr
 from restr.errors import DataError, WeightsError
-from restr.model.weights import write_tensors
+from restr.model.weights import load_pretrained, write_tensors
 from restr.text.vocabulary import Vocabulary
 
 ONE, GROUP, ABSENT, CAPTION, GENERATED = range(5)
@@ -171,3 +171,24 @@ def test_the_chain_is_stopped_and_resumed_and_its_model_predicts(
     assert json.loads(capsys.readouterr().out)["text"] == "the red dog"
     with pytest.raises(WeightsError, match="no model-"):
         join.main(join.Join(run=tmp_path / "none", data=packed_folder))
+
+    trained_further(packed_folder.parent, tmp_path / "model", tmp_path, capsys)
+
+
+def trained_further(root: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model folder is packed as the start of another run, in which its vision encoder stays as it is."""
+    pack, train, join = module("pack"), module("train"), module("join")
+    data = tmp_path / "packed"
+    pack.main(
+        pack.Pack(data=root / "data", generated=(root / "gen-photos.jsonl",), model=model, sets=("photos",), out=data)
+    )
+    assert (data / "vocab.txt").read_bytes() == (model / "vocab.txt").read_bytes()
+    command = ["--data", str(data), "--out", str(tmp_path / "more"), "--flavour", "tiny", "--device", "cpu", "--bf16"]
+    command += ["--photos", "2", "--each", "2", "--val-photos", "0", "--steps", "2", "--no-box", "--vision-lr", "0"]
+    capsys.readouterr()
+    assert train.main([*command, "--lr", "1e-3", "--presence", "1", "--borrowed", "0.3"]) == 0
+    assert "0 begin untrained" in capsys.readouterr().out
+    join.main(join.Join(run=tmp_path / "more", data=data, out=tmp_path / "further", flavour="tiny"))
+    before, after = (load_pretrained(folder)[0].state_dict() for folder in (model, tmp_path / "further"))
+    moved = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
+    assert {"fusion", "decoder", "presence"} <= moved <= {"fusion", "decoder", "presence", "language"}

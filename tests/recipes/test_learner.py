@@ -65,6 +65,8 @@ def test_losses_of_a_perfect_answer_and_of_what_does_not_count() -> None:
     entropy = -(share * share.log() + (1 - share) * (1 - share).log()).mean(1)
     assert found["patch"].item() == pytest.approx((entropy[0] + 0.3 * entropy[1]).item() / 2, abs=1e-5)
     assert found["total"].item() == pytest.approx(0.5 * found["patch"].item(), abs=1e-5)
+    astray = objective.losses(output, guess + 0.3, batch, {"patch": 2.0, "presence": 1.0})
+    assert astray["box"] > 0.05 and astray["total"].item() == pytest.approx(2 * found["patch"].item(), abs=1e-5)
     a, b = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[2.0, 0.0, 3.0, 1.0]])
     assert objective.generalised_iou(a, b).item() == pytest.approx(-1 / 3)
 

@@ -117,8 +117,8 @@ def test_training_loses_words_and_changes_colours_but_no_masks() -> None:
     assert torch.equal(plain.mask, train.mask) and not torch.equal(plain.image, train.image)
 
 
-def draws(data: Any, steps: int, photos: int = 8, each: int = 8) -> list[Any]:
-    draw = module("draw").Draw(data, photos, each, (0, 0), (192, 256))
+def draws(data: Any, steps: int, photos: int = 8, each: int = 8, **options: Any) -> list[Any]:
+    draw = module("draw").Draw(data, photos, each, (0, 0), (192, 256), **options)
     return [draw() for _ in range(steps)]
 
 
@@ -160,6 +160,8 @@ def test_sentences_are_borrowed_only_where_their_category_is_not_shown() -> None
             lent[int(photo)] += 1
             assert not shows[photo, data.table.named[sentence]]
     assert set(lent) == {0, 1, 3} and 0.06 < sum(lent.values()) / 6400 < 0.1
+    more = sum(int(drawn.borrowed.sum()) for drawn in draws(data, 100, borrowed=0.5))
+    assert 0.25 < more / 6400 < 0.42  # of three of the four photographs
     borrowed = view((1, 0), (1, 0), False, (300, 400))._replace(borrowed=np.array([[True]]))
     batch = batch_of(borrowed, data)
     assert (float(batch.present), float(batch.weight)) == (0, 1) and not batch.mask.any()
