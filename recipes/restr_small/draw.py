@@ -76,7 +76,7 @@ class Draw:
         if not lying.any() or not upright.any():
             self.lying_share = float(lying.any())
         # categories of which every photograph of COCO is known to show one or none
-        known = np.logical_or.reduce(table.shows[table.source == PHOTOS_BOXES])
+        self.known = known = np.logical_or.reduce(table.shows[table.source == PHOTOS_BOXES])
         lendable = (table.named >= 0) & ~table.place & np.isin(table.kind, (ONE, GENERATED)) & known[table.named]
         self.lendable = np.flatnonzero(lendable & ~table.val[table.photo])
         self.borrows = table.complete | (table.source == PHOTOS_MORE)  # there ``shows`` has what may be unannotated too
@@ -113,7 +113,7 @@ class Draw:
         """A sentence, and whether it is borrowed."""
         lot = self.rng.random()
         if lot < self.borrowed:
-            row = self._borrowed(photo)
+            row = self.borrow(photo)
             if row is not None:
                 return row, True
         wanted, limit = "everyday", self.borrowed
@@ -130,7 +130,8 @@ class Draw:
                 return next((row for row in tried if row not in taken), tried[-1]), False  # rather not the same again
         return int(next(iter(pools.values()))[0]), False  # none is free of places: what is seen of it decides
 
-    def _borrowed(self, photo: int) -> int | None:
+    def borrow(self, photo: int) -> int | None:
+        """A sentence of another photograph that names a category which this one does not show, or None."""
         if self.borrows[photo] and len(self.lendable):
             for _ in range(8):
                 row = int(self.lendable[self.rng.integers(len(self.lendable))])

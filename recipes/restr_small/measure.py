@@ -57,16 +57,20 @@ def validate(model: ReSTR, data: Data, photos: int) -> dict[str, Any]:
     return found
 
 
-def _asked(model: ReSTR, data: Data, photo: int, sentences: np.ndarray) -> tuple[Tensor, ReSTROutput]:
-    """True masks, bool, and the output for sentences of one photograph, all of it in view."""
+def whole(model: ReSTR, data: Data, photo: int, sentences: np.ndarray) -> Drawn:
+    """All of a photograph at the model's input size, with these sentences."""
     height, width = data.table.size[photo].astype(float)
     patch = model.config.vision.patch
     scale = SIDE / max(height, width)
     shape = (max(patch, round(height * scale / patch) * patch), max(patch, round(width * scale / patch) * patch))
     x, y = (np.array([[side / pixels, 0.0]]) for side, pixels in ((width, shape[1]), (height, shape[0])))
     none = np.zeros((1, len(sentences)), bool)
-    drawn = Drawn(np.array([photo]), sentences[None], none, x, y, np.zeros(1, bool), shape)
-    batch = collate(drawn, data, 1, model.config.preprocess, train=False)
+    return Drawn(np.array([photo]), sentences[None], none, x, y, np.zeros(1, bool), shape)
+
+
+def _asked(model: ReSTR, data: Data, photo: int, sentences: np.ndarray) -> tuple[Tensor, ReSTROutput]:
+    """True masks, bool, and the output for sentences of one photograph, all of it in view."""
+    batch = collate(whole(model, data, photo, sentences), data, 1, model.config.preprocess, train=False)
     device = batch.image.device.type
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         return batch.mask > 0.5, model.segment(model.encode_image(batch.image), batch.ids)

@@ -146,6 +146,7 @@ def write_sentences(
         place=np.array(columns["place"], bool),
         named=np.array(columns["named"], np.int16),
         shows=shows,
+        category=np.array(categories),
         complete=np.array([p.complete for p in photographs], bool),
         val=np.array([p.val for p in photographs], bool),
         size=np.array([p.size for p in photographs], np.int16),

@@ -61,6 +61,9 @@ class Table:
     shows: np.ndarray
     """bool (p c): which categories are annotated, or may well be there without a mask."""
 
+    category: np.ndarray
+    """str (c): their names."""
+
     complete: np.ndarray
     """bool (p): whether everything of the known categories is annotated."""
 

@@ -11,6 +11,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ import torch
 from packed_data import PIECES, make_folder, make_parts, minilm_state, module, recipe_modules
 from restr.cli.main import main as restr
 from restr.errors import DataError, WeightsError
+from restr.model.presence import PresenceHead
 from restr.model.weights import load_pretrained, write_tensors
 from restr.text.vocabulary import Vocabulary
 
@@ -192,3 +194,23 @@ def trained_further(root: Path, model: Path, tmp_path: Path, capsys: pytest.Capt
     before, after = (load_pretrained(folder)[0].state_dict() for folder in (model, tmp_path / "further"))
     moved = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
     assert {"fusion", "decoder", "presence"} <= moved <= {"fusion", "decoder", "presence", "language"}
+
+    presence = module("presence")
+    settings = presence.Presence(model=model, data=data, out=tmp_path / "presence", steps=5, lr=1e-2)
+    presence.main(settings)
+    head = load_pretrained(tmp_path / "presence/model")[0].state_dict()
+    moved = {name.split(".")[0] for name, value in head.items() if not torch.equal(value, before[name])}
+    assert moved == {"presence"}
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "presence/inputs").iterdir()}
+    with np.load(tmp_path / "presence/inputs/train-0000.npz") as inputs:
+        assert set(inputs["kind"].tolist()) == {0, 1, 2, 5} and inputs["read"].shape[1] == 2 * 384
+    answers = torch.linspace(-3, 3, 101)
+    judge = presence.Inputs(answers[:, None].expand(-1, 768), torch.zeros(101, dtype=torch.uint8))
+    line = PresenceHead(384)
+    with mock.patch.object(presence, "logits", lambda head, read: read[:, 0] + head.fc2.bias):
+        presence.shift(line, judge, 0.9)
+        assert (presence.logits(line, judge.read) >= 0).float().mean().item() == pytest.approx(0.9, abs=0.011)
+    capsys.readouterr()
+    presence.main(settings)
+    assert "after: AUC" in capsys.readouterr().out
+    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "presence/inputs").iterdir()}

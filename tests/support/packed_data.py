@@ -147,6 +147,7 @@ def made_data(sentences: list[tuple[int, int, int, bool]], size: tuple[int, int]
         "place": place.astype(bool),
         "named": np.full(len(photo), -1, np.int16),
         "shows": np.zeros((count, 2), bool),
+        "category": np.array(["dog", "car"]),
         "complete": np.ones(count, bool),
         "val": np.zeros(count, bool),
         "size": np.tile(np.array(size, np.int16), (count, 1)),
