@@ -212,7 +212,7 @@ def fit(head: PresenceHead, learn: Inputs, settings: Presence) -> PresenceHead:
 def shift(head: PresenceHead, judge: Inputs, kept: float) -> None:
     """Move the head's answers so that this share of the everyday sentences is above 0."""
     answer = logits(head, judge.read[judge.kind == EVERYDAY])
-    head.fc2.bias -= answer.quantile(1 - kept)
+    head.fc2.bias.sub_(answer.quantile(1 - kept))
 
 
 def logits(head: PresenceHead, read: Tensor, dropout: float = 0.0) -> Tensor:
