@@ -11,6 +11,7 @@ is the model folder with the new head. The held-out photographs judge it.
 from __future__ import annotations
 
 import copy
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ from torch import Tensor
 from views import view_photos
 
 from restr.errors import ConfigError, DataError
-from restr.files import atomic_path
+from restr.files import atomic_path, write_atomically
+from restr.inference.locate import describe_model
 from restr.model.device import keep_freed_memory
 from restr.model.presence import PresenceHead
 from restr.model.restr import ReSTR
@@ -94,6 +96,7 @@ def main(settings: Presence) -> None:
     data = read_data(settings.data, "cpu", 2)
     keep_freed_memory()
     gather = Gather(model, Tokenizer.of(vocabulary, model.config), data, settings)
+    gather.check()
     rows = np.random.default_rng(settings.seed).permutation(np.flatnonzero(data.there & ~data.table.val))
     learn = gather(rows[: settings.photographs], "train")
     judge = gather(np.flatnonzero(data.there & data.table.val), "val")
@@ -114,9 +117,22 @@ class Gather:
         self.draw = Draw(data, 1, 1, (settings.seed,), (16, 16))
         self.folder = settings.out / "inputs"
 
+    def check(self) -> None:
+        """Raises ``ConfigError`` if the files of an earlier run are of another model, data set or seed."""
+        path = self.folder / "facts.json"
+        facts = {
+            "model": describe_model(self.settings.model).hash,
+            "sentences": len(self.data.table.photo),
+            "photographs": int(self.data.there.sum()),
+            "seed": self.settings.seed,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if path.exists() and (known := json.loads(path.read_text(encoding="utf-8"))) != facts:
+            raise ConfigError(f"{self.folder} is of a run with {known}, not {facts}; name another --out or delete it")
+        write_atomically(path, json.dumps(facts))
+
     def __call__(self, photographs: np.ndarray, name: str) -> Inputs:
         """Of all these photographs; files of an earlier run are read."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         found = []
         starts = range(0, len(photographs), PART)
         for start in track(starts, description=f"{name}: inputs of {len(photographs)} photographs"):

@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -19,7 +20,7 @@ import torch
 
 from packed_data import PIECES, make_folder, make_parts, minilm_state, module, recipe_modules
 from restr.cli.main import main as restr
-from restr.errors import DataError, WeightsError
+from restr.errors import ConfigError, DataError, WeightsError
 from restr.model.presence import PresenceHead
 from restr.model.weights import load_pretrained, write_tensors
 from restr.text.vocabulary import Vocabulary
@@ -201,7 +202,7 @@ def trained_further(root: Path, model: Path, tmp_path: Path, capsys: pytest.Capt
     head = load_pretrained(tmp_path / "presence/model")[0].state_dict()
     moved = {name.split(".")[0] for name, value in head.items() if not torch.equal(value, before[name])}
     assert moved == {"presence"}
-    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "presence/inputs").iterdir()}
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "presence/inputs").glob("*.npz")}
     with np.load(tmp_path / "presence/inputs/train-0000.npz") as inputs:
         assert set(inputs["kind"].tolist()) == {0, 1, 2, 5} and inputs["read"].shape[1] == 2 * 384
     answers = torch.linspace(-3, 3, 101)
@@ -213,4 +214,6 @@ def trained_further(root: Path, model: Path, tmp_path: Path, capsys: pytest.Capt
     capsys.readouterr()
     presence.main(settings)
     assert "after: AUC" in capsys.readouterr().out
-    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "presence/inputs").iterdir()}
+    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "presence/inputs").glob("*.npz")}
+    with pytest.raises(ConfigError, match="'seed': 0.*'seed': 1"):
+        presence.main(replace(settings, seed=1))
