@@ -94,8 +94,8 @@ def test_a_real_connection_outlives_the_time_for_headers_and_has_a_size_limit(fo
             time.sleep(0.5)
             socket.send(PHOTO)
             assert unpacked(socket.recv())[0]["text"] == TEXT
-            socket.send(bytes(LIVE_MESSAGE_BYTES + 1))
-            with pytest.raises(ConnectionClosed) as closed:
+            with pytest.raises(ConnectionClosed) as closed:  # seen while sending, or afterwards
+                socket.send(bytes(LIVE_MESSAGE_BYTES + 1))
                 socket.recv()
             assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
         with sync.connect(where) as socket, pytest.raises(ConnectionClosed):  # says nothing
