@@ -37,7 +37,7 @@ from restr.model.restr import ReSTR
 from restr.model.weights import load_pretrained, save_pretrained
 from restr.text.tokenizer import Tokenizer
 
-KINDS = ("everyday", "absent", "generated", "borrowed", "another kind's name", "a kind's name")
+QUESTIONS = ("everyday", "absent", "generated", "borrowed", "another kind's name", "a kind's name")
 EVERYDAY, NEAR_MISS, OF_GRAMMAR, BORROWED, NAME_OF_OTHER, NAME = range(6)
 EACH = ((EVERYDAY, 3), (NEAR_MISS, 2), (OF_GRAMMAR, 3), (BORROWED, 2), (NAME_OF_OTHER, 2), (NAME, 1))  # per photograph
 THERE = (EVERYDAY, OF_GRAMMAR, NAME)
@@ -77,7 +77,7 @@ class Presence:
 
 
 class Inputs(NamedTuple):
-    """What the head reads (n 2D), and of each sample its kind (n), a number of ``KINDS``."""
+    """What the head reads (n 2D), and of each sample its kind (n), a number of ``QUESTIONS``."""
 
     read: Tensor
     kind: Tensor
@@ -213,38 +213,41 @@ def fit(head: PresenceHead, learn: Inputs, settings: Presence) -> PresenceHead:
     weight = torch.where(learn.kind <= NEAR_MISS, settings.everyday, 1.0)
     optimiser = torch.optim.AdamW(head.parameters(), lr=settings.lr, weight_decay=0)
     there = learn.there
+
+    def drop(_: object, given: tuple[Tensor, ...]) -> tuple[Tensor]:
+        return (F.dropout(given[0], settings.dropout),)
+
+    hooks = [layer.register_forward_pre_hook(drop) for layer in (head.fc1, head.fc2)]
     for step in track(range(settings.steps), description="the head"):
         for group in optimiser.param_groups:
             group["lr"] = settings.lr * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
         some = torch.multinomial(weight, BATCH, replacement=True)
-        loss = F.binary_cross_entropy_with_logits(logits(head, learn.read[some], settings.dropout), there[some])
+        loss = F.binary_cross_entropy_with_logits(head.answer(learn.read[some]), there[some])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+    for hook in hooks:
+        hook.remove()
     return head.eval().requires_grad_(requires_grad=False)
 
 
 @torch.no_grad()
 def shift(head: PresenceHead, judge: Inputs, kept: float) -> None:
     """Move the head's answers so that this share of the everyday sentences is above 0."""
-    answer = logits(head, judge.read[judge.kind == EVERYDAY])
+    answer = head.answer(judge.read[judge.kind == EVERYDAY])
     head.fc2.bias.sub_(answer.quantile(1 - kept))
-
-
-def logits(head: PresenceHead, read: Tensor, dropout: float = 0.0) -> Tensor:
-    """The head's answers (n) to what it reads (n 2D)."""
-    hidden = F.gelu(head.fc1(F.dropout(head.norm(read), dropout)))
-    return head.fc2(F.dropout(hidden, dropout)).flatten()
 
 
 @torch.no_grad()
 def report(name: str, head: PresenceHead, judge: Inputs) -> str:
     """AUC and N-acc (T-acc 95%) of the written sentences, and how many of each kind get a mask at one threshold for all."""
-    answer, kind = logits(head, judge.read).numpy(), judge.kind.numpy()
+    answer, kind = head.answer(judge.read).numpy(), judge.kind.numpy()
     written = separation(answer[kind == EVERYDAY], answer[kind == NEAR_MISS])
     threshold = np.quantile(answer[kind == EVERYDAY], HELD_OUT_KEPT)
     shares = [
-        f"{KINDS[k]} {(answer[kind == k] >= threshold).mean():.1%}" for k in range(len(KINDS)) if (kind == k).any()
+        f"{QUESTIONS[k]} {(answer[kind == k] >= threshold).mean():.1%}"
+        for k in range(len(QUESTIONS))
+        if (kind == k).any()
     ]
     return f"{name}: AUC {written['auc']:.3f}, N-acc {written['n_acc']:.1%}; a mask for {', '.join(shares)}"
 

@@ -26,5 +26,8 @@ class PresenceHead(nn.Module):
         """Logits: above 0 if the image shows it."""
         weight = scores.logits.sigmoid()[:, None]
         found = weight @ scores.patches / (weight.sum(2, keepdim=True) + 1e-3)
-        both = torch.cat([classifier, found], dim=2)
+        return self.answer(torch.cat([classifier, found], dim=2))
+
+    def answer(self, both: Float[Tensor, "*rows read"]) -> Float[Tensor, " n"]:
+        """The logits of what was read: adapted seeds, each beside the mean of the patches found."""
         return self.fc2(F.gelu(self.fc1(self.norm(both)))).flatten()
